@@ -1,0 +1,1 @@
+"""Sweep files: YAML with places, blocks, overrides, and the runs they expand to."""

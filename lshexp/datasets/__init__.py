@@ -1,0 +1,1 @@
+"""Datasets, one file each: readers of published files and generators that need no network."""

@@ -1,0 +1,1 @@
+"""Energy models, one file each: joules from counted work."""

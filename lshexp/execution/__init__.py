@@ -1,0 +1,1 @@
+"""Many runs: order, store, CSV files."""

@@ -1,0 +1,1 @@
+"""Hash families, one file each, and the bucket tables they share."""

@@ -1,0 +1,1 @@
+"""Ways of choosing which nodes of a layer to compute, one file each."""

@@ -1,0 +1,58 @@
+"""One run, fully resolved: everything that decides its numbers, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lshexp.streams import stream_key
+
+Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum"]
+Update = Literal["batch"]
+Width = Annotated[int, Field(ge=1, le=10_000_000)]
+
+# Raised by hand whenever a change makes the same configuration give other numbers, so that finished
+# records of the old revision are run again instead of being mixed with new ones.
+KERNEL_REVISION = 1
+
+
+class RunSpec(BaseModel):
+    """A resolved run. Field names are the top-level YAML keys; `*_options` come from the nested maps."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    dataset: str = "mnist"
+    dataset_options: dict[str, Any] = Field(default_factory=dict)
+    train_examples: int | None = Field(default=None, ge=1)
+    test_examples: int | None = Field(default=None, ge=1)
+    validation_examples: int = Field(default=0, ge=0)
+    hidden: list[Width] = Field(default_factory=lambda: [1000, 1000])
+    method: str = "lsh"
+    method_options: dict[str, Any] = Field(default_factory=dict)
+    active_pct: float = Field(default=100.0, gt=0, le=100)
+    lr: float = Field(default=0.01, gt=0)
+    optimizer: Optimizer = "adagrad"
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    batch: int = Field(default=128, ge=1)
+    epochs: int = Field(default=3, ge=1)
+    threads: int = Field(default=1, ge=1)
+    update: Update = "batch"
+    seed: int = Field(default=2017, ge=0)
+    repeat: int = Field(default=0, ge=0)
+
+    def key(self) -> int:
+        """Seed of this repeat's named streams; the same for every method, so that runs pair up."""
+        return stream_key(self.seed, "repeat", self.repeat)
+
+    def run_id(self, data_fingerprint: str) -> str:
+        """Content address of the run: 12 hexadecimal digits.
+
+        It depends on the resolved configuration, the data and the kernel revision; never on key order,
+        paths, times or the git commit. `threads` is part of it because it decides the times in the row.
+        """
+        content = {"spec": self.model_dump(mode="json"), "data": data_fingerprint, "kernels": KERNEL_REVISION}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""One run: network, trainer, work counters, stopwatch."""

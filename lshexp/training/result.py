@@ -1,0 +1,72 @@
+"""What one run leaves behind: plain data that becomes one JSON record and the rows of the CSV files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+PHASES = ("select", "forward", "backward", "update", "rebuild")
+
+Status = Literal["ok", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One finished epoch. Shares and accuracies are percentages, times are seconds; None = not measured."""
+
+    epoch: int  # 1-based
+    train_loss: float  # mean cross-entropy over the epoch's examples, nats, measured while training
+    train_acc_pct: float
+    valid_acc_pct: float | None  # on the held-out tail of the training examples, when there is one
+    test_acc_pct: float
+    active_pct_achieved: float  # selected / existing hidden nodes, mean over training examples and layers
+    mults_total: int  # this epoch, all layers and phases
+    select_s: float
+    train_s: float  # selection, forward, backward, update and rebuild; evaluation excluded
+    eval_s: float
+
+
+@dataclass(frozen=True)
+class WorkRow:
+    """Training work of one layer (0 = first hidden) in one phase, summed over the run."""
+
+    layer: int
+    phase: str
+    mults: int
+    adds: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Outcome of a run. `epochs` holds the finished epochs even when the run diverged later."""
+
+    status: Status
+    error: str | None  # one line when status is not "ok"
+    epochs: list[EpochRow]
+    work: list[WorkRow]
+    mults_dense: int  # what the dense network would have cost for the same examples and steps
+    mults_paper: int  # active nodes x full fan-in, selection left out (the paper's protocol)
+    mults_dense_paper: int  # the dense network under that protocol
+    active_by_layer_pct: list[float]  # achieved share of each hidden layer
+    compile_s: float
+    peak_rss_mb: float | None
+    init_hash: str  # of all initial weights, equal across methods with one seed
+    order_hash: str  # of the order in which examples were visited
+    notes: dict[str, int] = field(default_factory=dict)  # counters of caps and fallbacks, by name
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A heartbeat of the running run, sent at most a few times a second."""
+
+    epoch: int  # 1-based
+    epochs: int
+    examples_done: int  # within the epoch
+    examples: int
+    train_loss: float  # running mean of the epoch
+    test_acc_pct: float | None  # of the last finished epoch
+
+
+Reporter = Callable[[Progress], None]
