@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-PHASES = ("select", "forward", "backward", "update", "rebuild")
-
 Status = Literal["ok", "diverged", "failed"]
 
 

@@ -1,0 +1,78 @@
+"""Counters of the work a run does: multiplications, additions and bytes, by layer and phase.
+
+What counts, the same for every method:
+
+- a product of a weight, a projection or a gradient with an activation is one multiplication, and each
+  product added to a sum is one addition (a bias is the sum's start, so it adds none of its own);
+- a division or a square root counts as one multiplication;
+- comparisons, random draws, integer and table operations count no arithmetic, but the bytes they read
+  and write do count;
+- element-wise maps whose cost is a few operations a *node* (ReLU, softmax and the loss, the sigmoid
+  itself) are left out for every method alike;
+- bytes are those of the operands a kernel loads and stores; an operand that a kernel keeps in registers
+  or first-level cache by construction (a node's weight row while it serves its batch) counts once. No
+  cache is modelled.
+
+Only training counts. Evaluation is not part of any column.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+PHASES = ("select", "forward", "backward", "update", "rebuild")
+
+
+class Tally(NamedTuple):
+    """An amount of work."""
+
+    mults: int
+    adds: int
+    bytes: int
+
+    def __add__(self, other: object) -> Tally:  # type: ignore[override]
+        if not isinstance(other, Tally):
+            return NotImplemented
+        return Tally(self.mults + other.mults, self.adds + other.adds, self.bytes + other.bytes)
+
+
+class LayerWork:
+    """The counters of one layer; `paused` is set while a network is evaluated."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros((len(PHASES), 3), dtype=np.int64)
+        self.paused = False
+
+    def add(self, phase: str, mults: int, adds: int, nbytes: int) -> None:
+        """Add work to a phase."""
+        if not self.paused:
+            self._counts[PHASES.index(phase)] += (mults, adds, nbytes)
+
+    def tally(self, phase: str) -> Tally:
+        """Work of one phase so far."""
+        mults, adds, nbytes = (int(count) for count in self._counts[PHASES.index(phase)])
+        return Tally(mults, adds, nbytes)
+
+    def mults(self) -> int:
+        """Multiplications of all phases so far."""
+        return int(self._counts[:, 0].sum())
+
+
+class StepCost(NamedTuple):
+    """Arithmetic of one optimiser step on one weight, gradient at hand, and the state it keeps."""
+
+    mults: int
+    adds: int
+    slots: int  # state values kept for each weight
+
+
+# rule code -> cost; the codes are the order of the names, and kernels/step.py holds the arithmetic
+RULES = ("sgd", "momentum", "adagrad", "adagrad_momentum")
+STEP_COSTS = {
+    "sgd": StepCost(mults=1, adds=1, slots=0),  # w -= lr*g
+    "momentum": StepCost(mults=2, adds=2, slots=1),  # v = m*v + g; w -= lr*v
+    "adagrad": StepCost(mults=4, adds=3, slots=1),  # a += g*g; w -= lr*g / (sqrt(a) + eps)
+    "adagrad_momentum": StepCost(mults=5, adds=4, slots=2),  # a += g*g; v = m*v + lr*g/(sqrt(a)+eps); w -= v
+}
