@@ -1,0 +1,145 @@
+"""Weight gradient and optimiser step in one visit to each weight row.
+
+A chunk owns a block of nodes. For each node it sums the gradient over the node's examples in a buffer the
+size of one row, then takes one step: the row is read and written once a batch whatever the batch size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from lshexp.kernels._flags import REASSOCIATE
+from lshexp.kernels.step import step_row, step_weight
+
+
+@njit(parallel=False, cache=True, fastmath=REASSOCIATE)
+def _gradient_row(x, examples, slots, deltas, first, last, gradient):
+    """gradient[:] = sum of deltas * x over a node's examples, four at a time. Returns the sum of deltas."""
+    gradient[:] = 0
+    total = np.float32(0)
+    whole = last - (last - first) % 4
+    for at in range(first, whole, 4):
+        a = x[examples[at]]
+        b = x[examples[at + 1]]
+        c = x[examples[at + 2]]
+        d = x[examples[at + 3]]
+        da = deltas[slots[at]]
+        db = deltas[slots[at + 1]]
+        dc = deltas[slots[at + 2]]
+        dd = deltas[slots[at + 3]]
+        for i in range(len(gradient)):
+            gradient[i] += (da * a[i] + db * b[i]) + (dc * c[i] + dd * d[i])
+        total += (da + db) + (dc + dd)
+    for at in range(whole, last):
+        a = x[examples[at]]
+        da = deltas[slots[at]]
+        for i in range(len(gradient)):
+            gradient[i] += da * a[i]
+        total += da
+    return total
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def update_rows(x, deltas, groups, bounds, rule, weights, bias, state, bias_state):
+    """Step the rows of all nodes that served an example; input stored as rows.
+
+    Symbols: B examples, D fan-in, N nodes, P pairs, S state slots, C chunks.
+
+    Parameters
+    ----------
+    x : float32[B, D]
+    deltas : float32[P]                 gradient of the batch loss at each pair's pre-activation
+    groups : Groups of N nodes
+    bounds : int64[C + 1]               chunks of nodes
+    rule : Rule
+    weights : float32[N, D], bias : float32[1, N]                    updated
+    state : float32[S, N, D], bias_state : float32[S, 1, N]          updated
+
+    Returns the number of weights stepped, biases not included: D for each node that served an example.
+    """
+    starts, examples, slots = groups
+    fan_in = weights.shape[1]
+    stepped = np.zeros(len(bounds) - 1, dtype=np.int64)
+    for c in prange(len(bounds) - 1):
+        gradient = np.empty(fan_in, dtype=np.float32)
+        for node in range(bounds[c], bounds[c + 1]):
+            first, last = starts[node], starts[node + 1]
+            if first == last:
+                continue
+            bias_gradient = _gradient_row(x, examples, slots, deltas, first, last, gradient)
+            step_row(rule, weights[node], gradient, state, node)
+            bias[0, node] = step_weight(rule, bias[0, node], bias_gradient, bias_state, 0, node)
+            stepped[c] += fan_in
+    return stepped.sum()
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state):
+    """Step the listed weights of a row, packed together so that the arithmetic is vectorised; zero `gradient`."""
+    n = len(touched)
+    n_state = len(state)
+    for t in range(n):
+        i = touched[t]
+        packed[0, t] = w[i]
+        packed[1, t] = gradient[i]
+        gradient[i] = np.float32(0)
+    for s in range(n_state):
+        for t in range(n):
+            packed_state[s, 0, t] = state[s, node, touched[t]]
+    step_row(rule, packed[0, :n], packed[1, :n], packed_state, 0)
+    for t in range(n):
+        w[touched[t]] = packed[0, t]
+    for s in range(n_state):
+        for t in range(n):
+            state[s, node, touched[t]] = packed_state[s, 0, t]
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def update_lists(in_starts, in_nodes, in_values, deltas, groups, bounds, rule, weights, bias, state, bias_state):
+    """Step, of all nodes that served an example, the weights whose input was listed in one of them.
+
+    Symbols: B examples, D fan-in, N nodes, P pairs, S state slots, C chunks.
+
+    Parameters
+    ----------
+    in_starts : int64[B + 1]; in_nodes : int32[:]; in_values : float32[:]      the layer's input
+    deltas : float32[P]
+    groups : Groups of N nodes
+    bounds : int64[C + 1]               chunks of nodes
+    rule : Rule
+    weights : float32[N, D], bias : float32[1, N]                    updated
+    state : float32[S, N, D], bias_state : float32[S, 1, N]          updated
+
+    Returns the number of weights stepped, biases not included.
+    Cost: the listed inputs of the node's examples, never its fan-in; the stamps are not cleared between nodes.
+    """
+    starts, examples, slots = groups
+    n_state, _, fan_in = state.shape
+    stepped = np.zeros(len(bounds) - 1, dtype=np.int64)
+    for c in prange(len(bounds) - 1):
+        gradient = np.zeros(fan_in, dtype=np.float32)  # all zero between nodes
+        stamps = np.full(fan_in, -1, dtype=np.int32)  # the last node that touched this input
+        touched = np.empty(fan_in + 1, dtype=np.int32)
+        packed = np.empty((2, fan_in), dtype=np.float32)
+        packed_state = np.empty((n_state, 1, fan_in), dtype=np.float32)
+        for node in range(bounds[c], bounds[c + 1]):
+            if starts[node] == starts[node + 1]:
+                continue
+            n = 0
+            bias_gradient = np.float32(0)
+            for at in range(starts[node], starts[node + 1]):
+                b = examples[at]
+                delta = deltas[slots[at]]
+                bias_gradient += delta
+                for k in range(in_starts[b], in_starts[b + 1]):
+                    i = in_nodes[k]
+                    gradient[i] += delta * in_values[k]
+                    # written always, kept if new: a branch here would be mispredicted half the time
+                    touched[n] = i
+                    n += stamps[i] != node
+                    stamps[i] = node
+            _step_touched(rule, weights[node], gradient, state, node, touched[:n], packed, packed_state)
+            bias[0, node] = step_weight(rule, bias[0, node], bias_gradient, bias_state, 0, node)
+            stepped[c] += n
+    return stepped.sum()

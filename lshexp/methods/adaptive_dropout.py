@@ -1,0 +1,96 @@
+"""Adaptive dropout (standout): a node is kept with a probability that grows with its own activation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from lshexp.kernels.ragged import gather_rows
+from lshexp.kernels.select import draw_gated, take_above
+from lshexp.methods._base import Batch, LayerView, Method, Rows, Selection, Selector, Signal, even_bounds, pack
+from lshexp.registry import register
+from lshexp.streams import stream_key
+
+
+@register("method", "adaptive_dropout")
+class AdaptiveDropout(Method):
+    """Keep a node with probability sigmoid(alpha * pre-activation + beta) (standout; Ba & Frey, 2013).
+
+    The belief network shares the layer's weights, as the source found to work as well as separate ones. At
+    test every node is used, its activation multiplied by its keep probability. Pre-activations of all nodes
+    are computed to make the choice.
+
+    `beta` sets the active share. Left out, it is sought: started so that the first batch meets active_pct,
+    then moved after each batch by the difference in log-odds between the share wanted and the mean keep
+    probability seen.
+    """
+
+    alpha: float = Field(default=1.0, ge=0)
+    beta: float | None = None
+
+    def selector(self, layer: LayerView, share: float, key: int) -> Selector:
+        """Keep nodes by activation, a share of `share` on average where beta is not given."""
+        return _Standout(layer, share, key, self.alpha, self.beta)
+
+
+class _Standout(Selector):
+    def __init__(self, layer: LayerView, share: float, key: int, alpha: float, beta: float | None) -> None:
+        self._layer = layer
+        self._share = min(share, 1 - 1e-6)  # log-odds of 1 are infinite
+        self._key = key
+        self._alpha = np.float32(alpha)
+        self._beta = beta
+        self._sought = beta is None
+
+    def select(self, inputs: Signal, batch: Batch) -> Selection:
+        scores = self._layer.scores_of_all(inputs, "select")
+        self._layer.work.add("select", mults=scores.size, adds=scores.size, nbytes=8 * scores.size)
+        drive = self._alpha * scores
+        if self._beta is None:
+            self._beta = _solve_beta(drive, self._share)
+        keep = _sigmoid(drive + np.float32(self._beta))
+        if not batch.training:
+            return Selection(lists=None, scored=True, scores=scores, gate=keep)
+        if self._sought:
+            seen = float(keep.mean(dtype=np.float64))
+            if 0 < seen < 1:
+                self._beta += _logit(self._share) - _logit(seen)
+        return self._draw(scores, keep, batch)
+
+    def _draw(self, scores: Rows, keep: Rows, batch: Batch) -> Selection:
+        n, nodes = scores.shape
+        bounds = even_bounds(n, self._layer.threads)
+        chosen = np.empty_like(scores)
+        counts = np.empty(n, dtype=np.int64)
+        key = np.uint64(stream_key(self._key, "standout", batch.epoch))
+        draw_gated(key, batch.examples, keep, bounds, chosen, counts)
+        lists = pack(counts)
+        take_above(chosen, np.full(nodes, 0.5, dtype=np.float32), bounds, *lists)
+        gather_rows(scores, lists.starts, lists.nodes, bounds, lists.values)
+        return Selection(lists, scored=True)
+
+
+def _sigmoid(z: Rows) -> Rows:
+    with np.errstate(over="ignore"):
+        return np.float32(1) / (np.float32(1) + np.exp(-z))
+
+
+def _logit(p: float) -> float:
+    return float(np.log(p / (1 - p)))
+
+
+def _solve_beta(drive: NDArray[np.float32], share: float) -> float:
+    """Find beta with mean(sigmoid(drive + beta)) = share by bisection; the mean grows with beta."""
+    finite = drive[np.isfinite(drive)]
+    if not len(finite):
+        return _logit(share)
+    low = _logit(share) - float(finite.max())
+    high = _logit(share) - float(finite.min())
+    for _ in range(40):
+        middle = (low + high) / 2
+        if float(_sigmoid(finite + np.float32(middle)).mean(dtype=np.float64)) < share:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

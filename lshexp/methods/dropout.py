@@ -1,0 +1,52 @@
+"""Vanilla dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lshexp.kernels.ragged import Lists
+from lshexp.kernels.select import draw_bernoulli
+from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, Signal
+from lshexp.registry import register
+from lshexp.streams import stream_key
+
+
+@register("method", "dropout")
+class Dropout(Method):
+    """Keep each hidden node with probability active_pct, by chance alone (Srivastava et al., 2014).
+
+    Inverted dropout: kept activations are divided by the keep probability in training, and the full network,
+    unscaled, is used at test. Each example draws nodes of its own.
+    """
+
+    def selector(self, layer: LayerView, share: float, key: int) -> Selector:
+        """Draw nodes with keep probability `share`."""
+        return _Draw(layer, share, key)
+
+
+class _Draw(Selector):
+    def __init__(self, layer: LayerView, share: float, key: int) -> None:
+        self._layer = layer
+        self._share = share
+        self._key = key
+        with np.errstate(divide="ignore"):
+            self._log_drop = float(np.log1p(-share))
+
+    def select(self, inputs: Signal, batch: Batch) -> Selection:
+        if not batch.training:
+            return Selection(lists=None)
+        nodes, share, n = self._layer.nodes, self._share, len(batch.examples)
+        key = np.uint64(stream_key(self._key, "dropout", batch.epoch))
+        starts = np.empty(n + 1, dtype=np.int64)
+        expected = n * nodes * share
+        capacity = min(n * nodes, int(expected + 6 * np.sqrt(expected) + 16))
+        while True:
+            drawn = np.empty(capacity, dtype=np.int32)
+            pairs = draw_bernoulli(key, batch.examples, nodes, self._log_drop, starts, drawn)
+            if pairs >= 0:
+                break
+            capacity = min(n * nodes, 2 * capacity)
+        # one scaled logarithm a drawn node and one past the end of each example
+        self._layer.work.add("select", mults=pairs + n, adds=0, nbytes=4 * pairs)
+        lists = Lists(starts, drawn[:pairs], np.empty(pairs, dtype=np.float32))
+        return Selection(lists, scale=1.0 / share)

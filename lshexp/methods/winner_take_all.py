@@ -1,0 +1,107 @@
+"""Winner-take-all: the largest activations, after computing all of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from lshexp.kernels.ragged import Lists
+from lshexp.kernels.select import count_above, kth_largest, take_above, top_k_rows
+from lshexp.methods._base import (
+    Batch,
+    LayerView,
+    Method,
+    Rows,
+    Selection,
+    Selector,
+    Signal,
+    even_bounds,
+    pack,
+    wanted_nodes,
+)
+from lshexp.registry import register
+
+
+@register("method", "winner_take_all")
+class WinnerTakeAll(Method):
+    """Keep the active_pct % largest activations; every activation is computed to find them (Makhzani & Frey, 2015).
+
+    `over` says among what the largest are sought. `batch`: all activations of the layer for a mini-batch, so
+    that one hard threshold a layer comes from mini-batch statistics, as in Spring & Shrivastava. `node`: each
+    node's activations over the mini-batch, the lifetime sparsity of the source. `example`: the top k nodes of
+    each example, the exact selection that LSH approximates.
+
+    Selection is the same at test, except that an example must not depend on those tested beside it: `batch`
+    and `node` use thresholds averaged over training batches (exponentially, weight `smoothing` on the past).
+    """
+
+    over: Literal["batch", "node", "example"] = "batch"
+    smoothing: float = Field(default=0.9, ge=0, lt=1)
+
+    def selector(self, layer: LayerView, share: float, key: int) -> Selector:
+        """Keep the `share` largest."""
+        if self.over == "example":
+            return _TopK(layer, wanted_nodes(share, layer.nodes))
+        return _Threshold(layer, share, self.over == "node", np.float32(self.smoothing))
+
+
+class _TopK(Selector):
+    def __init__(self, layer: LayerView, k: int) -> None:
+        self._layer = layer
+        self._k = k
+
+    def select(self, inputs: Signal, batch: Batch) -> Selection:
+        scores = self._layer.scores_of_all(inputs, "select")
+        n = len(scores)
+        lists = pack(np.full(n, self._k))
+        top_k_rows(scores, self._k, even_bounds(n, self._layer.threads), lists.nodes, lists.values)
+        return Selection(lists, scored=True)
+
+
+class _Threshold(Selector):
+    def __init__(self, layer: LayerView, share: float, per_node: bool, smoothing: np.float32) -> None:
+        self._layer = layer
+        self._share = share
+        self._per_node = per_node
+        self._smoothing = smoothing
+        self._average: NDArray[np.float32] | None = None
+
+    def select(self, inputs: Signal, batch: Batch) -> Selection:
+        scores = self._layer.scores_of_all(inputs, "select")
+        if batch.training:
+            thresholds = self._thresholds(scores)
+            self._remember(thresholds)
+        elif self._average is not None:
+            thresholds = self._average
+        else:  # a network tested before any training has only the batch at hand
+            thresholds = self._thresholds(scores)
+        return Selection(take(scores, thresholds, self._layer.threads), scored=True)
+
+    def _thresholds(self, scores: Rows) -> NDArray[np.float32]:
+        finite = np.where(np.isnan(scores), np.float32(-np.inf), scores)
+        if self._per_node:
+            k = wanted_nodes(self._share, len(scores))
+            return np.array([kth_largest(column.copy(), k) for column in finite.T], dtype=np.float32)
+        k = wanted_nodes(self._share, scores.size)
+        return np.full(self._layer.nodes, kth_largest(finite.ravel(), k), dtype=np.float32)
+
+    def _remember(self, thresholds: NDArray[np.float32]) -> None:
+        if self._average is None:
+            self._average = thresholds
+            return
+        self._average = self._smoothing * self._average + (1 - self._smoothing) * thresholds
+        distinct = len(thresholds) if self._per_node else 1
+        self._layer.work.add("select", mults=2 * distinct, adds=distinct, nbytes=12 * distinct)
+
+
+def take(scores: Rows, thresholds: NDArray[np.float32], threads: int) -> Lists:
+    """List, for each example, the nodes whose score reaches their threshold."""
+    bounds = even_bounds(len(scores), threads)
+    counts = np.empty(len(scores), dtype=np.int64)
+    count_above(scores, thresholds, bounds, counts)
+    lists = pack(counts)
+    take_above(scores, thresholds, bounds, *lists)
+    return lists

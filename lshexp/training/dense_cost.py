@@ -1,0 +1,27 @@
+"""Closed-form cost of the dense network, the yardstick of every percentage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lshexp.work import STEP_COSTS
+
+
+class DenseCost:
+    """Multiplications of a dense network with these widths, from input to classes."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        self.widths = list(widths)
+        products = [a * b for a, b in zip(self.widths, self.widths[1:], strict=False)]
+        self.first = products[0]
+        self.products = sum(products)
+        self.hidden_products = self.products - products[-1]
+        self.parameters = self.products + sum(self.widths[1:])
+
+    def forward_backward(self, examples: int) -> int:
+        """Forward, weight gradients and input gradients; the first layer has no input gradient."""
+        return examples * (3 * self.products - self.first)
+
+    def training(self, examples: int, steps: int, optimizer: str) -> int:
+        """All of training: forward, backward, and one optimiser step a batch on every parameter."""
+        return self.forward_backward(examples) + steps * self.parameters * STEP_COSTS[optimizer].mults

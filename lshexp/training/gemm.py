@@ -1,0 +1,70 @@
+"""Dense matrix products through BLAS, in blocks that do not depend on the thread count.
+
+Each product is cut into fixed column blocks; BLAS computes a block on one thread and a pool shares the
+blocks out. Every sum is therefore formed in the same order at any number of threads, which a BLAS left to
+thread itself does not promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+Matrix = NDArray[np.float32]
+
+BLOCK = 256  # columns of a result computed by one call
+
+
+class Gemm:
+    """A context in which BLAS itself is held to one thread and `threads` workers share the blocks."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gemm") if threads > 1 else None
+        self._limits = threadpool_limits(1, user_api="blas")
+
+    def __enter__(self) -> Gemm:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._limits.restore_original_limits()
+
+    def scores(self, x: Matrix, weights: Matrix, bias: NDArray[np.float32]) -> Matrix:
+        """Return x @ weights.T + bias: float32[B, N] from float32[B, D], float32[N, D] and float32[N]."""
+        out = np.empty((len(x), len(weights)), dtype=np.float32)
+
+        def block(a: int, b: int) -> None:
+            np.matmul(x, weights[a:b].T, out=out[:, a:b])
+            out[:, a:b] += bias[a:b]
+
+        self._share(len(weights), block)
+        return out
+
+    def input_gradient(self, deltas: Matrix, weights: Matrix) -> Matrix:
+        """Return deltas @ weights: float32[B, D]."""
+        out = np.empty((len(deltas), weights.shape[1]), dtype=np.float32)
+        self._share(weights.shape[1], lambda a, b: np.matmul(deltas, weights[:, a:b], out=out[:, a:b]))
+        return out
+
+    def weight_gradient(self, deltas: Matrix, x: Matrix) -> Matrix:
+        """Return deltas.T @ x: float32[N, D]."""
+        out = np.empty((deltas.shape[1], x.shape[1]), dtype=np.float32)
+        self._share(deltas.shape[1], lambda a, b: np.matmul(deltas[:, a:b].T, x, out=out[a:b]))
+        return out
+
+    def _share(self, columns: int, block: Callable[[int, int], object]) -> None:
+        spans = [(a, min(a + BLOCK, columns)) for a in range(0, columns, BLOCK)]
+        if self._pool is None or len(spans) == 1:
+            for a, b in spans:
+                block(a, b)
+        else:
+            for done in [self._pool.submit(block, a, b) for a, b in spans]:
+                done.result()

@@ -1,0 +1,197 @@
+"""The network: hidden ReLU layers whose active nodes a method selects, and a dense softmax output.
+
+One file holds the whole of training and prediction for a batch. What differs between methods is a single
+call, `selector.select`; all else is shared.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.kernels.loss import softmax_cross_entropy
+from lshexp.kernels.ragged import Lists, balanced_bounds, gather_rows, keep_positive, scatter_rows
+from lshexp.methods._base import Batch, Method, Selection, Selector, even_bounds
+from lshexp.spec import RunSpec
+from lshexp.streams import stream, stream_key
+from lshexp.training.gemm import Gemm, Matrix
+from lshexp.training.layer import Layer, Pairs, Signal
+
+# Up to this share of non-zero inputs a layer reads them as lists. A listed input costs an index and a
+# scattered load where a row is read in order, so lists save time only where most of the row is skipped.
+LISTS_UP_TO = 0.125
+
+
+class Outcome(NamedTuple):
+    """What a batch came to: sums over its examples, and the pairs that were selected in each hidden layer."""
+
+    loss: float  # nats, summed
+    hits: int
+    selected: list[int]
+
+
+class _Tape(NamedTuple):
+    """What a hidden layer must remember of a forward pass to go back."""
+
+    inputs: Signal
+    pairs: Pairs | None  # the live pairs; None = every node
+    rows: Matrix | None  # activations of every node, where pairs is None
+    scale: np.float32
+
+
+class Network:
+    """Layers, and the selector of each hidden one. Use within the `Gemm` it is given."""
+
+    def __init__(self, spec: RunSpec, method: Method, features: int, classes: int, gemm: Gemm) -> None:
+        widths = [features, *spec.hidden, classes]
+        key = spec.key()
+        self.layers = [
+            Layer(
+                initial_weights(key, index, widths[index + 1], widths[index]),
+                spec.optimizer,
+                spec.lr,
+                spec.momentum,
+                gemm,
+                spec.threads,
+            )
+            for index in range(len(widths) - 1)
+        ]
+        self.hidden, self.output = self.layers[:-1], self.layers[-1]
+        share = spec.active_pct / 100
+        self.selectors: list[Selector] = [
+            method.selector(layer, share, stream_key(key, "method", index))
+            for index, layer in enumerate(self.hidden)
+        ]
+        self._threads = spec.threads
+        self.select_s = 0.0  # seconds spent choosing nodes in training
+
+    def train_batch(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
+        """One step on a mini-batch: select, forward, backward and update, layer by layer."""
+        tapes: list[_Tape] = []
+        selected: list[int] = []
+        signal: Signal = x
+        for layer, selector in zip(self.hidden, self.selectors, strict=True):
+            started = time.perf_counter()
+            selection = selector.select(signal, batch)
+            self.select_s += time.perf_counter() - started
+            tape = self._activate(layer, signal, selection)
+            selected.append(_size(selection, layer, len(x)))
+            tapes.append(tape)
+            signal = self._signal(tape, layer)
+        logits, pairs = self._logits(signal)
+        deltas, losses, hits = self._loss(logits, y)
+        outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
+        self._backward(tapes, signal, pairs, deltas)
+        return outcome
+
+    def predict(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
+        """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
+        selected: list[int] = []
+        signal: Signal = x
+        for layer in self.layers:
+            layer.work.paused = True
+        for layer, selector in zip(self.hidden, self.selectors, strict=True):
+            selection = selector.select(signal, batch)
+            selected.append(_size(selection, layer, len(x)))
+            signal = self._signal(self._activate(layer, signal, selection), layer)
+        logits, _ = self._logits(signal)
+        for layer in self.layers:
+            layer.work.paused = False
+        _, losses, hits = self._loss(logits, y)
+        return Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
+
+    def _activate(self, layer: Layer, inputs: Signal, selection: Selection) -> _Tape:
+        """Pre-activations where the selection has not computed them, ReLU, scale and gate."""
+        scale = np.float32(selection.scale)
+        if selection.lists is None:
+            rows = selection.scores if selection.scored else layer.scores_of_all(inputs)
+            assert rows is not None  # `scored` promises the scores
+            # maximum() passes NaN on: a diverged network must not look healthy
+            np.maximum(rows, 0, out=rows)
+            if selection.gate is not None:
+                rows *= selection.gate
+            return _Tape(inputs, None, rows, scale)
+        starts, nodes, values = selection.lists
+        if not selection.scored:
+            values = layer.scores_of_lists(inputs, selection.lists)
+        live = Lists(np.empty_like(starts), np.empty_like(nodes), np.empty_like(values))
+        keep_positive(starts, nodes, values, scale, *live)
+        kept = int(live.starts[-1])
+        live = Lists(live.starts, live.nodes[:kept], live.values[:kept])
+        if scale != 1:
+            layer.work.add("forward", mults=kept, adds=0, nbytes=8 * kept)
+        return _Tape(inputs, Pairs(live, layer.group(live)), None, scale)
+
+    def _signal(self, tape: _Tape, layer: Layer) -> Signal:
+        """A layer's output in the form the next one reads: rows, or lists where few nodes are live."""
+        if tape.pairs is None:
+            assert tape.rows is not None  # without pairs the activations are rows
+            return tape.rows
+        lists = tape.pairs.lists
+        examples = len(lists.starts) - 1
+        if len(lists.nodes) <= LISTS_UP_TO * layer.nodes * examples:
+            return lists
+        rows = np.empty((examples, layer.nodes), dtype=np.float32)
+        scatter_rows(*lists, balanced_bounds(lists.starts, self._threads), rows)
+        return rows
+
+    def _logits(self, signal: Signal) -> tuple[Matrix, Pairs | None]:
+        """Scores of the output layer, which is always dense, and its pairs where the input is lists."""
+        logits = self.output.scores_of_all(signal)
+        return logits, self.output.every_node(len(logits)) if isinstance(signal, Lists) else None
+
+    def _loss(
+        self, logits: Matrix, y: NDArray[np.int32]
+    ) -> tuple[Matrix, NDArray[np.float32], NDArray[np.bool_]]:
+        deltas = np.empty_like(logits)
+        losses = np.empty(len(y), dtype=np.float32)
+        hits = np.empty(len(y), dtype=np.bool_)
+        softmax_cross_entropy(logits, y, even_bounds(len(y), self._threads), deltas, losses, hits)
+        return deltas, losses, hits
+
+    def _backward(self, tapes: list[_Tape], signal: Signal, pairs: Pairs | None, deltas: Matrix) -> None:
+        """From the output down: gradient at a layer's input, then the layer's own step."""
+        flat: NDArray[np.float32] = deltas if pairs is None else deltas.ravel()
+        gradient = self.output.input_gradient(signal, pairs, flat) if tapes else None
+        self.output.update(signal, pairs, flat)
+        for index in range(len(tapes) - 1, -1, -1):
+            layer, tape = self.hidden[index], tapes[index]
+            assert gradient is not None  # each layer above has left one
+            flat = self._through_relu(layer, tape, gradient)
+            gradient = layer.input_gradient(tape.inputs, tape.pairs, flat) if index else None
+            layer.update(tape.inputs, tape.pairs, flat)
+            if tape.pairs is not None:
+                touched = np.flatnonzero(np.diff(tape.pairs.groups.starts)).astype(np.int32)
+                self.selectors[index].after_update(touched)
+
+    def _through_relu(
+        self, layer: Layer, tape: _Tape, gradient: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Turn the gradient at a layer's output into that at its pre-activations."""
+        if tape.pairs is None:
+            assert tape.rows is not None
+            gradient *= tape.rows > 0
+            return gradient
+        if gradient.ndim == 2:  # the layer above read rows
+            lists = tape.pairs.lists
+            values = np.empty(len(lists.nodes), dtype=np.float32)
+            gather_rows(gradient, lists.starts, lists.nodes, balanced_bounds(lists.starts, self._threads), values)
+            gradient = values
+        # listed nodes are live, so the derivative of ReLU is one
+        if tape.scale != 1:
+            gradient *= tape.scale
+            layer.work.add("backward", mults=len(gradient), adds=0, nbytes=8 * len(gradient))
+        return gradient
+
+
+def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> Matrix:
+    """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
+    draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
+    return draws * np.float32(np.sqrt(2 / fan_in))
+
+
+def _size(selection: Selection, layer: Layer, examples: int) -> int:
+    return layer.nodes * examples if selection.lists is None else len(selection.lists.nodes)

@@ -1,0 +1,223 @@
+"""One run from specification to result: data, epochs, evaluation, counting and timing."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
+import numpy as np
+import psutil
+
+from lshexp.datasets._base import Dataset, Part, Splits
+from lshexp.errors import ConfigError, Problem
+from lshexp.methods._base import Batch, Method
+from lshexp.registry import build
+from lshexp.spec import RunSpec
+from lshexp.streams import stream
+from lshexp.training.dense_cost import DenseCost
+from lshexp.training.gemm import Gemm
+from lshexp.training.network import Network
+from lshexp.training.result import EpochRow, Progress, Reporter, RunResult, WorkRow
+from lshexp.work import PHASES
+
+EVALUATION_BATCH = 256
+SECONDS_BETWEEN_REPORTS = 0.2
+
+
+class _Diverged(Exception):
+    """The loss is no longer a finite number."""
+
+
+def run(spec: RunSpec, report: Reporter | None = None) -> RunResult:
+    """Train and test one network and return its rows.
+
+    Compilation and data loading happen before the clock starts; evaluation stops it.
+
+    Raises DataError when the data cannot be read, ConfigError when the machine cannot run the specification.
+    """
+    method, dataset = _plugins(spec)
+    train, valid, test = _cut(dataset.load(), spec)
+    classes = dataset.info().classes
+    with using_threads(spec.threads), Gemm(spec.threads) as gemm:
+        compile_s = _warm_up(spec, method, train, classes, gemm)
+        network = Network(spec, method, train.x.shape[1], classes, gemm)
+        return _Run(spec, network, train, valid, test).finish(compile_s, report)
+
+
+@contextmanager
+def using_threads(threads: int) -> Iterator[None]:
+    """Set Numba's thread count and put it back.
+
+    Raises ConfigError when more threads are asked for than Numba may start.
+    """
+    most = numba.config.NUMBA_NUM_THREADS
+    if threads > most:
+        message = f"{threads} is more than the {most} this machine offers; set NUMBA_NUM_THREADS to force it"
+        raise ConfigError([Problem(("threads",), message)])
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def _plugins(spec: RunSpec) -> tuple[Method, Dataset]:
+    method = build("method", spec.method, spec.method_options)
+    dataset = build("dataset", spec.dataset, spec.dataset_options)
+    assert isinstance(method, Method) and isinstance(dataset, Dataset)  # what their kinds register
+    return method, dataset
+
+
+def _cut(splits: Splits, spec: RunSpec) -> tuple[Part, Part, Part]:
+    """The first train_examples, less their held-out tail, and the first test_examples."""
+    n_train = spec.train_examples or len(splits.train.y)
+    n_test = spec.test_examples or len(splits.test.y)
+    n_fit = n_train - spec.validation_examples
+    for key, wanted, there in (
+        ("train_examples", n_train, len(splits.train.y)),
+        ("test_examples", n_test, len(splits.test.y)),
+        ("validation_examples", spec.validation_examples, n_train - 1),
+    ):
+        if wanted > there:
+            raise ConfigError([Problem((key,), f"{wanted} is more than the {there} there are")])
+    x, y = splits.train
+    return (
+        Part(x[:n_fit], y[:n_fit]),
+        Part(x[n_fit:n_train], y[n_fit:n_train]),
+        Part(splits.test.x[:n_test], splits.test.y[:n_test]),
+    )
+
+
+def _warm_up(spec: RunSpec, method: Method, train: Part, classes: int, gemm: Gemm) -> float:
+    """Compile every kernel the run will use, on a small twin of its network; return the seconds it took."""
+    started = time.perf_counter()
+    n = min(len(train.y), 8)
+    small = spec.model_copy(update={"hidden": [min(width, 16) for width in spec.hidden]})
+    network = Network(small, method, train.x.shape[1], classes, gemm)
+    for training in (True, False):
+        batch = Batch(np.arange(n), 0, training)
+        (network.train_batch if training else network.predict)(train.x[:n], train.y[:n], batch)
+    return time.perf_counter() - started
+
+
+class _Run:
+    """The state of a run between its epochs."""
+
+    def __init__(self, spec: RunSpec, network: Network, train: Part, valid: Part, test: Part) -> None:
+        self.spec = spec
+        self.network = network
+        self.train, self.valid, self.test = train, valid, test
+        self.selected = np.zeros(len(network.hidden), dtype=np.int64)
+        self.examples_seen = 0
+        self.steps = 0
+        self.order = hashlib.sha256()
+        self.init_hash = _digest(*(layer.weights for layer in network.layers))
+
+    def finish(self, compile_s: float, report: Reporter | None) -> RunResult:
+        """Train all epochs, or until the loss is not finite."""
+        rows: list[EpochRow] = []
+        error = None
+        try:
+            for epoch in range(self.spec.epochs):
+                rows.append(self._epoch(epoch, rows[-1].test_acc_pct if rows else None, report))
+        except _Diverged as stop:
+            error = str(stop)
+        network = self.network
+        dense = DenseCost([len(self.train.x[0]), *(layer.nodes for layer in network.layers)])
+        active = self.selected / max(1, self.examples_seen)
+        return RunResult(
+            status="diverged" if error else "ok",
+            error=error,
+            epochs=rows,
+            work=[
+                WorkRow(index, phase, *layer.work.tally(phase))
+                for index, layer in enumerate(network.layers)
+                for phase in PHASES
+            ],
+            mults_dense=dense.training(self.examples_seen, self.steps, self.spec.optimizer),
+            mults_paper=int(self.selected @ [layer.fan_in for layer in network.hidden]),
+            mults_dense_paper=self.examples_seen * dense.hidden_products,
+            active_by_layer_pct=[
+                100 * float(a) / layer.nodes for a, layer in zip(active, network.hidden, strict=True)
+            ],
+            compile_s=compile_s,
+            peak_rss_mb=_peak_rss_mb(),
+            init_hash=self.init_hash,
+            order_hash=self.order.hexdigest()[:12],
+            notes=self._notes(),
+        )
+
+    def _epoch(self, epoch: int, last_acc: float | None, report: Reporter | None) -> EpochRow:
+        spec, network = self.spec, self.network
+        order = stream(spec.key(), "order", epoch).permutation(len(self.train.y))
+        self.order.update(order.astype("<i8").tobytes())
+        loss, hits, done = 0.0, 0, 0
+        select_before = network.select_s
+        mults_before = sum(layer.work.mults() for layer in network.layers)
+        selected_before = self.selected.copy()
+        reported = started = time.perf_counter()
+        for first in range(0, len(order), spec.batch):
+            ids = order[first : first + spec.batch]
+            outcome = network.train_batch(self.train.x[ids], self.train.y[ids], Batch(ids, epoch, True))
+            loss += outcome.loss
+            hits += outcome.hits
+            done += len(ids)
+            self.selected += outcome.selected
+            self.examples_seen += len(ids)
+            self.steps += 1
+            if not np.isfinite(loss):
+                raise _Diverged(f"loss is not finite in epoch {epoch + 1}, step {self.steps}; try a lower lr")
+            if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
+                reported = time.perf_counter()
+                report(Progress(epoch + 1, spec.epochs, done, len(order), loss / done, last_acc))
+        train_s = time.perf_counter() - started
+        valid_acc = self._accuracy(self.valid, epoch) if len(self.valid.y) else None
+        test_acc = self._accuracy(self.test, epoch)
+        width = sum(layer.nodes for layer in network.hidden)
+        return EpochRow(
+            epoch=epoch + 1,
+            train_loss=loss / done,
+            train_acc_pct=100 * hits / done,
+            valid_acc_pct=valid_acc,
+            test_acc_pct=test_acc,
+            active_pct_achieved=100 * float((self.selected - selected_before).sum()) / (done * max(1, width)),
+            mults_total=sum(layer.work.mults() for layer in network.layers) - mults_before,
+            select_s=network.select_s - select_before,
+            train_s=train_s,
+            eval_s=time.perf_counter() - started - train_s,
+        )
+
+    def _accuracy(self, part: Part, epoch: int) -> float:
+        hits = 0
+        for first in range(0, len(part.y), EVALUATION_BATCH):
+            ids = np.arange(first, min(first + EVALUATION_BATCH, len(part.y)))
+            hits += self.network.predict(part.x[ids], part.y[ids], Batch(ids, epoch, False)).hits
+        return 100 * hits / len(part.y)
+
+    def _notes(self) -> dict[str, int]:
+        total: dict[str, int] = {}
+        for selector in self.network.selectors:
+            for name, count in selector.notes().items():
+                total[name] = total.get(name, 0) + count
+        return total
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _peak_rss_mb() -> float:
+    """Peak resident memory of this process so far, in MB; current memory where no peak is kept."""
+    try:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    except ImportError:  # not a Unix
+        return float(psutil.Process().memory_info().rss / 1e6)
