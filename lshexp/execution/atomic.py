@@ -1,0 +1,73 @@
+"""Files that are either there in full or not there at all, whenever the machine stops."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from lshexp.errors import StoreError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some disk space and run the same command again; nothing already written is lost",
+    errno.EDQUOT: "free some of your quota and run the same command again; nothing already written is lost",
+    errno.EACCES: "make it writable, or choose another folder with -o",
+    errno.EPERM: "make it writable, or choose another folder with -o",
+    errno.EROFS: "it is read-only; choose another folder with -o",
+    errno.ENOTDIR: "a part of this path is a file; choose another folder with -o",
+    errno.EEXIST: "a file of this name is in the way; move it, or choose another folder with -o",
+}
+
+
+def storage_error(verb: str, path: Path, error: OSError) -> StoreError:
+    """Word an operating system's refusal in one line: what, where, how to mend it."""
+    remedy = _REMEDIES.get(error.errno or 0, "check the disk and the path, then run the same command again")
+    return StoreError(f"cannot {verb} {path}: {error.strerror or error}; {remedy}")
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents. Raises StoreError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error("create", path, error) from error
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace the content of a file so that a reader sees all of the old or all of the new.
+
+    The data reaches the disk under a temporary name in the same folder before it takes the final one.
+    Raises StoreError; the old content is then untouched and the temporary file is gone.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error("write", path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files of a writer that was killed. Only for the holder of the folder's lock."""
+    with contextlib.suppress(OSError):
+        for leftover in folder.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; Windows has no such call and needs none."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

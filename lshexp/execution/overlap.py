@@ -1,0 +1,83 @@
+"""Whether another run of ours was on the machine at the same time, so that times are not to be trusted.
+
+Every driver keeps an empty file in the user's cache folder, holds an operating system's lock on it while a
+run is going, and touches it when a run starts and when it ends. A run overlapped another one exactly when, at
+its end, another driver's file is locked, or was touched since the run began. The lock dies with its process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+STALE_NS = 7 * 24 * 3600 * 10**9
+PATIENCE_S = 5.0  # another driver's look at our file holds its lock for an instant
+
+
+class OverlapWatch:
+    """One driver's place among the drivers of this user on this machine."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or platformdirs.user_cache_path("lshexp") / "running"
+        self._own = self._folder / f"{uuid.uuid4().hex}.lock"
+        self.alone: bool | None = None  # of the last run watched; None = could not be found out
+        self._remove_stale()
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Watch one run; `alone` holds the answer once the block has ended without an exception."""
+        self.alone = None
+        started = time.time_ns()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._own, timeout=PATIENCE_S)
+            lock.acquire()
+        except (OSError, Timeout):
+            yield  # no place to keep the file: the answer stays unknown
+            return
+        try:
+            self._touch()
+            yield
+            with contextlib.suppress(OSError):
+                self.alone = not any(_active_since(started, other) for other in self._others())
+        finally:
+            self._touch()
+            lock.release()
+
+    def _touch(self) -> None:
+        now = time.time_ns()
+        with contextlib.suppress(OSError):
+            os.utime(self._own, ns=(now, now))
+
+    def _others(self) -> list[Path]:
+        return [path for path in self._folder.glob("*.lock") if path != self._own]
+
+    def _remove_stale(self) -> None:
+        """Delete the files of drivers that have been gone for long.
+
+        A driver does not delete its own: a run that it overlapped may still be going and has yet to look.
+        """
+        horizon = time.time_ns() - STALE_NS
+        with contextlib.suppress(OSError):
+            for path in self._others():
+                if not _active_since(horizon, path):
+                    path.unlink(missing_ok=True)
+
+
+def _active_since(instant: int, path: Path) -> bool:
+    """Whether the driver that owns `path` had a run going at or after `instant`, in ns since the epoch."""
+    if path.stat().st_mtime_ns >= instant:
+        return True
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
