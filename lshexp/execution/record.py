@@ -20,12 +20,11 @@ MAX_RECORD_BYTES = 64 * 2**20
 class Record(BaseModel):
     """Everything known of one run: what was asked, what came out, where and when.
 
-    Not-a-number and infinite losses of diverged runs are written as the strings "NaN" and "Infinity", so that
-    the file stays valid JSON.
+    A number that is not finite is written as NaN or Infinity, as Python's json module reads and writes it.
     """
 
     model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", ser_json_inf_nan="strings", revalidate_instances="always"
+        frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants", revalidate_instances="always"
     )
 
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -1,0 +1,15 @@
+"""Fixtures shared by several test files."""
+
+from __future__ import annotations
+
+import pytest
+from fake_runs import Toy
+
+from lshexp import registry
+
+
+@pytest.fixture
+def toy_dataset(monkeypatch, tmp_path_factory):
+    """Register the dataset `toy`, and keep files of running drivers out of the user's cache folder."""
+    monkeypatch.setitem(registry._entries["dataset"], "toy", Toy)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))

@@ -1,0 +1,135 @@
+"""Sweeps without training: a toy dataset, made-up results, and a driver to be killed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lshexp import registry
+from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits
+from lshexp.execution.sweep import run_sweep
+from lshexp.spec import RunSpec
+from lshexp.training.result import EpochRow, Progress, Reporter, RunResult, WorkRow
+
+
+class Toy(Dataset):
+    """Two examples, for tests."""
+
+    side: int = 2
+
+    def info(self) -> DatasetInfo:
+        return DatasetInfo(self.side, 2, 2, 2, "made up")
+
+    def fingerprint(self) -> str:
+        return f"toy {self.side}"
+
+    def load(self) -> Splits:
+        part = Part(np.zeros((2, self.side), np.float32), np.zeros(2, np.int32))
+        return Splits(part, part)
+
+
+Toy.name, Toy.kind = "toy", "dataset"
+
+
+@dataclass(frozen=True)
+class FakeSweep:
+    """What `lshexp.config.Sweep` looks like to those who run it."""
+
+    runs: list[RunSpec]
+    name: str = "fake"
+    baseline: Mapping[str, object] = field(default_factory=lambda: {"method": "dense"})
+    merged: int = 0
+
+
+def spec(method: str = "dense", repeat: int = 0, active_pct: float = 100.0, **changes: Any) -> RunSpec:
+    """A run of the toy dataset."""
+    values = {"dataset": "toy", "hidden": [4, 3], "epochs": 2, "method": method, "repeat": repeat}
+    return RunSpec(**{**values, "active_pct": active_pct, **changes})
+
+
+def sweep_of(methods: Sequence[str] = ("dense", "lsh"), repeats: int = 2, **changes: Any) -> FakeSweep:
+    """One run for each repeat and method."""
+    return FakeSweep(
+        [
+            spec(method, repeat, 100.0 if method == "dense" else 5.0, **changes)
+            for repeat in range(repeats)
+            for method in methods
+        ]
+    )
+
+
+def accuracy(run: RunSpec) -> float:
+    """Final accuracy of a made-up run: dense is best, repeats differ."""
+    return {"dense": 98.0, "lsh": 97.5}.get(run.method, 90.0) + 0.1 * run.repeat
+
+
+def fake_run(run: RunSpec, report: Reporter | None = None, **changes: Any) -> RunResult:
+    """A made-up result, the same for the same specification."""
+    if report:
+        report(Progress(1, run.epochs, 1, 2, 0.7, None))
+    share = run.active_pct / 100
+    epochs = [
+        EpochRow(
+            epoch=number,
+            train_loss=1 / number,
+            train_acc_pct=90.0,
+            valid_acc_pct=None,
+            test_acc_pct=accuracy(run) + (0.25 if number < run.epochs else 0.0),
+            active_pct_achieved=run.active_pct,
+            mults_total=int(500 * share),
+            select_s=0.125,
+            train_s=0.5,
+            eval_s=0.25,
+        )
+        for number in range(1, run.epochs + 1)
+    ]
+    work = [
+        WorkRow(layer, phase, int(mults * share), int(100 * share), 8)
+        for layer in range(2)
+        for phase, mults in (
+            ("select", 0),
+            ("forward", 200),
+            ("backward", 200),
+            ("update", 100),
+            ("rebuild", 0),
+        )
+    ]
+    values: dict[str, Any] = {
+        "status": "ok",
+        "error": None,
+        "epochs": epochs,
+        "work": work,
+        "mults_dense": 1000,
+        "mults_paper": int(400 * share),
+        "mults_dense_paper": 400,
+        "active_by_layer_pct": [run.active_pct] * len(run.hidden),
+        "compile_s": 1.5,
+        "peak_rss_mb": 100.0,
+        "init_hash": f"init{run.repeat}",
+        "order_hash": f"order{run.repeat}",
+    }
+    return RunResult(**{**values, **changes})
+
+
+def main() -> None:
+    """Drive a sweep of slow runs in a process of its own: fake_runs.py OUT RUNS SECONDS."""
+    out, runs, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    registry._entries["dataset"]["toy"] = Toy
+
+    def slow_run(run: RunSpec, report: Reporter | None) -> RunResult:
+        with (out / "executed.txt").open("a") as log:
+            log.write(f"{run.repeat}\n")
+        time.sleep(seconds)
+        return fake_run(run, report)
+
+    run_sweep(sweep_of(["dense"], repeats=runs), out, run=slow_run)
+
+
+if __name__ == "__main__":
+    main()
