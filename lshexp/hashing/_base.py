@@ -1,0 +1,93 @@
+"""What a hash family is, and the counted projections that families are built from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.kernels.project import project_lists, sign_codes
+from lshexp.kernels.ragged import Lists, balanced_bounds
+from lshexp.registry import Plugin
+from lshexp.work import LayerWork
+
+Rows = NDArray[np.float32]
+Codes = NDArray[np.uint32]
+Signal = Rows | Lists
+
+
+class Query(NamedTuple):
+    """Hashes of a batch of inputs.
+
+    codes: uint32[B, L]; margins: float32[B, L, K], the distance of each bit from flipping, or float32[B, L, 0]
+    from a family that has none; coordinates: float32[B, M], low-dimensional stand-ins of the inputs, or None.
+    """
+
+    codes: Codes
+    margins: Rows
+    coordinates: Rows | None = None
+
+
+class Hasher(ABC):
+    """One draw of a family: L tables of K bits for the nodes and inputs of one layer."""
+
+    coordinates: Rows | None = None  # float32[N, M]: stand-ins of the nodes, fresh as of their last hash
+
+    def learn(self, inputs: Signal, work: LayerWork) -> None:  # noqa: B027 - most families learn nothing
+        """Adapt to the inputs a layer sees; called before nodes are hashed anew."""
+
+    @abstractmethod
+    def hash_nodes(self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork) -> Codes:
+        """Buckets of the weight rows `ids`, uint32[len(ids), L], counted under `rebuild`."""
+
+    @abstractmethod
+    def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
+        """Buckets of a batch of inputs, counted under `select`."""
+
+
+class HashFamily(Plugin):
+    """Base of every registered hash family; its fields are its YAML options."""
+
+    has_margins: ClassVar[bool] = True  # can be probed beyond a query's own bucket
+    has_coordinates: ClassVar[bool] = False  # offers stand-ins to rank candidates by
+
+    @abstractmethod
+    def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:
+        """Draw L tables of K bits."""
+
+
+def count_products(work: LayerWork, phase: str, products: int, extra_bytes: int) -> None:
+    """Count `products` multiply-adds and the operands named for them."""
+    work.add(phase, products, products, 4 * products + extra_bytes)
+
+
+def project(inputs: Signal, matrix: Rows, work: LayerWork, phase: str) -> Rows:
+    """Return inputs @ matrix, float32[B, M], for inputs in either form; matrix float32[D, M].
+
+    Rows go through BLAS, lists read one row of the matrix an input; both count what they multiply.
+    """
+    if isinstance(inputs, Lists):
+        examples = len(inputs.starts) - 1
+        out = np.empty((examples, matrix.shape[1]), dtype=np.float32)
+        project_lists(*inputs, matrix, balanced_bounds(inputs.starts, 1), out)
+        products = len(inputs.nodes) * matrix.shape[1]
+        count_products(work, phase, products, 8 * len(inputs.nodes) + 4 * out.size)
+        return out
+    products = inputs.shape[0] * matrix.size
+    work.add(phase, products, products, 4 * (inputs.size + matrix.size + inputs.shape[0] * matrix.shape[1]))
+    return inputs @ matrix
+
+
+def signs(projections: Rows, bits: int) -> Codes:
+    """Pack the signs of float32[B, L * K] into uint32[B, L]."""
+    codes = np.empty((len(projections), projections.shape[1] // bits), dtype=np.uint32)
+    sign_codes(projections, bits, codes)
+    return codes
+
+
+def sign_query(projections: Rows, bits: int, coordinates: Rows | None = None) -> Query:
+    """Codes and margins of projections float32[B, L * K]."""
+    margins = np.abs(projections).reshape(len(projections), -1, bits)
+    return Query(signs(projections, bits), margins, coordinates)

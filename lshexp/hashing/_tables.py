@@ -1,0 +1,63 @@
+"""The bucket tables of one layer: kept in step with its weights, asked for candidates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.hashing._base import Codes, Query
+from lshexp.kernels.buckets import collect_first, collect_ranked, fill_buckets, pack_rows
+from lshexp.kernels.ragged import Lists
+from lshexp.streams import stream
+from lshexp.work import LayerWork
+
+
+class Collected(NamedTuple):
+    """Candidates of a batch; `capped` counts the buckets that were read only in part."""
+
+    lists: Lists
+    capped: int
+
+
+class Tables:
+    """L tables of 2**K buckets that hold node ids and nothing else."""
+
+    def __init__(self, K: int, L: int, nodes: int, threads: int, key: int) -> None:
+        self._codes = np.zeros((nodes, L), dtype=np.uint32)
+        self._starts = np.zeros((L, 2**K + 1), dtype=np.int32)
+        self._nodes = np.zeros((L, nodes), dtype=np.int32)
+        self._offsets = stream(key, "tables").integers(0, nodes, L)
+        self._scratch = np.zeros((threads, nodes), dtype=np.int32)
+
+    def put(self, ids: NDArray[np.int32], codes: Codes, work: LayerWork) -> None:
+        """Move nodes to the buckets of their new codes; buckets are sorted anew, in integers only."""
+        self._codes[ids] = codes
+        fill_buckets(self._codes, self._offsets, self._starts, self._nodes)
+        work.add("rebuild", 0, 0, 4 * (codes.size + 3 * self._codes.size + 2 * self._starts.size))
+
+    def collect(
+        self, query: Query, probes: int, most: int, cap: int | None, ranked: bool, work: LayerWork
+    ) -> Collected:
+        """Up to `most` distinct nodes for each example: those met first, or those met most often."""
+        examples, n_tables = query.codes.shape
+        nodes = self._nodes.shape[1]
+        bounds = np.linspace(0, examples, len(self._scratch) + 1).astype(np.int64)
+        found = np.empty((examples, most), dtype=np.int32)
+        counts = np.empty(examples, dtype=np.int64)
+        entries = np.empty((examples, 2), dtype=np.int64)
+        collect = collect_ranked if ranked else collect_first
+        tables = (self._starts, self._nodes)
+        limit = nodes if cap is None else cap
+        collect(*query[:2], probes, tables, most, limit, bounds, self._scratch, found, counts, entries)
+        starts = np.concatenate(([0], np.cumsum(counts)))
+        lists = Lists(starts, np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32))
+        pack_rows(found, starts, bounds, lists.nodes)
+        read, capped = entries.sum(axis=0)
+        work.add("select", 0, 0, int(4 * read + 8 * examples * n_tables * probes + 4 * starts[-1]))
+        return Collected(lists, int(capped))
+
+    def occupancy(self) -> NDArray[np.int64]:
+        """Nodes in each bucket of each table, int64[L, 2**K]."""
+        return np.diff(self._starts, axis=1).astype(np.int64)

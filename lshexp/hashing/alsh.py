@@ -1,0 +1,72 @@
+"""Asymmetric LSH for maximum inner product search."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from lshexp.hashing._base import (
+    Codes,
+    HashFamily,
+    Hasher,
+    Query,
+    Rows,
+    Signal,
+    count_products,
+    project,
+    sign_query,
+    signs,
+)
+from lshexp.hashing.srp import gaussian_planes
+from lshexp.registry import register
+from lshexp.work import LayerWork
+
+
+@register("hash", "alsh")
+class Alsh(HashFamily):
+    """Sign-ALSH: weight rows gain coordinates that even out their norms (Shrivastava & Li, UAI 2015).
+
+    Rows are scaled so that the longest has norm U; then P(w) = [w, 1/2 - |w|^2, 1/2 - |w|^4, ...] with m
+    added coordinates meets Q(x) = [x, 0, ..., 0], so that the angle between them grows as the inner product
+    falls. m = 2 and U = 0.75 are the source's. Biases are left out.
+    """
+
+    m: int = Field(default=2, ge=1, le=8)
+    U: float = Field(default=0.75, gt=0, lt=1)
+
+    def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:
+        """Draw K * L planes over fan_in + m coordinates."""
+        return _Asymmetric(gaussian_planes(key, fan_in + self.m, K * L), K, self.m, self.U)
+
+
+class _Asymmetric(Hasher):
+    def __init__(self, planes: Rows, bits: int, m: int, limit: float) -> None:
+        self._planes = np.ascontiguousarray(planes[:-m])
+        self._norm_planes = planes[-m:]
+        self._bits = bits
+        self._limit = limit
+        self._longest = 0.0  # norm that is mapped to `limit`; set when all nodes are hashed
+
+    def hash_nodes(
+        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
+    ) -> Codes:
+        rows = weights[ids]
+        squared = np.einsum("ij,ij->i", rows, rows)
+        count_products(work, "rebuild", rows.size, 4 * len(rows))
+        if len(ids) == len(weights):
+            self._longest = float(np.sqrt(squared.max(initial=0)))
+        # a row that outgrew the longest since all were hashed is held at the limit until the next time
+        scale = np.float32(self._limit / self._longest) if self._longest > 0 else np.float32(1)
+        power = np.minimum(squared * scale * scale, np.float32(self._limit**2))
+        projections = scale * project(rows, self._planes, work, "rebuild")
+        for plane in self._norm_planes:
+            projections += (np.float32(0.5) - power)[:, None] * plane
+            power = power * power
+        m, n = len(self._norm_planes), len(rows)
+        products = n * (2 + m) + projections.size * (1 + m)
+        work.add("rebuild", products, m * (n + projections.size), 8 * products)
+        return signs(projections, self._bits)
+
+    def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
+        return sign_query(project(inputs, self._planes, work, "select"), self._bits)

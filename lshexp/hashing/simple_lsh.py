@@ -1,0 +1,61 @@
+"""Simple-LSH: the symmetric-looking transform for maximum inner product search."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.hashing._base import (
+    Codes,
+    HashFamily,
+    Hasher,
+    Query,
+    Rows,
+    Signal,
+    count_products,
+    project,
+    sign_query,
+    signs,
+)
+from lshexp.hashing.srp import gaussian_planes
+from lshexp.registry import register
+from lshexp.work import LayerWork
+
+
+@register("hash", "simple_lsh")
+class SimpleLsh(HashFamily):
+    """One coordinate makes all weight rows equally long: [w, sqrt(M^2 - |w|^2)] (Neyshabur & Srebro, ICML 2015).
+
+    M is the longest row's norm when all rows were last hashed. An input gains a zero, so that the angle falls
+    exactly as the inner product grows. Biases are left out.
+    """
+
+    def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:
+        """Draw K * L planes over fan_in + 1 coordinates."""
+        return _Lifted(gaussian_planes(key, fan_in + 1, K * L), K)
+
+
+class _Lifted(Hasher):
+    def __init__(self, planes: Rows, bits: int) -> None:
+        self._planes = np.ascontiguousarray(planes[:-1])
+        self._lift = planes[-1]
+        self._bits = bits
+        self._longest_squared = np.float32(0)
+
+    def hash_nodes(
+        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
+    ) -> Codes:
+        rows = weights[ids]
+        squared = np.einsum("ij,ij->i", rows, rows)
+        count_products(work, "rebuild", rows.size, 4 * len(rows))
+        if len(ids) == len(weights):
+            self._longest_squared = squared.max(initial=0)
+        missing = np.sqrt(np.maximum(self._longest_squared - squared, 0))
+        projections = project(rows, self._planes, work, "rebuild")
+        projections += missing[:, None] * self._lift
+        n = len(rows)
+        work.add("rebuild", n + projections.size, n + projections.size, 8 * projections.size)
+        return signs(projections, self._bits)
+
+    def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
+        return sign_query(project(inputs, self._planes, work, "select"), self._bits)

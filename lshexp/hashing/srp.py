@@ -1,0 +1,42 @@
+"""Signed random projections."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.hashing._base import Codes, HashFamily, Hasher, Query, Rows, Signal, project, sign_query, signs
+from lshexp.registry import register
+from lshexp.streams import stream
+from lshexp.work import LayerWork
+
+
+@register("hash", "srp")
+class Srp(HashFamily):
+    """Signs of Gaussian projections: two vectors agree on a bit with probability 1 - angle/pi (Charikar, 2002).
+
+    Weight rows and inputs are hashed as they are; biases are left out.
+    """
+
+    def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:
+        """Draw K * L planes."""
+        return _Planes(gaussian_planes(key, fan_in, K * L), K)
+
+
+class _Planes(Hasher):
+    def __init__(self, planes: Rows, bits: int) -> None:
+        self._planes = planes
+        self._bits = bits
+
+    def hash_nodes(
+        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
+    ) -> Codes:
+        return signs(project(weights[ids], self._planes, work, "rebuild"), self._bits)
+
+    def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
+        return sign_query(project(inputs, self._planes, work, "select"), self._bits)
+
+
+def gaussian_planes(key: int, dimensions: int, planes: int) -> Rows:
+    """Draw float32[dimensions, planes] of independent standard normals."""
+    return stream(key, "planes").standard_normal((dimensions, planes), dtype=np.float32)

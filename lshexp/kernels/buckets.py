@@ -1,0 +1,252 @@
+"""Hash tables whose buckets hold node ids: filling, multi-probe order, and collection of candidates.
+
+A table is a counting sort: `starts[l, h]:starts[l, h + 1]` is the span of bucket h in `nodes[l]`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from lshexp.kernels._flags import REASSOCIATE
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def fill_buckets(codes, offsets, starts, nodes):
+    """Sort node ids into buckets.
+
+    Symbols: N nodes, L tables, H = 2**K buckets.
+
+    Parameters
+    ----------
+    codes : uint32[N, L]            bucket of each node in each table, < H
+    offsets : int64[L]              0..N-1: the node a table is filled from, so that no id is always first
+    starts : int32[L, H + 1], out
+    nodes : int32[L, N], out        each id exactly once a table
+
+    Cost: O(L * (N + H)) integer operations.
+    """
+    n_nodes, n_tables = codes.shape
+    n_buckets = starts.shape[1] - 1
+    for table in range(n_tables):
+        cursor = starts[table]
+        cursor[:] = 0
+        for node in range(n_nodes):
+            cursor[codes[node, table] + 1] += 1
+        for bucket in range(n_buckets):
+            cursor[bucket + 1] += cursor[bucket]
+        for i in range(n_nodes):
+            node = (i + offsets[table]) % n_nodes
+            bucket = codes[node, table]
+            nodes[table, cursor[bucket]] = node
+            cursor[bucket] += 1
+        for bucket in range(n_buckets, 0, -1):
+            cursor[bucket] = cursor[bucket - 1]
+        cursor[0] = 0
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def probe_sequence(code, margins, probes, out):
+    """Write the buckets to look into, the likeliest first, and return how many there are.
+
+    Bits are flipped in order of growing total margin, the distance of a projection from its boundary:
+    query-directed probing (Lv et al., "Multi-probe LSH", VLDB 2007), with its shift and expand moves on a
+    heap of bit sets.
+
+    Parameters
+    ----------
+    code : uint32                   the query's own bucket, always first
+    margins : float32[K]            |projection| of each bit; bit 0 is the lowest of the code
+    probes : int >= 1               buckets wanted; at most 2**K exist
+    out : uint32[>= probes], out
+    """
+    out[0] = code
+    n_bits = len(margins)
+    if probes == 1 or n_bits == 0:
+        return 1
+    order = np.argsort(margins, kind="mergesort")
+    heap_sets = np.empty(2 * probes + 2, dtype=np.uint32)  # bit sets over positions in `order`
+    heap_sums = np.empty(2 * probes + 2, dtype=np.float32)
+    heap_last = np.empty(2 * probes + 2, dtype=np.int64)  # largest position in the set
+    heap_sets[0] = 1
+    heap_sums[0] = margins[order[0]]
+    heap_last[0] = 0
+    size = 1
+    found = 1
+    while found < probes and size > 0:
+        best = 0
+        for h in range(1, size):
+            if heap_sums[h] < heap_sums[best]:
+                best = h
+        chosen, total, last = heap_sets[best], heap_sums[best], heap_last[best]
+        size -= 1
+        heap_sets[best], heap_sums[best], heap_last[best] = heap_sets[size], heap_sums[size], heap_last[size]
+        flips = np.uint32(0)
+        for position in range(last + 1):
+            if (chosen >> np.uint32(position)) & np.uint32(1):
+                flips |= np.uint32(1) << np.uint32(order[position])
+        out[found] = code ^ flips
+        found += 1
+        if last + 1 < n_bits:
+            added = np.uint32(1) << np.uint32(last + 1)
+            step = margins[order[last + 1]]
+            heap_sets[size] = (chosen ^ (np.uint32(1) << np.uint32(last))) | added  # shift
+            heap_sums[size] = total - margins[order[last]] + step
+            heap_last[size] = last + 1
+            heap_sets[size + 1] = chosen | added  # expand
+            heap_sums[size + 1] = total + step
+            heap_last[size + 1] = last + 1
+            size += 2
+    return found
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, nodes, counts, entries):
+    """List the distinct nodes met, table by table and probe by probe, stopping as soon as `most` are found.
+
+    Symbols: B examples, L tables, K bits, N nodes, C chunks.
+
+    Parameters
+    ----------
+    codes : uint32[B, L]; margins : float32[B, L, K] (K may be 0: then one probe a table)
+    probes : int >= 1               buckets looked into in each table
+    tables : (starts, nodes)        as filled by `fill_buckets`
+    most : int                      distinct nodes wanted, 1..N
+    cap : int                       entries read of one bucket at most; N or more reads all
+    bounds : int64[C + 1]           chunks of examples
+    scratch : int32[C, N]           all zero; left all zero by visiting only what was met
+    nodes : int32[B, most], out     in the order met
+    counts : int64[B], out          nodes listed
+    entries : int64[B, 2], out      bucket entries read; buckets cut short by `cap`
+    """
+    bucket_starts, bucket_nodes = tables
+    n_tables = codes.shape[1]
+    for c in prange(len(bounds) - 1):
+        seen = scratch[c]
+        sequence = np.empty(probes, dtype=np.uint32)
+        for b in range(bounds[c], bounds[c + 1]):
+            n, read, cut = 0, 0, 0
+            for table in range(n_tables):
+                if n == most:
+                    break
+                n_probes = probe_sequence(codes[b, table], margins[b, table], probes, sequence)
+                for p in range(n_probes):
+                    first = bucket_starts[table, sequence[p]]
+                    last = bucket_starts[table, sequence[p] + 1]
+                    if last - first > cap:
+                        last = first + cap
+                        cut += 1
+                    for at in range(first, last):
+                        if n == most:
+                            break
+                        node = bucket_nodes[table, at]
+                        read += 1
+                        if seen[node] == 0:
+                            seen[node] = 1
+                            nodes[b, n] = node
+                            n += 1
+            for i in range(n):
+                seen[nodes[b, i]] = 0
+            counts[b] = n
+            entries[b, 0] = read
+            entries[b, 1] = cut
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, nodes, counts, entries):
+    """List the `most` nodes met most often over all tables and probes; ties go to the one met first.
+
+    Parameters as in `collect_first`. Cost: the entries read, never the nodes there are.
+    """
+    bucket_starts, bucket_nodes = tables
+    n_tables = codes.shape[1]
+    n_nodes = bucket_nodes.shape[1]
+    for c in prange(len(bounds) - 1):
+        hits = scratch[c]
+        sequence = np.empty(probes, dtype=np.uint32)
+        met = np.empty(n_nodes, dtype=np.int32)
+        frequency = np.zeros(n_tables * probes + 1, dtype=np.int64)
+        for b in range(bounds[c], bounds[c + 1]):
+            n, read, cut = 0, 0, 0
+            for table in range(n_tables):
+                n_probes = probe_sequence(codes[b, table], margins[b, table], probes, sequence)
+                for p in range(n_probes):
+                    first = bucket_starts[table, sequence[p]]
+                    last = bucket_starts[table, sequence[p] + 1]
+                    if last - first > cap:
+                        last = first + cap
+                        cut += 1
+                    read += last - first
+                    for at in range(first, last):
+                        node = bucket_nodes[table, at]
+                        # written always, kept if new: a branch would be mispredicted
+                        met[min(n, n_nodes - 1)] = node if hits[node] == 0 else met[min(n, n_nodes - 1)]
+                        n += hits[node] == 0
+                        hits[node] += 1
+            counts[b] = _take_most_hit(met[:n], hits, frequency, most, nodes[b])
+            for i in range(n):
+                frequency[hits[met[i]]] = 0
+                hits[met[i]] = 0
+            entries[b, 0] = read
+            entries[b, 1] = cut
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _take_most_hit(met, hits, frequency, most, out):
+    """Write the `most` nodes of `met` with the largest hits, in the order met; `frequency` starts all zero."""
+    if len(met) <= most:
+        out[: len(met)] = met
+        return len(met)
+    top = 0
+    for node in met:
+        frequency[hits[node]] += 1
+        top = max(top, hits[node])
+    threshold = top
+    above = 0
+    while above + frequency[threshold] < most:
+        above += frequency[threshold]
+        threshold -= 1
+    ties = most - above
+    n = 0
+    for node in met:
+        take = hits[node] > threshold
+        if hits[node] == threshold and ties > 0:
+            take = True
+            ties -= 1
+        if take:
+            out[n] = node
+            n += 1
+    return n
+
+
+@njit(parallel=True, cache=True, fastmath=REASSOCIATE)
+def score_by_coordinates(queries, coordinates, starts, nodes, bounds, values):
+    """Approximate scores of listed pairs: inner products of low-dimensional stand-ins.
+
+    Parameters
+    ----------
+    queries : float32[B, M]; coordinates : float32[N, M]
+    starts : int64[B + 1]; nodes : int32[P]
+    bounds : int64[C + 1]           chunks of examples
+    values : float32[P], out
+
+    Cost: P * M multiplications.
+    """
+    for c in prange(len(bounds) - 1):
+        for b in range(bounds[c], bounds[c + 1]):
+            query = queries[b]
+            for at in range(starts[b], starts[b + 1]):
+                coordinate = coordinates[nodes[at]]
+                total = np.float32(0)
+                for i in range(len(query)):
+                    total += query[i] * coordinate[i]
+                values[at] = total
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def pack_rows(table, starts, bounds, nodes):
+    """Copy the used head of each row of int32[B, M] into a ragged list; starts : int64[B + 1]."""
+    for c in prange(len(bounds) - 1):
+        for b in range(bounds[c], bounds[c + 1]):
+            for i in range(starts[b + 1] - starts[b]):
+                nodes[starts[b] + i] = table[b, i]

@@ -1,0 +1,218 @@
+"""LSH sampling: active nodes are looked up in hash tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+
+from lshexp.errors import ConfigError
+from lshexp.hashing._base import HashFamily
+from lshexp.hashing._tables import Tables
+from lshexp.kernels.buckets import score_by_coordinates
+from lshexp.kernels.ragged import Lists, balanced_bounds
+from lshexp.kernels.select import top_k_lists
+from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, Signal, wanted_nodes
+from lshexp.registry import build, register
+from lshexp.streams import stream_key
+
+# What each preset differs in from the defaults of the fields below, which are the preset `lshexp`.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "lshexp": {},
+    # The text of Spring & Shrivastava (KDD 2017): ALSH on the layer's raw input, few tables, multi-probe,
+    # collection stops at the budget, nodes are rehashed as soon as their weights change.
+    "paper": {
+        "hash": {"name": "alsh"},
+        "L": 5,
+        "probes": 10,
+        "rank": "first",
+        "candidates": 1.0,
+        "refine": 0.0,
+        "rehash": "touched",
+    },
+    # The authors' published code: inputs mean-pooled by about 100, many tables, ranking by collision count,
+    # rebuilds that grow rarer. Mended: there, all inputs of the first layer share one array of hashes and so
+    # use the last one's buckets; here each input has its own. Its input hashes are made once and kept, ours
+    # are made each time. Its optimiser and regularisation are not selection: set them in the sweep.
+    "authors_code": {
+        "hash": {"name": "sketch", "directions": "pooled", "dims": 0, "center": False, "offset": 0.0},
+        "L": 100,
+        "rank": "count",
+        "candidates": 1.0,
+        "refine": 0.0,
+        "rehash_every": 6000,
+        "rehash_growth": 1.1,
+    },
+}
+
+
+@register("method", "lsh")
+class Lsh(Method):
+    """Look active nodes up in hash tables, at training and at test.
+
+    K bits a hash, L tables, `probes` buckets a table (query-directed multi-probe). `rank` says which of the nodes
+    met become candidates, `candidates` times the budget of active nodes in number: the `first` met, those met
+    most often (`count`), or, of those, the `sketch` family's best by its low-dimensional scores, which then keeps
+    `refine` times the budget. With `refine` above 0 the candidates left are computed exactly and the best of them
+    are active; with 0 the best-ranked are active as they are.
+
+    Weights move, so tables go stale: `rehash` is `touched` (rehash what a step changed, at once) or `schedule`
+    (rehash all after `rehash_every` examples, an interval that grows by the factor `rehash_growth` each time).
+    `bucket_cap` reads at most so many nodes of one bucket. `preset` names a set of defaults: `paper`,
+    `authors_code` or `lshexp`; options given beside it win.
+    """
+
+    preset: Literal["lshexp", "paper", "authors_code"] = "lshexp"
+    hash: dict[str, Any] = Field(default_factory=lambda: {"name": "sketch"})
+    K: int = Field(default=6, ge=1, le=24)
+    L: int = Field(default=50, ge=1, le=10_000)
+    probes: int = Field(default=1, ge=1, le=1024)
+    rank: Literal["first", "count", "sketch"] = "sketch"
+    candidates: float = Field(default=8.0, ge=1)
+    refine: float = Field(default=2.0, ge=0)
+    bucket_cap: int | None = Field(default=None, ge=1)
+    rehash: Literal["touched", "schedule"] = "schedule"
+    rehash_every: int = Field(default=5000, ge=1)
+    rehash_growth: float = Field(default=1.0, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_preset(cls, options: Any) -> Any:
+        if isinstance(options, dict) and isinstance(options.get("preset", "lshexp"), str):
+            return {**PRESETS.get(options.get("preset", "lshexp"), {}), **options}
+        return options
+
+    @field_validator("hash", mode="before")
+    @classmethod
+    def _resolve_hash(cls, value: Any) -> dict[str, Any]:
+        """Accept a name or a map with a name, and fill in the family's defaults."""
+        options = {"name": value} if isinstance(value, str) else value
+        if not isinstance(options, dict) or "name" not in options:
+            raise ValueError("give a hash family's name, or a map with a `name` and its options")
+        rest = {key: option for key, option in options.items() if key != "name"}
+        try:
+            family = build("hash", options["name"], rest)
+        except ConfigError as error:
+            raise ValueError("; ".join(str(problem) for problem in error.problems)) from None
+        return {"name": family.name, **family.model_dump(mode="json")}
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Lsh:
+        family = self.family()
+        if self.probes > 2**self.K:
+            raise ValueError(f"probes: {self.probes} is more than the {2**self.K} buckets of K = {self.K}")
+        if self.probes > 1 and not family.has_margins:
+            raise ValueError(f"probes: hash '{family.name}' has no multi-probe order; set probes to 1")
+        if self.rank == "sketch" and not family.has_coordinates:
+            raise ValueError(f"rank: hash '{family.name}' keeps no coordinates to rank by; use count or first")
+        if 0 < self.refine < 1:
+            raise ValueError("refine: must be 0 or at least 1")
+        if self.L * 2**self.K > 2**27:
+            raise ValueError(f"K: {self.L} tables of 2**{self.K} buckets would need over 512 MiB a layer")
+        return self
+
+    def family(self) -> HashFamily:
+        """The hash family with its options."""
+        family = build("hash", self.hash["name"], {k: v for k, v in self.hash.items() if k != "name"})
+        assert isinstance(family, HashFamily)  # what the kind registers
+        return family
+
+    def selector(self, layer: LayerView, share: float, key: int) -> Selector:
+        """Look up a share of `share` of the nodes."""
+        return LshSelector(self, layer, wanted_nodes(share, layer.nodes), key)
+
+
+class LshSelector(Selector):
+    """Hash tables at work on one layer."""
+
+    def __init__(self, options: Lsh, layer: LayerView, budget: int, key: int) -> None:
+        self._options = options
+        self._layer = layer
+        self._budget = budget
+        self._most = min(layer.nodes, max(budget, round(options.candidates * budget)))
+        self.hasher = options.family().draw(
+            options.K, options.L, layer.nodes, layer.fan_in, stream_key(key, "hash")
+        )
+        self.tables = Tables(options.K, options.L, layer.nodes, layer.threads, stream_key(key, "order"))
+        self._due = 0.0  # examples until all nodes are hashed anew
+        self._interval = float(options.rehash_every)
+        self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
+
+    def select(self, inputs: Signal, batch: Batch) -> Selection:
+        if batch.training:
+            self._keep_fresh(inputs, len(batch.examples))
+        elif not self._notes["rebuilds"]:  # a network tested before any training
+            self._hash_all(inputs)
+        layer, options = self._layer, self._options
+        query = self.hasher.hash_inputs(inputs, layer.work)
+        ranked = options.rank != "first"
+        lists, capped = self.tables.collect(
+            query, options.probes, self._most, options.bucket_cap, ranked, layer.work
+        )
+        if options.rank == "sketch":
+            keep = max(self._budget, round(options.refine * self._budget))
+            lists = self._best(self._scored_by_sketch(lists, query.coordinates), keep)
+        if options.refine:
+            lists = lists._replace(values=layer.scores_of_lists(inputs, lists, "select"))
+        lists = self._best(lists, self._budget) if options.refine else self._head(lists)
+        if batch.training:
+            short = np.count_nonzero(np.diff(lists.starts) < self._budget)
+            self._notes["short_selections"] += int(short)
+            self._notes["capped_buckets"] += capped
+        return Selection(lists, scored=options.refine > 0)
+
+    def after_update(self, touched: NDArray[np.int32]) -> None:
+        if self._options.rehash == "touched" and len(touched):
+            self._hash(touched)
+
+    def notes(self) -> dict[str, int]:
+        return dict(self._notes)
+
+    def _keep_fresh(self, inputs: Signal, examples: int) -> None:
+        never = not self._notes["rebuilds"]
+        if never or (self._options.rehash == "schedule" and self._due <= 0):
+            self._hash_all(inputs)
+            self._due = self._interval
+            self._interval *= self._options.rehash_growth
+        self._due -= examples
+
+    def _hash_all(self, inputs: Signal) -> None:
+        self.hasher.learn(inputs, self._layer.work)
+        self._hash(np.arange(self._layer.nodes, dtype=np.int32))
+        self._notes["rebuilds"] += 1
+
+    def _hash(self, ids: NDArray[np.int32]) -> None:
+        layer = self._layer
+        codes = self.hasher.hash_nodes(layer.weights, layer.bias, ids, layer.work)
+        self.tables.put(ids, codes, layer.work)
+        self._notes["rehashed_nodes"] += len(ids)
+
+    def _scored_by_sketch(self, lists: Lists, queries: NDArray[np.float32] | None) -> Lists:
+        coordinates = self.hasher.coordinates
+        assert queries is not None and coordinates is not None  # checked when the options were read
+        bounds = balanced_bounds(lists.starts, self._layer.threads)
+        score_by_coordinates(queries, coordinates, lists.starts, lists.nodes, bounds, lists.values)
+        products = len(lists.nodes) * coordinates.shape[1]
+        self._layer.work.add("select", products, products, 8 * products + 8 * len(lists.nodes))
+        return lists
+
+    def _best(self, lists: Lists, k: int) -> Lists:
+        """The k pairs of largest value of each example, or all where there are fewer."""
+        starts = np.concatenate(([0], np.cumsum(np.minimum(np.diff(lists.starts), k))))
+        best = Lists(starts, np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32))
+        top_k_lists(*lists, k, balanced_bounds(lists.starts, self._layer.threads), *best)
+        return best
+
+    def _head(self, lists: Lists) -> Lists:
+        """Candidates that are active as they are; collection stopped at the budget or was cut to it."""
+        return lists if self._most == self._budget or self._options.rank == "sketch" else self._cut(lists)
+
+    def _cut(self, lists: Lists) -> Lists:
+        """The first `budget` candidates in the order met."""
+        lengths = np.diff(lists.starts)
+        keep = np.arange(len(lists.nodes)) - np.repeat(lists.starts[:-1], lengths) < self._budget
+        starts = np.concatenate(([0], np.cumsum(np.minimum(lengths, self._budget))))
+        return Lists(starts, lists.nodes[keep], lists.values[keep])
