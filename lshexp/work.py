@@ -9,6 +9,7 @@ What counts, the same for every method:
   and write do count;
 - element-wise maps whose cost is a few operations a *node* (ReLU, softmax and the loss, the sigmoid
   itself) are left out for every method alike;
+- so are single scalars a call, such as the norm of a whole batch or a moving threshold of a layer;
 - bytes are those of the operands a kernel loads and stores; an operand that a kernel keeps in registers
   or first-level cache by construction (a node's weight row while it serves its batch) counts once. No
   cache is modelled.

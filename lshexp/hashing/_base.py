@@ -89,5 +89,5 @@ def signs(projections: Rows, bits: int) -> Codes:
 
 def sign_query(projections: Rows, bits: int, coordinates: Rows | None = None) -> Query:
     """Codes and margins of projections float32[B, L * K]."""
-    margins = np.abs(projections).reshape(len(projections), -1, bits)
+    margins = np.abs(projections).reshape(len(projections), projections.shape[1] // bits, bits)
     return Query(signs(projections, bits), margins, coordinates)

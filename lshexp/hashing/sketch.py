@@ -28,6 +28,9 @@ from lshexp.streams import stream
 from lshexp.work import LayerWork
 
 
+FIRST_ITERATIONS = 6
+
+
 @register("hash", "sketch")
 class Sketch(HashFamily):
     """Signs of projections of a short sketch of the input, along directions the input really varies in.
@@ -79,19 +82,17 @@ class _Sketched(Hasher):
         keep = np.float32(self._options.memory if self._learned else 0)
         if self._options.center:
             self._mean = keep * self._mean + (1 - keep) * _mean_input(inputs, examples, len(self._mean))
-            work.add("rebuild", 3 * self._mean.size, 2 * self._mean.size, 16 * self._mean.size)
+            entries = len(inputs.values) if isinstance(inputs, Lists) else inputs.size
+            size = self._mean.size
+            work.add("rebuild", 3 * size, entries + size, 4 * (entries + 3 * size))
         if self._options.directions == "principal":
             # the first time there is no past to lean on, so the iteration is repeated until it has settled
-            for _ in range(1 if self._learned else 6):
-                self._memory = keep * self._memory + (1 - keep) * self._covariance_times_v(inputs, examples, work)
-                self._v = np.ascontiguousarray(self._memory)
-                orthonormalise(self._v)
-                d, m = self._v.shape
-                work.add("rebuild", d * m * (m + 4), d * m * (m + 1), 8 * d * m * (m + 1))
-        self._center = self._mean @ self._v
-        coordinates = project(inputs, self._v, work, "rebuild") - self._center
+            for _ in range(1 if self._learned else FIRST_ITERATIONS):
+                self._turn(inputs, examples, keep, work)
+        self._center = self._sketch_of_mean(work)
+        coordinates = self._centred(inputs, work, "rebuild")
         spread = float(np.sqrt(np.mean(np.einsum("ij,ij->i", coordinates, coordinates))))
-        count_products(work, "rebuild", self._v.size + coordinates.size, 4 * self._v.size)
+        count_products(work, "rebuild", coordinates.size, 0)
         self._offset_scale = np.float32(self._options.offset * spread) if spread > 0 else np.float32(1)
         self._learned += 1
 
@@ -104,21 +105,45 @@ class _Sketched(Hasher):
         coordinates[:, :-1] = project(rows, self._v, work, "rebuild")
         if self._options.offset > 0:
             coordinates[:, -1] = (rows @ self._mean + bias[ids]) / self._offset_scale
-            count_products(work, "rebuild", rows.size + len(rows), 4 * len(rows))
+            n = len(rows)
+            work.add("rebuild", rows.size + n, rows.size + n, 4 * (rows.size + 2 * n + self._mean.size))
         self.coordinates[ids] = coordinates
         return signs(project(coordinates, self._planes, work, "rebuild"), self._bits)
 
     def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
-        sketch = project(inputs, self._v, work, "select")
+        sketch = self._centred(inputs, work, "select")
         coordinates = np.empty((len(sketch), sketch.shape[1] + 1), dtype=np.float32)
-        np.subtract(sketch, self._center, out=coordinates[:, :-1])
-        work.add("select", 0, sketch.size, 8 * sketch.size)
+        coordinates[:, :-1] = sketch
         coordinates[:, -1] = self._offset_scale if self._options.offset > 0 else 0
         return sign_query(project(coordinates, self._planes, work, "select"), self._bits, coordinates)
 
+    def _centred(self, inputs: Signal, work: LayerWork, phase: str) -> Rows:
+        """(inputs - mean) @ V, float32[B, M]."""
+        sketch = project(inputs, self._v, work, phase)
+        if self._options.center:
+            sketch -= self._center
+            work.add(phase, 0, sketch.size, 8 * sketch.size)
+        return sketch
+
+    def _sketch_of_mean(self, work: LayerWork) -> NDArray[np.float32]:
+        if not self._options.center:
+            return self._center
+        count_products(work, "rebuild", self._v.size, 4 * self._mean.size)
+        return self._mean @ self._v
+
+    def _turn(self, inputs: Signal, examples: int, keep: np.float32, work: LayerWork) -> None:
+        """One step of orthogonal iteration: multiply V by the (remembered) covariance, orthonormalise."""
+        self._center = self._sketch_of_mean(work)
+        product = self._covariance_times_v(inputs, examples, work)
+        self._memory = keep * self._memory + (1 - keep) * product
+        self._v = self._memory.copy()
+        orthonormalise(self._v)
+        d, m = self._v.shape
+        work.add("rebuild", d * m * (m + 4), d * m * (m + 2), 8 * d * m * (m + 4))
+
     def _covariance_times_v(self, inputs: Signal, examples: int, work: LayerWork) -> Rows:
         """(X - mean)^T (X - mean) V / B, never forming the covariance: float32[D, M]."""
-        coordinates = project(inputs, self._v, work, "rebuild") - self._mean @ self._v
+        coordinates = self._centred(inputs, work, "rebuild")
         if isinstance(inputs, Lists):
             out = np.zeros_like(self._v)
             spread_lists(*inputs, coordinates, out)
@@ -126,9 +151,12 @@ class _Sketched(Hasher):
         else:
             out = inputs.T @ coordinates
             products = inputs.size * self._v.shape[1]
-        out -= np.outer(self._mean, coordinates.sum(axis=0))
-        count_products(work, "rebuild", products + 2 * self._v.size, 8 * self._v.size)
+        count_products(work, "rebuild", products, 8 * self._v.size)
+        if self._options.center:
+            out -= np.outer(self._mean, coordinates.sum(axis=0))
+            work.add("rebuild", out.size, out.size + coordinates.size, 8 * out.size)
         out /= np.float32(examples)
+        work.add("rebuild", out.size, 0, 8 * out.size)
         return out
 
 

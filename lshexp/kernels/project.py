@@ -71,8 +71,8 @@ def sign_codes(projections, bits, codes):
 def orthonormalise(directions):
     """Make the columns of float32[D, M] orthonormal in place by modified Gram-Schmidt.
 
-    A column with (nearly) nothing left of it becomes zero, and so takes no part. Cost: D * M * (M + 1)
-    multiplications, D * M of them divisions' worth of scaling, and M square roots.
+    A column with (nearly) nothing left of it becomes zero, and so takes no part. Cost: D * M * (M + 2)
+    multiplications and D * M * (M + 1) additions.
     """
     n_rows, n_columns = directions.shape
     for j in range(n_columns):

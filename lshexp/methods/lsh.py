@@ -75,7 +75,7 @@ class Lsh(Method):
     refine: float = Field(default=2.0, ge=0)
     bucket_cap: int | None = Field(default=None, ge=1)
     rehash: Literal["touched", "schedule"] = "schedule"
-    rehash_every: int = Field(default=5000, ge=1)
+    rehash_every: int = Field(default=1000, ge=1)
     rehash_growth: float = Field(default=1.0, ge=1)
 
     @model_validator(mode="before")

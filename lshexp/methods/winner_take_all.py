@@ -93,8 +93,9 @@ class _Threshold(Selector):
             self._average = thresholds
             return
         self._average = self._smoothing * self._average + (1 - self._smoothing) * thresholds
-        distinct = len(thresholds) if self._per_node else 1
-        self._layer.work.add("select", mults=2 * distinct, adds=distinct, nbytes=12 * distinct)
+        if self._per_node:
+            n = len(thresholds)
+            self._layer.work.add("select", mults=2 * n, adds=n, nbytes=12 * n)
 
 
 def take(scores: Rows, thresholds: NDArray[np.float32], threads: int) -> Lists:

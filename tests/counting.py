@@ -1,0 +1,182 @@
+"""An instrumented twin of a training run: plain loops in which every multiplication and addition is metered.
+
+It is given the selections a real run made, computes the same steps in float64, and counts each scalar
+operation where it happens. Nothing here uses a closed form, and nothing of the project is imported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+
+FACTORS = {"sgd": 0, "momentum": 1, "adagrad": 1, "adagrad_momentum": 2}
+
+
+class Meter:
+    """Counts operations under the current (layer, phase)."""
+
+    def __init__(self):
+        self.mults = Counter()
+        self.adds = Counter()
+        self.at = (0, "forward")
+
+    def mul(self, a, b):
+        self.mults[self.at] += 1
+        return a * b
+
+    def div(self, a, b):
+        self.mults[self.at] += 1
+        return a / b
+
+    def sqrt(self, a):
+        self.mults[self.at] += 1
+        return math.sqrt(a)
+
+    def add(self, a, b):
+        self.adds[self.at] += 1
+        return a + b
+
+    def dot(self, a, b, start=0.0):
+        total = start
+        for left, right in zip(a, b, strict=True):
+            total = self.add(total, self.mul(left, right))
+        return total
+
+
+class Twin:
+    """A network of plain loops. `listed[i]` says whether layer i reads its input as lists (non-zeros only)."""
+
+    def __init__(self, weights, optimizer, lr, momentum):
+        self.weights = [w.astype(np.float64) for w in weights]
+        self.bias = [np.zeros(len(w)) for w in weights]
+        self.optimizer, self.lr, self.momentum = optimizer, lr, momentum
+        slots = FACTORS[optimizer]
+        self.state = [np.zeros((slots, *w.shape)) for w in weights]
+        self.bias_state = [np.zeros((slots, len(w))) for w in weights]
+        self.meter = Meter()
+
+    def train(self, x, y, chosen, listed, scored, scale):
+        """One batch. chosen[i][b] are the active nodes of hidden layer i, or None for every node."""
+        meter, examples = self.meter, len(x)
+        signals, lives = [x.astype(np.float64)], []
+        for i in range(len(self.weights) - 1):
+            meter.at = (i, "select" if scored else "forward")
+            out = np.zeros((examples, len(self.weights[i])))
+            live = []
+            for b in range(examples):
+                nodes = range(len(self.weights[i])) if chosen[i] is None else chosen[i][b]
+                kept = []
+                for j in nodes:
+                    if scored == "all":  # the selection has computed, and metered, every node
+                        value = float(self.weights[i][j] @ signals[i][b] + self.bias[i][j])
+                    else:
+                        value = self._score(i, j, signals[i][b], listed[i])
+                    if value > 0 or chosen[i] is None:
+                        kept.append(j)
+                        value = max(value, 0.0)
+                        if scale != 1:
+                            value = meter.mul(value, scale)
+                        out[b, j] = value
+                live.append(kept)
+            signals.append(out)
+            lives.append(live)
+        last = len(self.weights) - 1
+        meter.at = (last, "forward")
+        logits = np.array(
+            [[self._score(last, j, signal, listed[last]) for j in range(len(self.weights[last]))]
+             for signal in signals[last]]
+        )  # fmt: skip
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        deltas = (p / p.sum(axis=1, keepdims=True) - np.eye(p.shape[1])[y]) / examples
+        lives.append([list(range(p.shape[1]))] * examples)
+        for i in range(last, -1, -1):
+            gradient = self._input_gradient(i, deltas, lives, listed[i]) if i else None
+            self._update(i, signals[i], deltas, lives[i], listed[i], chosen[i] is None if i < last else None)
+            if i:
+                deltas = self._through(i - 1, gradient, signals[i], lives[i - 1], scale, chosen[i - 1] is None)
+
+    def _score(self, i, j, signal, listed):
+        inputs = np.flatnonzero(signal) if listed else range(len(signal))
+        return self.meter.dot(self.weights[i][j][list(inputs)], signal[list(inputs)], self.bias[i][j])
+
+    def _input_gradient(self, i, deltas, lives, listed):
+        self.meter.at = (i, "backward")
+        gradient = np.zeros((len(deltas), self.weights[i].shape[1]))
+        for b in range(len(deltas)):
+            inputs = lives[i - 1][b] if listed else range(gradient.shape[1])
+            for j in lives[i][b]:
+                for k in inputs:
+                    product = self.meter.mul(deltas[b, j], self.weights[i][j, k])
+                    gradient[b, k] = self.meter.add(gradient[b, k], product)
+        return gradient
+
+    def _through(self, i, gradient, out, live, scale, every):
+        self.meter.at = (i, "backward")
+        deltas = np.zeros_like(gradient)
+        for b, nodes in enumerate(live):
+            for j in nodes:
+                if out[b, j] > 0:
+                    deltas[b, j] = gradient[b, j] if scale == 1 else self.meter.mul(gradient[b, j], scale)
+        return deltas
+
+    def _update(self, i, signal, deltas, live, listed, every):
+        self.meter.at = (i, "backward")
+        gradient, bias, touched = np.zeros_like(self.weights[i]), np.zeros(len(self.bias[i])), set()
+        for b, nodes in enumerate(live):
+            inputs = np.flatnonzero(signal[b]) if listed else range(len(signal[b]))
+            for j in nodes:
+                bias[j] = self.meter.add(bias[j], deltas[b, j])
+                touched.add((j, None))
+                for k in inputs:
+                    product = self.meter.mul(deltas[b, j], signal[b, k])
+                    gradient[j, k] = self.meter.add(gradient[j, k], product)
+                    touched.add((j, int(k)))
+        self.meter.at = (i, "update")
+        for j, k in touched:
+            if k is None:
+                self.bias[i][j] = self._step(self.bias[i][j], bias[j], self.bias_state[i][:, j])
+            else:
+                self.weights[i][j, k] = self._step(
+                    self.weights[i][j, k], gradient[j, k], self.state[i][:, j, k]
+                )
+
+    def _step(self, w, g, state):
+        m = self.meter
+        if self.optimizer == "sgd":
+            return m.add(w, -m.mul(self.lr, g))
+        if self.optimizer == "momentum":
+            state[0] = m.add(m.mul(self.momentum, state[0]), g)
+            return m.add(w, -m.mul(self.lr, state[0]))
+        state[0] = m.add(state[0], m.mul(g, g))
+        change = m.div(m.mul(self.lr, g), m.add(m.sqrt(state[0]), 1e-8))
+        if self.optimizer == "adagrad_momentum":
+            change = m.add(m.mul(self.momentum, state[1]), change)
+            state[1] = change
+        return m.add(w, -change)
+
+
+def matmul(meter, a, b):
+    """a @ b, metered."""
+    return np.array([[meter.dot(row, column) for column in b.T] for row in a])
+
+
+def listed_matmul(meter, rows, b):
+    """rows @ b over the non-zeros of `rows`, metered."""
+    return np.array(
+        [[meter.dot(row[np.flatnonzero(row)], column[np.flatnonzero(row)]) for column in b.T] for row in rows]
+    )
+
+
+def orthonormalise(meter, v):
+    """Modified Gram-Schmidt, metered; the scalars of a column are not counted."""
+    v = v.copy()
+    for j in range(v.shape[1]):
+        meter.dot(v[:, j], v[:, j])
+        for k in range(j):
+            dot = meter.dot(v[:, j], v[:, k])
+            v[:, j] = [meter.add(a, -meter.mul(dot, b)) for a, b in zip(v[:, j], v[:, k], strict=True)]
+        norm = meter.dot(v[:, j], v[:, j])
+        v[:, j] = [meter.mul(a, 1 / math.sqrt(norm)) for a in v[:, j]]
+    return v

@@ -1,0 +1,86 @@
+"""Small networks that record what they select, for tests of training and counting."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from lshexp.kernels.ragged import Lists
+from lshexp.methods._base import Batch
+from lshexp.registry import build
+from lshexp.spec import RunSpec
+from lshexp.training.gemm import Gemm
+from lshexp.training.network import Network
+from lshexp.training.trainer import using_threads
+
+FEATURES, CLASSES = 11, 3
+
+
+def data(examples, seed=0, features=FEATURES):
+    """Inputs with zeros and one all-zero row, and labels."""
+    random = np.random.default_rng(seed)
+    x = (random.random((examples, features)) * (random.random((examples, features)) < 0.6)).astype(np.float32)
+    x[0] = 0
+    return x, random.integers(0, CLASSES, examples).astype(np.int32)
+
+
+class Recorder:
+    """Stands in for a selector and keeps what it answers."""
+
+    def __init__(self, selector):
+        self.selector = selector
+        self.selections = []
+        self.inputs = []
+        self.touched = []  # nodes each step touched
+        self.collected = []  # candidates met in the tables, by example
+        if hasattr(selector, "tables"):
+            self._collect = selector.tables.collect
+            selector.tables.collect = self._spy
+
+    def select(self, inputs, batch):
+        selection = self.selector.select(inputs, batch)
+        if selection.lists is not None:
+            selection = selection._replace(lists=Lists(*(array.copy() for array in selection.lists)))
+        self.selections.append(selection)
+        self.inputs.append(inputs)
+        return selection
+
+    def _spy(self, *args):
+        collected = self._collect(*args)
+        self.collected.append(np.diff(collected.lists.starts))
+        return collected
+
+    def after_update(self, touched):
+        self.touched.append(touched)
+        self.selector.after_update(touched)
+
+    def notes(self):
+        return self.selector.notes()
+
+    def chosen(self, at):
+        """Active nodes of each example in the at-th batch, or None for every node."""
+        lists = self.selections[at].lists
+        if lists is None:
+            return None
+        return [sorted(lists.nodes[a:b].tolist()) for a, b in zip(lists.starts, lists.starts[1:], strict=False)]
+
+
+@contextmanager
+def network(method, options=None, threads=1, features=FEATURES, **spec):
+    """A network of the given method whose selectors are recorded."""
+    spec = {"hidden": [16, 24], "lr": 0.05, "active_pct": 25.0, "batch": 6, **spec}
+    run = RunSpec(method=method, method_options=options or {}, threads=threads, **spec)
+    with using_threads(threads), Gemm(threads) as gemm:
+        net = Network(run, build("method", method, options or {}), features, CLASSES, gemm)
+        net.selectors = [Recorder(selector) for selector in net.selectors]
+        yield net
+
+
+def train(net, x, y, batch=6, epoch=0):
+    """One epoch in order; returns the summed loss."""
+    total = 0.0
+    for first in range(0, len(y), batch):
+        ids = np.arange(first, min(first + batch, len(y)))
+        total += net.train_batch(x[ids], y[ids], Batch(ids, epoch, True)).loss
+    return total
