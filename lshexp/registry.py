@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -132,6 +134,29 @@ def validate(model: type[M], values: Mapping[str, Any], where: Location = ()) ->
         raise ConfigError(_explain(model, detail, where) for detail in error.errors()) from None
 
 
+_LIMITS: Mapping[str, tuple[str, str]] = {
+    "greater_than": (">", "gt"),
+    "greater_than_equal": (">=", "ge"),
+    "less_than": ("<", "lt"),
+    "less_than_equal": ("<=", "le"),
+}
+_WANTED: Mapping[str, str] = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map",
+}
+_KINDS: Mapping[type, str] = {str: "text", bool: "true or false", int: "a number", float: "a number"}
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*%?\s*")
+_SHOWN = 60  # characters of a wrong value in a message
+
+
 def _explain(model: type[BaseModel], detail: Any, where: Location) -> Problem:
     """Word one pydantic error: what was given, what is allowed, what was probably meant."""
     place: Location = (*where, *detail["loc"])
@@ -143,14 +168,33 @@ def _explain(model: type[BaseModel], detail: Any, where: Location) -> Problem:
         return Problem(place, "this key is required")
     if kind == "value_error":
         return Problem(place, str(context.get("error", detail["msg"])))
-    limits = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}
-    limit_keys = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
-    if kind in limits:
-        return Problem(place, f"{given!r} must be {limits[kind]} {context[limit_keys[kind]]}")
+    if kind in _LIMITS:
+        sign, name = _LIMITS[kind]
+        limit = int(context[name]) if context[name] == int(context[name]) else context[name]
+        return Problem(place, f"{_shown(given)} must be {sign} {_shown(limit)}")
+    if kind in _WANTED:
+        return Problem(place, _mismatch(given, _WANTED[kind]))
     if kind == "literal_error":
         expected = context["expected"].replace("'", "").replace(" or ", ", ")
-        return Problem(place, f"unknown value {given!r}{suggest(str(given), expected.split(', '))}")
-    return Problem(place, f"{given!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}")
+        return Problem(place, f"unknown value {_shown(given)}{suggest(str(given), expected.split(', '))}")
+    return Problem(place, f"{_shown(given)}: {detail['msg'][0].lower()}{detail['msg'][1:]}")
+
+
+def _shown(value: object) -> str:
+    """Write a wrong value as YAML would, cut to fit a line."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _mismatch(given: object, wanted: str) -> str:
+    """Say what kind of value was given where another is wanted, and how to write it where that is clear."""
+    if given is None:
+        return f"nothing is given, {wanted} is wanted"
+    number = _NUMBER.fullmatch(given) if isinstance(given, str) and "number" in wanted else None
+    remedy = f"write a number: {number[1]}" if number else f"{wanted} is wanted"
+    if isinstance(given, (list, dict)):
+        return f"this is {'a list' if isinstance(given, list) else 'a map'}, {remedy}"
+    return f"{_shown(given)} is {_KINDS.get(type(given), type(given).__name__)}, {remedy}"
 
 
 def _keys_at(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:

@@ -1,1 +1,5 @@
 """Sweep files: YAML with places, blocks, overrides, and the runs they expand to."""
+
+from lshexp.config.sweep import Sweep, load_sweep
+
+__all__ = ["Sweep", "load_sweep"]

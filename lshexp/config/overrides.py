@@ -1,0 +1,136 @@
+"""Overrides from the command line: `-s key=value` says that key takes this value, or these, in every run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from lshexp.config.blocks import Axis, Block, Group
+from lshexp.config.document import read_value
+from lshexp.config.nodes import Mark, Node, Problems
+from lshexp.config.settings import merge, nested, report_twice
+from lshexp.config.vocabulary import BLOCK_KEYS, Vocabulary
+from lshexp.errors import format_location
+
+TOP_KEYS = ("name", "repeats", "baseline")
+_FIXED_KEYS = frozenset({"extends", "sweep", *BLOCK_KEYS})
+_SHOWN = 60  # characters of an override in messages
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """`top` replaces keys of the file itself, `axes` the values of keys in every run."""
+
+    top: dict[str, Node] = field(default_factory=dict)
+    axes: list[Axis] = field(default_factory=list)
+
+    def keys(self) -> set[str]:
+        """Dotted keys of the axes."""
+        return {axis.key for axis in self.axes}
+
+
+def read_overrides(
+    texts: Sequence[str], repeats: int | None, vocabulary: Vocabulary, problems: Problems
+) -> Overrides:
+    """Read `key=value` texts, and the option `--repeats` where it is given.
+
+    A value is YAML; `5,25` means the same as `[5, 25]`.
+    A list is several values of the key, except for a key whose one value is a list: there a list of lists is.
+    """
+    overrides = Overrides()
+    if repeats is not None:
+        option = Mark("--repeats")
+        overrides.top["repeats"] = Node(repeats, ("repeats",), option, option)
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        mark = Mark("-s " + "".join(c if c.isprintable() else "?" for c in text[:_SHOWN]))
+        node = _value(value, key, mark, problems) if equals else None
+        if not equals:
+            problems.add((), mark, "write it as -s key=value")
+        elif key in _FIXED_KEYS:
+            problems.add((), mark, f"'{key}' cannot be overridden; override single keys, as in -s lr=0.01")
+        elif node is not None and key in TOP_KEYS:
+            if key in overrides.top:
+                problems.add((), mark, f"'{key}' is given twice; the other is at {overrides.top[key].mark}")
+            overrides.top[key] = node
+        elif node is not None and vocabulary.check(key, node, problems, TOP_KEYS):
+            overrides.axes.append(_axis(key, node, vocabulary))
+    report_twice(((axis.key, axis.values) for axis in overrides.axes), problems)
+    return overrides
+
+
+def _value(text: str, key: str, mark: Mark, problems: Problems) -> Node | None:
+    """Parse the text as a list first: one item is the value itself, several are separated by commas."""
+    items = read_value(f"[{text}]", (key,), mark, problems)
+    if items is None:
+        return None
+    if not items.value:
+        problems.add((key,), mark, "no value after '='")
+        return None
+    node = items
+    if isinstance(items.value, list) and len(items.value) == 1:
+        single = read_value(text, (key,), mark, problems)
+        if single is None:
+            return None
+        node = single
+    if node.value == []:
+        problems.add((key,), mark, "the list is empty; give at least one value")
+        return None
+    return node
+
+
+def _axis(key: str, node: Node, vocabulary: Vocabulary) -> Axis:
+    if not isinstance(node.value, list):
+        return Axis(key, node, (node,))
+    one_value = vocabulary.takes_list(key) and not all(isinstance(item.value, list) for item in node.value)
+    return Axis(key, node, (node,) if one_value else tuple(node.value))
+
+
+def override_defaults(entries: dict[str, Node], overrides: Overrides) -> dict[str, Node]:
+    """Return the top-level entries with `top` replaced and single values set."""
+    changed = entries | overrides.top
+    for axis in overrides.axes:
+        if len(axis.values) == 1:
+            head, value = axis.key.partition(".")[0], nested(axis.key, axis.values[0])
+            changed[head] = merge(changed[head], value) if head in changed else value
+    return changed
+
+
+def override_block(block: Block, overrides: Overrides, problems: Problems) -> Block:
+    """Return the block with every overridden key taking the values of its override.
+
+    A key the block varies keeps its place there, in a zip too; another becomes an axis of its own.
+    """
+    for axis in overrides.axes:
+        deeper = [other for other in block.axes() if other.key.startswith(f"{axis.key}.")]
+        report_twice(((each.key, each.values) for each in [*deeper, axis]), problems)
+        if any(other.key == axis.key for other in block.axes()):
+            groups = [_replaced(group, axis) for group in block.groups]
+        else:
+            groups = [*block.groups, [axis]]
+        block = replace(block, groups=groups)
+    return block
+
+
+def _replaced(group: Group, axis: Axis) -> Group:
+    return [axis if other.key == axis.key else other for other in group]
+
+
+def fits(block: Block, overrides: Overrides, problems: Problems) -> bool:
+    """Tell whether the axes of each group have equally many values; record those that do not."""
+    uneven = [group for group in block.groups if len({len(axis.values) for axis in group}) > 1]
+    keys = overrides.keys()
+    for group in uneven:
+        overridden = [axis for axis in group if axis.key in keys]
+        if not overridden:
+            counts = ", ".join(f"{axis.key} has {len(axis.values)}" for axis in group)
+            problems.at(group[0].node, f"lists that are zipped must be equally long: {counts}")
+        for axis in overridden:
+            others = [other for other in group if len(other.values) != len(axis.values)]
+            partners = ", ".join(f"'{other.key}' ({len(other.values)} values)" for other in others)
+            place = format_location(block.node.where)
+            given = f"{len(axis.values)} value{'s' * (len(axis.values) != 1)} given"
+            problems.at(
+                axis.node, f"{given}, but {place} pairs it with {partners}; give as many, or override both"
+            )
+    return not uneven
