@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 from fake_runs import Toy
+from hypothesis import settings
 
 from lshexp import registry
 
@@ -14,6 +14,7 @@ def toy_dataset(monkeypatch, tmp_path_factory):
     """Register the dataset `toy`, and keep files of running drivers out of the user's cache folder."""
     monkeypatch.setitem(registry._entries["dataset"], "toy", Toy)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
 
 # the first call of a kernel compiles it, and a busy machine is not a slow program
 settings.register_profile("lshexp", deadline=None)

@@ -46,7 +46,7 @@ class Meter:
 
 
 class Twin:
-    """A network of plain loops. `listed[i]` says whether layer i reads its input as lists (non-zeros only)."""
+    """A network of plain loops. `listed[i]`: layer i reads its input as lists, non-zeros only."""
 
     def __init__(self, weights, optimizer, lr, momentum):
         self.weights = [w.astype(np.float64) for w in weights]
@@ -95,7 +95,9 @@ class Twin:
             gradient = self._input_gradient(i, deltas, lives, listed[i]) if i else None
             self._update(i, signals[i], deltas, lives[i], listed[i], chosen[i] is None if i < last else None)
             if i:
-                deltas = self._through(i - 1, gradient, signals[i], lives[i - 1], scale, chosen[i - 1] is None)
+                deltas = self._through(
+                    i - 1, gradient, signals[i], lives[i - 1], scale, chosen[i - 1] is None
+                )
 
     def _score(self, i, j, signal, listed):
         inputs = np.flatnonzero(signal) if listed else range(len(signal))

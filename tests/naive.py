@@ -34,7 +34,9 @@ def rows_of(starts, nodes, values, width):
 
 def group_by_node(starts, nodes, n_nodes):
     pairs = [
-        (int(nodes[slot]), b, slot) for b in range(len(starts) - 1) for slot in range(starts[b], starts[b + 1])
+        (int(nodes[slot]), b, slot)
+        for b in range(len(starts) - 1)
+        for slot in range(starts[b], starts[b + 1])
     ]
     pairs.sort()
     group_starts = [sum(node < j for node, _, _ in pairs) for j in range(n_nodes + 1)]

@@ -63,7 +63,9 @@ class Recorder:
         lists = self.selections[at].lists
         if lists is None:
             return None
-        return [sorted(lists.nodes[a:b].tolist()) for a, b in zip(lists.starts, lists.starts[1:], strict=False)]
+        return [
+            sorted(lists.nodes[a:b].tolist()) for a, b in zip(lists.starts, lists.starts[1:], strict=False)
+        ]
 
 
 @contextmanager

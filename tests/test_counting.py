@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
-
 import counting
 import naive
+import numpy as np
+import pytest
+from small_networks import CLASSES, FEATURES, data, network, train
+
 from lshexp.kernels.ragged import Lists
 from lshexp.spec import RunSpec
 from lshexp.training.dense_cost import DenseCost
 from lshexp.work import PHASES, RULES
-from small_networks import CLASSES, FEATURES, data, network, train
 
 METHODS = {
     "dense": ("dense", {}, 25.0),
@@ -31,7 +31,15 @@ METHODS = {
     "lsh authors_code": ("lsh", {"preset": "authors_code", "K": 3, "L": 6}, 12.0),
     "lsh srp refined": (
         "lsh",
-        {"hash": "srp", "rank": "count", "refine": 1.0, "candidates": 2.0, "K": 2, "L": 4, "rehash": "touched"},
+        {
+            "hash": "srp",
+            "rank": "count",
+            "refine": 1.0,
+            "candidates": 2.0,
+            "K": 2,
+            "L": 4,
+            "rehash": "touched",
+        },
         25.0,
     ),
     "lsh simple_lsh": ("lsh", {"hash": "simple_lsh", "rank": "first", "refine": 0.0, "K": 2, "L": 4}, 25.0),
@@ -112,10 +120,9 @@ class SelectionTwin:
             if self.method == "adaptive_dropout":
                 for score in scores.ravel():
                     meter.add(meter.mul(1.0, score), 0.0)
-            elif self.net.selectors[index].selector.__class__.__name__ == "_Threshold":
-                if self.net.selectors[index].selector._per_node and self.batches:
-                    for _ in range(layer.nodes):
-                        meter.add(meter.mul(0.9, 1.0), meter.mul(0.1, 1.0))
+            elif getattr(self.net.selectors[index].selector, "_per_node", False) and self.batches:
+                for _ in range(layer.nodes):
+                    meter.add(meter.mul(0.9, 1.0), meter.mul(0.1, 1.0))
         if self.method == "lsh":
             self.count_lsh(index, rows, listed)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import naive
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import naive
 from lshexp.kernels import backward, buckets, forward, loss, project, ragged, rng, select, step, update
 from lshexp.methods._base import even_bounds, pack
 from lshexp.work import RULES, STEP_COSTS

@@ -21,8 +21,9 @@ Signal = Rows | Lists
 class Query(NamedTuple):
     """Hashes of a batch of inputs.
 
-    codes: uint32[B, L]; margins: float32[B, L, K], the distance of each bit from flipping, or float32[B, L, 0]
-    from a family that has none; coordinates: float32[B, M], low-dimensional stand-ins of the inputs, or None.
+    codes: uint32[B, L]. margins: float32[B, L, K], the distance of each bit from flipping, or
+    float32[B, L, 0] from a family that has none. coordinates: float32[B, M], low-dimensional stand-ins of
+    the inputs, or None.
     """
 
     codes: Codes
@@ -39,7 +40,9 @@ class Hasher(ABC):
         """Adapt to the inputs a layer sees; called before nodes are hashed anew."""
 
     @abstractmethod
-    def hash_nodes(self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork) -> Codes:
+    def hash_nodes(
+        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
+    ) -> Codes:
         """Buckets of the weight rows `ids`, uint32[len(ids), L], counted under `rebuild`."""
 
     @abstractmethod

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from lshexp.hashing._base import (
     Codes,
-    HashFamily,
     Hasher,
+    HashFamily,
     Query,
     Rows,
     Signal,

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from lshexp.hashing._base import (
     Codes,
-    HashFamily,
     Hasher,
+    HashFamily,
     Query,
     Rows,
     Signal,
@@ -24,10 +24,10 @@ from lshexp.work import LayerWork
 
 @register("hash", "simple_lsh")
 class SimpleLsh(HashFamily):
-    """One coordinate makes all weight rows equally long: [w, sqrt(M^2 - |w|^2)] (Neyshabur & Srebro, ICML 2015).
+    """One added coordinate makes all weight rows equally long (Neyshabur & Srebro, ICML 2015).
 
-    M is the longest row's norm when all rows were last hashed. An input gains a zero, so that the angle falls
-    exactly as the inner product grows. Biases are left out.
+    A row w becomes [w, sqrt(M^2 - |w|^2)], M the longest row's norm when all rows were last hashed. An
+    input gains a zero, so that the angle falls exactly as the inner product grows. Biases are left out.
     """
 
     def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:

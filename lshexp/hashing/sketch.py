@@ -10,8 +10,8 @@ from pydantic import Field
 
 from lshexp.hashing._base import (
     Codes,
-    HashFamily,
     Hasher,
+    HashFamily,
     Query,
     Rows,
     Signal,
@@ -27,7 +27,6 @@ from lshexp.registry import register
 from lshexp.streams import stream
 from lshexp.work import LayerWork
 
-
 FIRST_ITERATIONS = 6
 
 
@@ -35,16 +34,16 @@ FIRST_ITERATIONS = 6
 class Sketch(HashFamily):
     """Signs of projections of a short sketch of the input, along directions the input really varies in.
 
-    With directions V and the layer's mean input mu, a pre-activation is w.x + b = (Vw).(V(x - mu)) + (w.mu + b)
-    plus what V misses. Both sides of that sum are a few coordinates: they are what is hashed, and their inner
-    product ranks candidates for a few multiplications each.
+    With directions V and the layer's mean input mu, a pre-activation is w.x + b = (Vw).(V(x - mu)) + (w.mu +
+    b) plus what V misses. Both sides of that sum are a few coordinates: they are what is hashed, and their
+    inner product ranks candidates for a few multiplications each.
 
     `directions`: `principal` follows the leading principal directions of the layer's inputs by one step of
-    orthogonal iteration each time the tables are rebuilt, mixed with the past by `memory`; `pooled` takes means
-    over `dims` runs of consecutive inputs, as the code of Spring & Shrivastava does (which pools by about 100);
-    `random` draws Gaussian directions once. `dims` 0 means one for each 100 inputs. `center` subtracts the
-    running mean input. `offset` weighs the coordinate that carries w.mu + b when hashing; 0 leaves it out, and
-    then it is not used for ranking either.
+    orthogonal iteration each time the tables are rebuilt, mixed with the past by `memory`; `pooled` takes
+    means over `dims` runs of consecutive inputs, as the code of Spring & Shrivastava does (which pools by
+    about 100); `random` draws Gaussian directions once. `dims` 0 means one for each 100 inputs. `center`
+    subtracts the running mean input. `offset` weighs the coordinate that carries w.mu + b when hashing; 0
+    leaves it out, and then it is not used for ranking either.
     """
 
     has_coordinates: ClassVar[bool] = True
@@ -174,4 +173,5 @@ def _mean_input(inputs: Signal, examples: int, fan_in: int) -> NDArray[np.float3
     if isinstance(inputs, Lists):
         total = np.bincount(inputs.nodes, weights=inputs.values, minlength=fan_in)
         return (total / examples).astype(np.float32)
-    return inputs.mean(axis=0, dtype=np.float32)
+    mean: NDArray[np.float32] = inputs.mean(axis=0, dtype=np.float32)
+    return mean

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.hashing._base import Codes, HashFamily, Hasher, Query, Rows, Signal, project, sign_query, signs
+from lshexp.hashing._base import Codes, Hasher, HashFamily, Query, Rows, Signal, project, sign_query, signs
 from lshexp.registry import register
 from lshexp.streams import stream
 from lshexp.work import LayerWork
@@ -13,7 +13,7 @@ from lshexp.work import LayerWork
 
 @register("hash", "srp")
 class Srp(HashFamily):
-    """Signs of Gaussian projections: two vectors agree on a bit with probability 1 - angle/pi (Charikar, 2002).
+    """Signs of Gaussian projections: vectors agree on a bit with probability 1 - angle/pi (Charikar, 2002).
 
     Weight rows and inputs are hashed as they are; biases are left out.
     """

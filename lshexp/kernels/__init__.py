@@ -24,4 +24,5 @@ def source_hash() -> str:
 
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(Path(platformdirs.user_cache_dir("lshexp")) / "numba" / source_hash())
+    _folder = Path(platformdirs.user_cache_dir("lshexp")) / "numba" / source_hash()
+    numba.config.CACHE_DIR = str(_folder)  # type: ignore[attr-defined]

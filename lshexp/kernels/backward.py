@@ -48,8 +48,8 @@ def input_gradient_rows(starts, nodes, deltas, weights, bounds, gradient):
             for at in range(first, whole, 4):
                 _add4(
                     total,
-                    weights[nodes[at]], weights[nodes[at + 1]], weights[nodes[at + 2]], weights[nodes[at + 3]],
-                    deltas[at], deltas[at + 1], deltas[at + 2], deltas[at + 3],
+                    weights[nodes[at]], weights[nodes[at + 1]], weights[nodes[at + 2]], weights[nodes[at +
+                    3]], deltas[at], deltas[at + 1], deltas[at + 2], deltas[at + 3],
                 )  # fmt: skip
             for at in range(whole, last):
                 _add1(total, weights[nodes[at]], deltas[at])

@@ -193,7 +193,7 @@ def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, n
 
 @njit(parallel=False, cache=True, fastmath=False)
 def _take_most_hit(met, hits, frequency, most, out):
-    """Write the `most` nodes of `met` with the largest hits, in the order met; `frequency` starts all zero."""
+    """Write the `most` nodes of `met` with the largest hits, in the order met; `frequency` is all zero."""
     if len(met) <= most:
         out[: len(met)] = met
         return len(met)

@@ -17,10 +17,11 @@ def softmax_cross_entropy(logits, labels, bounds, deltas, losses, hits):
     logits : float32[B, Y]
     labels : int32[B]                   0..Y-1
     bounds : int64[C + 1]               chunks of examples
-    deltas : float32[B, Y], out         (softmax - one-hot) / B; magnitudes under 1e-12 become zero, so that no
-                                        subnormal number slows the sums that follow
+    deltas : float32[B, Y], out         (softmax - one-hot) / B; magnitudes under 1e-12 become zero, so that
+                                        no subnormal number slows the sums that follow
     losses : float32[B], out            nats; NaN or infinite when the network has diverged
-    hits : bool[B], out                 the largest logit is the label's; a tie counts as the lowest class, NaN as wrong
+    hits : bool[B], out                 the largest logit is the label's; a tie counts as the lowest class,
+                                    NaN as wrong
     """
     classes = logits.shape[1]
     share = np.float32(1.0 / max(1, len(labels)))

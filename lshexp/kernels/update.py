@@ -76,7 +76,7 @@ def update_rows(x, deltas, groups, bounds, rule, weights, bias, state, bias_stat
 
 @njit(parallel=False, cache=True, fastmath=False)
 def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state):
-    """Step the listed weights of a row, packed together so that the arithmetic is vectorised; zero `gradient`."""
+    """Step the listed weights of a row, packed so that the arithmetic is vectorised; zero `gradient`."""
     n = len(touched)
     n_state = len(state)
     for t in range(n):
@@ -96,7 +96,9 @@ def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state)
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def update_lists(in_starts, in_nodes, in_values, deltas, groups, bounds, rule, weights, bias, state, bias_state):
+def update_lists(
+    in_starts, in_nodes, in_values, deltas, groups, bounds, rule, weights, bias, state, bias_state
+):
     """Step, of all nodes that served an example, the weights whose input was listed in one of them.
 
     Symbols: B examples, D fan-in, N nodes, P pairs, S state slots, C chunks.
@@ -112,7 +114,8 @@ def update_lists(in_starts, in_nodes, in_values, deltas, groups, bounds, rule, w
     state : float32[S, N, D], bias_state : float32[S, 1, N]          updated
 
     Returns the number of weights stepped, biases not included.
-    Cost: the listed inputs of the node's examples, never its fan-in; the stamps are not cleared between nodes.
+    Cost: the listed inputs of the node's examples, never its fan-in; the stamps are not cleared between
+    nodes.
     """
     starts, examples, slots = groups
     n_state, _, fan_in = state.shape

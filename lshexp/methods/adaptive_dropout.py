@@ -8,7 +8,17 @@ from pydantic import Field
 
 from lshexp.kernels.ragged import gather_rows
 from lshexp.kernels.select import draw_gated, take_above
-from lshexp.methods._base import Batch, LayerView, Method, Rows, Selection, Selector, Signal, even_bounds, pack
+from lshexp.methods._base import (
+    Batch,
+    LayerView,
+    Method,
+    Rows,
+    Selection,
+    Selector,
+    Signal,
+    even_bounds,
+    pack,
+)
 from lshexp.registry import register
 from lshexp.streams import stream_key
 

@@ -53,16 +53,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 class Lsh(Method):
     """Look active nodes up in hash tables, at training and at test.
 
-    K bits a hash, L tables, `probes` buckets a table (query-directed multi-probe). `rank` says which of the nodes
-    met become candidates, `candidates` times the budget of active nodes in number: the `first` met, those met
-    most often (`count`), or, of those, the `sketch` family's best by its low-dimensional scores, which then keeps
-    `refine` times the budget. With `refine` above 0 the candidates left are computed exactly and the best of them
-    are active; with 0 the best-ranked are active as they are.
+    K bits a hash, L tables, `probes` buckets a table (query-directed multi-probe). `rank` says which of the
+    nodes met become candidates, `candidates` times the budget of active nodes in number: the `first` met,
+    those met most often (`count`), or, of those, the `sketch` family's best by its low-dimensional scores,
+    which then keeps `refine` times the budget. With `refine` above 0 the candidates left are computed exactly
+    and the best of them are active; with 0 the best-ranked are active as they are.
 
-    Weights move, so tables go stale: `rehash` is `touched` (rehash what a step changed, at once) or `schedule`
-    (rehash all after `rehash_every` examples, an interval that grows by the factor `rehash_growth` each time).
-    `bucket_cap` reads at most so many nodes of one bucket. `preset` names a set of defaults: `paper`,
-    `authors_code` or `lshexp`; options given beside it win.
+    Weights move, so tables go stale: `rehash` is `touched` (rehash what a step changed, at once) or
+    `schedule` (rehash all after `rehash_every` examples, an interval that grows by the factor `rehash_growth`
+    each time). `bucket_cap` reads at most so many nodes of one bucket. `preset` names a set of defaults:
+    `paper`, `authors_code` or `lshexp`; options given beside it win.
     """
 
     preset: Literal["lshexp", "paper", "authors_code"] = "lshexp"
@@ -107,7 +107,9 @@ class Lsh(Method):
         if self.probes > 1 and not family.has_margins:
             raise ValueError(f"probes: hash '{family.name}' has no multi-probe order; set probes to 1")
         if self.rank == "sketch" and not family.has_coordinates:
-            raise ValueError(f"rank: hash '{family.name}' keeps no coordinates to rank by; use count or first")
+            raise ValueError(
+                f"rank: hash '{family.name}' keeps no coordinates to rank by; use count or first"
+            )
         if 0 < self.refine < 1:
             raise ValueError("refine: must be 0 or at least 1")
         if self.L * 2**self.K > 2**27:

@@ -27,7 +27,7 @@ from lshexp.registry import register
 
 @register("method", "winner_take_all")
 class WinnerTakeAll(Method):
-    """Keep the active_pct % largest activations; every activation is computed to find them (Makhzani & Frey, 2015).
+    """Keep the active_pct % largest activations, which takes computing all (Makhzani & Frey, 2015).
 
     `over` says among what the largest are sought. `batch`: all activations of the layer for a mini-batch, so
     that one hard threshold a layer comes from mini-batch statistics, as in Spring & Shrivastava. `node`: each

@@ -97,9 +97,7 @@ class Layer:
             forward_rows(inputs, self.weights, self.bias, pairs.groups, self._node_bounds(pairs), values)
             products = len(values) * self.fan_in
             rows = int(np.count_nonzero(np.diff(pairs.groups.starts)))
-            self.work.add(
-                phase, products, products, 4 * (products + len(values) + rows * (self.fan_in + 1))
-            )
+            self.work.add(phase, products, products, 4 * (products + len(values) + rows * (self.fan_in + 1)))
         return values
 
     def scores_of_lists(self, inputs: Signal, lists: Lists, phase: str = "forward") -> NDArray[np.float32]:
@@ -113,7 +111,9 @@ class Layer:
         # an id, a value and a weight for each product; one result a pair; one bias a node
         self.work.add(phase, products, products, 12 * products + 4 * (len(values) + rows))
 
-    def input_gradient(self, inputs: Signal, pairs: Pairs | None, deltas: NDArray[np.float32]) -> NDArray[np.float32]:
+    def input_gradient(
+        self, inputs: Signal, pairs: Pairs | None, deltas: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         """Gradient at the layer's input: rows for rows, one value a listed input for lists.
 
         `pairs` None means every node and deltas float32[B, N]; otherwise deltas are float32[P].

@@ -167,9 +167,7 @@ class Network:
                 touched = np.flatnonzero(np.diff(tape.pairs.groups.starts)).astype(np.int32)
                 self.selectors[index].after_update(touched)
 
-    def _through_relu(
-        self, layer: Layer, tape: _Tape, gradient: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+    def _through_relu(self, layer: Layer, tape: _Tape, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn the gradient at a layer's output into that at its pre-activations."""
         if tape.pairs is None:
             assert tape.rows is not None
@@ -178,7 +176,9 @@ class Network:
         if gradient.ndim == 2:  # the layer above read rows
             lists = tape.pairs.lists
             values = np.empty(len(lists.nodes), dtype=np.float32)
-            gather_rows(gradient, lists.starts, lists.nodes, balanced_bounds(lists.starts, self._threads), values)
+            gather_rows(
+                gradient, lists.starts, lists.nodes, balanced_bounds(lists.starts, self._threads), values
+            )
             gradient = values
         # listed nodes are live, so the derivative of ReLU is one
         if tape.scale != 1:

@@ -27,7 +27,7 @@ EVALUATION_BATCH = 256
 SECONDS_BETWEEN_REPORTS = 0.2
 
 
-class _Diverged(Exception):
+class _DivergedError(Exception):
     """The loss is no longer a finite number."""
 
 
@@ -53,7 +53,7 @@ def using_threads(threads: int) -> Iterator[None]:
 
     Raises ConfigError when more threads are asked for than Numba may start.
     """
-    most = numba.config.NUMBA_NUM_THREADS
+    most = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
     if threads > most:
         message = f"{threads} is more than the {most} this machine offers; set NUMBA_NUM_THREADS to force it"
         raise ConfigError([Problem(("threads",), message)])
@@ -124,7 +124,7 @@ class _Run:
         try:
             for epoch in range(self.spec.epochs):
                 rows.append(self._epoch(epoch, rows[-1].test_acc_pct if rows else None, report))
-        except _Diverged as stop:
+        except _DivergedError as stop:
             error = str(stop)
         network = self.network
         dense = DenseCost([len(self.train.x[0]), *(layer.nodes for layer in network.layers)])
@@ -170,7 +170,9 @@ class _Run:
             self.examples_seen += len(ids)
             self.steps += 1
             if not np.isfinite(loss):
-                raise _Diverged(f"loss is not finite in epoch {epoch + 1}, step {self.steps}; try a lower lr")
+                raise _DivergedError(
+                    f"loss is not finite in epoch {epoch + 1}, step {self.steps}; try a lower lr"
+                )
             if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
                 reported = time.perf_counter()
                 report(Progress(epoch + 1, spec.epochs, done, len(order), loss / done, last_acc))
