@@ -38,6 +38,7 @@ class RunSpec(BaseModel):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     batch: int = Field(default=128, ge=1)
     epochs: int = Field(default=3, ge=1)
+    average_from: int | None = Field(default=None, ge=1)
     threads: int = Field(default=1, ge=1)
     update: Update = "batch"
     seed: int = Field(default=2017, ge=0)

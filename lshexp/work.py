@@ -33,6 +33,12 @@ class Tally(NamedTuple):
     adds: int
     bytes: int
 
+    def __add__(self, other: object) -> Tally:
+        """Add amounts, not tuples."""
+        if not isinstance(other, Tally):
+            return NotImplemented
+        return Tally(self.mults + other.mults, self.adds + other.adds, self.bytes + other.bytes)
+
 
 class LayerWork:
     """The counters of one layer; `paused` is set while a network is evaluated."""

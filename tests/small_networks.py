@@ -55,6 +55,9 @@ class Recorder:
         self.touched.append(touched)
         self.selector.after_update(touched)
 
+    def refresh(self):
+        self.selector.refresh()
+
     def notes(self):
         return self.selector.notes()
 

@@ -70,6 +70,9 @@ class Selector(ABC):
     def after_update(self, touched: NDArray[np.int32]) -> None:  # noqa: B027 - most methods keep no tables
         """Learn that the weight rows of `touched` nodes (ascending ids) have changed."""
 
+    def refresh(self) -> None:  # noqa: B027 - most methods keep no tables
+        """Learn that all weights have changed at once."""
+
     def notes(self) -> dict[str, int]:
         """Counters of fallbacks and caps, by name, over the run so far."""
         return {}

@@ -66,7 +66,7 @@ class Lsh(Method):
     """
 
     preset: Literal["lshexp", "paper", "authors_code"] = "lshexp"
-    hash: dict[str, Any] = Field(default_factory=lambda: {"name": "sketch"})
+    hash: dict[str, Any] = Field(default_factory=lambda: {"name": "sketch"}, validate_default=True)
     K: int = Field(default=6, ge=1, le=24)
     L: int = Field(default=50, ge=1, le=10_000)
     probes: int = Field(default=1, ge=1, le=1024)
@@ -169,6 +169,9 @@ class LshSelector(Selector):
     def after_update(self, touched: NDArray[np.int32]) -> None:
         if self._options.rehash == "touched" and len(touched):
             self._hash(touched)
+
+    def refresh(self) -> None:
+        self._hash(np.arange(self._layer.nodes, dtype=np.int32))
 
     def notes(self) -> dict[str, int]:
         return dict(self._notes)

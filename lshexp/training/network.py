@@ -6,6 +6,7 @@ call, `selector.select`; all else is shared.
 
 from __future__ import annotations
 
+import copy
 import time
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
 from lshexp.training.gemm import Gemm, Matrix
 from lshexp.training.layer import Layer, Pairs, Signal
+from lshexp.work import LayerWork
 
 # Up to this share of non-zero inputs a layer reads them as lists. A listed input costs an index and a
 # scattered load where a row is read in order, so lists save time only where most of the row is skipped.
@@ -67,6 +69,27 @@ class Network:
         ]
         self._threads = spec.threads
         self.select_s = 0.0  # seconds spent choosing nodes in training
+
+    def with_parameters(self, parameters: list[tuple[Matrix, NDArray[np.float32]]]) -> Network:
+        """A network for prediction that has other weights and biases and selectors of its own.
+
+        Its tables are filled for those weights; nothing it does touches this network or its counters.
+        """
+        twin = copy.copy(self)
+        twin.layers = []
+        for layer, (weights, bias) in zip(self.layers, parameters, strict=True):
+            other = copy.copy(layer)
+            other.weights, other.bias, other.work = weights, bias, LayerWork()
+            twin.layers.append(other)
+        twin.hidden, twin.output = twin.layers[:-1], twin.layers[-1]
+        # a selector is copied whole, but for the layer it looks at
+        twin.selectors = [
+            copy.deepcopy(selector, {id(layer): other})
+            for selector, layer, other in zip(self.selectors, self.hidden, twin.hidden, strict=True)
+        ]
+        for selector in twin.selectors:
+            selector.refresh()
+        return twin
 
     def train_batch(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """One step on a mini-batch: select, forward, backward and update, layer by layer."""

@@ -17,6 +17,7 @@ from lshexp.methods._base import Batch, Method
 from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
+from lshexp.training.averaging import WeightAverage
 from lshexp.training.dense_cost import DenseCost
 from lshexp.training.gemm import Gemm
 from lshexp.training.network import Network
@@ -111,6 +112,7 @@ class _Run:
         self.spec = spec
         self.network = network
         self.train, self.valid, self.test = train, valid, test
+        self.average = WeightAverage(network) if spec.average_from else None
         self.selected = np.zeros(len(network.hidden), dtype=np.int64)
         self.examples_seen = 0
         self.steps = 0
@@ -176,9 +178,13 @@ class _Run:
             if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
                 reported = time.perf_counter()
                 report(Progress(epoch + 1, spec.epochs, done, len(order), loss / done, last_acc))
+        average = self.average if spec.average_from and epoch + 1 >= spec.average_from else None
+        if average:
+            average.include()
         train_s = time.perf_counter() - started
-        valid_acc = self._accuracy(self.valid, epoch) if len(self.valid.y) else None
-        test_acc = self._accuracy(self.test, epoch)
+        tested = average.network() if average else network
+        valid_acc = self._accuracy(tested, self.valid, epoch) if len(self.valid.y) else None
+        test_acc = self._accuracy(tested, self.test, epoch)
         width = sum(layer.nodes for layer in network.hidden)
         return EpochRow(
             epoch=epoch + 1,
@@ -193,11 +199,11 @@ class _Run:
             eval_s=time.perf_counter() - started - train_s,
         )
 
-    def _accuracy(self, part: Part, epoch: int) -> float:
+    def _accuracy(self, network: Network, part: Part, epoch: int) -> float:
         hits = 0
         for first in range(0, len(part.y), EVALUATION_BATCH):
             ids = np.arange(first, min(first + EVALUATION_BATCH, len(part.y)))
-            hits += self.network.predict(part.x[ids], part.y[ids], Batch(ids, epoch, False)).hits
+            hits += network.predict(part.x[ids], part.y[ids], Batch(ids, epoch, False)).hits
         return 100 * hits / len(part.y)
 
     def _notes(self) -> dict[str, int]:

@@ -1,0 +1,71 @@
+"""Imports go one way, and a few habits that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "lshexp"
+# from the top down; a module may import from its own layer and from those below
+LAYERS = [
+    {"__main__", "cli", "render"},
+    {"analysis"},
+    {"execution"},
+    {"config"},
+    {"training"},
+    {"methods"},
+    {"hashing"},
+    {"datasets", "energy"},
+    {"kernels"},
+    {"spec", "registry"},
+    {"streams", "errors", "work"},
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imported_parts(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            base = node.module
+            names |= {f"{base}.{alias.name}" for alias in node.names} if base == "lshexp" else {base}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("lshexp.")} - {"__version__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path):
+    part = part_of(path)
+    if part == "__init__":
+        return  # the public API loads lazily from any layer
+    for other in imported_parts(ast.parse(path.read_text(encoding="utf-8"))):
+        assert RANK[other] >= RANK[part], f"{part} imports {other}, which stands above it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_stay_small(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "kernels").glob("*.py")), ids=lambda path: path.name
+)
+def test_every_kernel_states_its_flags_and_has_a_docstring(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "njit":
+                stated = {keyword.arg for keyword in decorator.keywords}
+                assert {"parallel", "cache", "fastmath"} <= stated, node.name
+                assert node.name.startswith("_") or ast.get_docstring(node), node.name

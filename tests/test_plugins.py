@@ -1,0 +1,176 @@
+"""Contracts that every registered plug-in keeps; a new file is tested without an edit here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_networks import data, network, train
+
+from lshexp import registry
+from lshexp.errors import ConfigError
+from lshexp.hashing._base import HashFamily
+from lshexp.kernels.ragged import Lists
+from lshexp.methods._base import Batch
+from lshexp.work import LayerWork, Tally
+
+ROOT = Path(__file__).parent.parent
+KINDS = [(kind, name) for kind in registry.FOLDERS for name in registry.discover(kind)]
+FAMILIES = list(registry.discover("hash"))
+
+
+@pytest.mark.parametrize(("kind", "name"), KINDS)
+def test_every_plugin_is_described_and_survives_a_round_trip(kind, name):
+    cls = registry.lookup(kind, name)
+    assert cls.summary().endswith((".", "?", ")")) or "(" in cls.summary()
+    assert len(cls.summary()) > 15
+    try:
+        plugin = cls()
+    except ValueError:
+        pytest.skip("has required options")
+    assert registry.build(kind, name, plugin.model_dump(mode="json")) == plugin
+    with pytest.raises(ConfigError, match="unknown key 'no_such_option'"):
+        registry.build(kind, name, {"no_such_option": 1})
+
+
+def test_no_plugin_of_ours_is_unavailable():
+    assert {kind: registry.unavailable(kind) for kind in registry.FOLDERS} == dict.fromkeys(
+        registry.FOLDERS, {}
+    )
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'dropout'"):
+        registry.build("method", "dropuot")
+
+
+@pytest.mark.parametrize("name", registry.discover("method"))
+def test_every_method_trains_predicts_and_counts(name):
+    x, y = data(24)
+    with network(name) as net:
+        train(net, x, y)
+        assert sum(layer.work.mults() for layer in net.layers) > 0
+        assert 0 <= net.predict(x, y, Batch(np.arange(24), 0, False)).hits <= 24
+        assert all(isinstance(count, int) for selector in net.selectors for count in selector.notes().values())
+
+
+def family(name) -> HashFamily:
+    built = registry.build("hash", name)
+    assert isinstance(built, HashFamily)
+    return built
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_hash_family_fills_its_tables(name):
+    random = np.random.default_rng(0)
+    weights = random.standard_normal((30, 12)).astype(np.float32)
+    weights[3] = 0
+    bias = np.zeros(30, np.float32)
+    rows = random.standard_normal((7, 12)).astype(np.float32)
+    rows[2] = 0
+    lists = Lists(
+        np.arange(8, dtype=np.int64) * 12, np.tile(np.arange(12, dtype=np.int32), 7), rows.ravel().copy()
+    )
+    hasher, work = family(name).draw(4, 5, 30, 12, key=1), LayerWork()
+    hasher.learn(rows, work)
+    codes = hasher.hash_nodes(weights, bias, np.arange(30, dtype=np.int32), work)
+    assert codes.shape == (30, 5)
+    assert codes.dtype == np.uint32
+    assert codes.max() < 2**4
+    again = hasher.hash_nodes(weights, bias, np.array([4, 20], np.int32), work)
+    np.testing.assert_array_equal(again, codes[[4, 20]])
+    by_rows, by_lists = hasher.hash_inputs(rows, work), hasher.hash_inputs(lists, work)
+    np.testing.assert_array_equal(by_rows.codes, by_lists.codes)
+    assert by_rows.margins.shape in ((7, 5, 4), (7, 5, 0))
+    assert work.tally("select").mults > 0
+    assert work.tally("rebuild").mults > 0
+    assert work.tally("forward") == Tally(0, 0, 0)
+
+
+def collision_rate(name, weights, query, draws=400, options=None):
+    """How often each weight row shares a one-bit bucket with the query, over independent draws."""
+    ids = np.arange(len(weights), dtype=np.int32)
+    built = registry.build("hash", name, options or {})
+    hasher = built.draw(1, draws, len(weights), weights.shape[1], key=3)
+    work = LayerWork()
+    codes = hasher.hash_nodes(weights, np.zeros(len(weights), np.float32), ids, work)
+    return (codes == hasher.hash_inputs(query[None], work).codes).mean(axis=1)
+
+
+def angles(vectors, query):
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(query)
+    return np.arccos(np.clip(vectors @ query / norms, -1, 1))
+
+
+def test_srp_collides_with_probability_one_minus_angle_over_pi():
+    random = np.random.default_rng(1)
+    weights = random.standard_normal((20, 8)).astype(np.float32)
+    query = random.standard_normal(8).astype(np.float32)
+    weights[0], weights[1] = query, -query
+    rate = collision_rate("srp", weights, query, 4000)
+    assert np.abs(rate - (1 - angles(weights, query) / np.pi)).max() < 5 * 0.5 / np.sqrt(4000)
+    assert rate[0] == 1
+    assert rate[1] == 0
+
+
+def test_simple_lsh_and_alsh_collide_by_the_angle_of_their_transforms():
+    random = np.random.default_rng(2)
+    weights = (random.standard_normal((20, 8)) * random.uniform(0.1, 1, (20, 1))).astype(np.float32)
+    query = random.standard_normal(8).astype(np.float32)
+    squared = (weights**2).sum(axis=1)
+    simple = np.hstack([weights, np.sqrt(squared.max() - squared)[:, None]])
+    rate = collision_rate("simple_lsh", weights, query, 4000)
+    expected = 1 - angles(simple, np.append(query, 0)) / np.pi
+    assert np.abs(rate - expected).max() < 5 * 0.5 / np.sqrt(4000)
+    # equal lengths make the order by collisions the order by inner product
+    assert np.corrcoef(rate, weights @ query)[0, 1] > 0.98
+    scaled = 0.75 / np.sqrt(squared.max()) * weights
+    power = (scaled**2).sum(axis=1)
+    asymmetric = np.hstack([scaled, 0.5 - power[:, None], 0.5 - power[:, None] ** 2])
+    rate = collision_rate("alsh", weights, query, 4000)
+    expected = 1 - angles(asymmetric, np.append(query, [0, 0])) / np.pi
+    assert np.abs(rate - expected).max() < 5 * 0.5 / np.sqrt(4000)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_sketch_finds_the_principal_directions_and_scores_by_them(listed):
+    random = np.random.default_rng(3)
+    x = (random.standard_normal((300, 3)) @ random.standard_normal((3, 20)) + 2).astype(np.float32)
+    inputs = x
+    if listed:
+        inputs = Lists(
+            np.arange(301, dtype=np.int64) * 20, np.tile(np.arange(20, dtype=np.int32), 300), x.ravel().copy()
+        )
+    weights = random.standard_normal((15, 20)).astype(np.float32)
+    bias = random.standard_normal(15).astype(np.float32)
+    hasher = registry.build("hash", "sketch", {"dims": 3}).draw(4, 5, 15, 20, key=1)
+    work = LayerWork()
+    hasher.learn(inputs, work)
+    hasher.hash_nodes(weights, bias, np.arange(15, dtype=np.int32), work)
+    scores = hasher.hash_inputs(inputs, work).coordinates @ hasher.coordinates.T
+    # three directions hold all that varies, so the stand-ins' inner products are the pre-activations
+    np.testing.assert_allclose(scores, x @ weights.T + bias, rtol=1e-3, atol=1e-2)
+
+
+def test_a_method_is_one_file(tmp_path):
+    """The recipe in CONTRIBUTING, followed to the letter: its file is dropped in and a sweep uses it."""
+    recipe = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", recipe, flags=re.S)
+    package = tmp_path / "lshexp"
+    shutil.copytree(ROOT / "lshexp", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "methods" / "first_k.py").write_text(blocks[0], encoding="utf-8")
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(
+        "name: recipe\nmethod: first_k\nactive_pct: 50\nhidden: [8]\nepochs: 1\n"
+        "dataset: {name: rectangles, train: 40, test: 20}\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "lshexp", "sweep", str(sweep), "-o", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "first_k" in (tmp_path / "out" / "recipe" / "runs.csv").read_text(encoding="utf-8")
