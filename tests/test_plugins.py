@@ -56,7 +56,9 @@ def test_every_method_trains_predicts_and_counts(name):
         train(net, x, y)
         assert sum(layer.work.mults() for layer in net.layers) > 0
         assert 0 <= net.predict(x, y, Batch(np.arange(24), 0, False)).hits <= 24
-        assert all(isinstance(count, int) for selector in net.selectors for count in selector.notes().values())
+        assert all(
+            isinstance(count, int) for selector in net.selectors for count in selector.notes().values()
+        )
 
 
 def family(name) -> HashFamily:

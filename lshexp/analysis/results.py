@@ -1,0 +1,86 @@
+"""Result files read back as typed frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from lshexp.errors import StoreError
+from lshexp.execution.columns import ENV, EPOCH, KEYS, RUN_IDENTITY, RUN_OUTCOME, WORK, Column, Kind
+from lshexp.execution.record import SCHEMA_VERSION
+
+DTYPES: dict[Kind, str] = {
+    "text": "string",
+    "category": "category",
+    "int": "Int64",
+    "float": "float64",
+    "bool": "boolean",
+}
+MAX_TABLE_BYTES = 2**31
+
+
+class Results(NamedTuple):
+    """The four tables of a sweep. Missing means not measured; options are columns `p_*` of `runs`."""
+
+    runs: pd.DataFrame  # a row a run
+    epochs: pd.DataFrame  # a row a run and epoch; join on run_id
+    work: pd.DataFrame  # a row a run, layer and phase
+    env: pd.DataFrame  # a row a machine and code state; join on env_id
+
+
+def read_results(path: str | Path) -> Results:
+    """Read the folder of a sweep, such as results/quickstart.
+
+    Raises StoreError when a table is missing, damaged or of another schema version.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is not a folder; give the folder of a sweep, such as results/quickstart")
+    return Results(
+        runs=read_runs(folder),
+        epochs=_read_table(folder / "epochs.csv", [*KEYS, *EPOCH]),
+        work=_read_table(folder / "work.csv", [*KEYS, *WORK]),
+        env=_read_table(folder / "env.csv", ENV),
+    )
+
+
+def read_runs(path: str | Path) -> pd.DataFrame:
+    """Read runs.csv alone, given its path or the folder it lies in. Raises StoreError."""
+    path = Path(path)
+    return _read_table(path / "runs.csv" if path.is_dir() else path, [*RUN_IDENTITY, *RUN_OUTCOME])
+
+
+def _read_table(path: Path, columns: Sequence[Column[Any]]) -> pd.DataFrame:
+    kinds = {column.name: DTYPES[column.kind] for column in columns}
+    try:
+        if path.stat().st_size > MAX_TABLE_BYTES:
+            raise StoreError(f"{path} is larger than {MAX_TABLE_BYTES} bytes; it is no table of lshexp")
+        frame = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""], encoding="utf-8")
+    except FileNotFoundError:
+        raise StoreError(f"{path} does not exist{_what_is_there(path.parent)}") from None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}; make it readable") from error
+    except ValueError as error:  # also what pandas raises for bad text, bad numbers and bad shapes
+        reason = " ".join(str(error).split())
+        raise StoreError(f"{path} is damaged ({reason}); run its sweep again to rewrite it") from None
+    missing = [name for name in kinds if name not in frame]
+    if missing:
+        raise StoreError(f"{path} is not a table of this lshexp: it has no column {', '.join(missing[:5])}")
+    versions = set(frame["schema_version"].dropna()) - {SCHEMA_VERSION}
+    if versions or frame["schema_version"].isna().any():
+        found = ", ".join(map(str, sorted(versions))) or "missing"
+        raise StoreError(
+            f"{path} has schema_version {found} and this lshexp reads {SCHEMA_VERSION}; "
+            "use the version that wrote it"
+        )
+    others = [name for name in frame if name not in kinds]
+    return frame.astype(dict(frame[others].convert_dtypes().dtypes))
+
+
+def _what_is_there(folder: Path) -> str:
+    """Point to the sweeps in a folder that holds several."""
+    sweeps = sorted(str(path.parent) for path in folder.glob("*/runs.csv"))
+    return f"; did you mean {' or '.join(sweeps[:3])}?" if sweeps else "; give the folder of a sweep"

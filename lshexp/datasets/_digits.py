@@ -1,0 +1,65 @@
+"""The four MNIST files, pinned by checksum, as arrays of bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.datasets._files import find_file, read_bounded, verify
+from lshexp.datasets._idx import idx_size, parse_idx
+
+FOLDER = "mnist"
+SIDE = 28
+
+
+class DigitFile(NamedTuple):
+    """One published file: its name, the shape of its array, the sha256 of its uncompressed bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+
+
+FILES = {
+    "train_images": DigitFile(
+        "train-images-idx3-ubyte",
+        (60_000, SIDE, SIDE),
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    ),
+    "train_labels": DigitFile(
+        "train-labels-idx1-ubyte",
+        (60_000,),
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    ),
+    "test_images": DigitFile(
+        "t10k-images-idx3-ubyte",
+        (10_000, SIDE, SIDE),
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    ),
+    "test_labels": DigitFile(
+        "t10k-labels-idx1-ubyte",
+        (10_000,),
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+}
+
+
+def digits_fingerprint() -> str:
+    """Return a digest of the four pinned checksums."""
+    return hashlib.sha256("".join(file.sha256 for file in FILES.values()).encode()).hexdigest()[:16]
+
+
+def read_digits(key: str) -> NDArray[np.uint8]:
+    """Return the array of FILES[key], read-only, after checking its format and checksum.
+
+    Raises DataError when the file is absent or is not the published one.
+    """
+    file = FILES[key]
+    path = find_file(FOLDER, [file.name, f"{file.name}.gz"])
+    content = read_bounded(path, idx_size(file.shape))
+    values = parse_idx(content, file.shape, path)
+    verify(path, content, file.sha256)
+    return values

@@ -1,0 +1,90 @@
+"""Where data files are looked for, and how their bytes are read without trusting them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import platformdirs
+
+from lshexp.errors import DataError
+
+ENVIRONMENT_VARIABLE = "LSHEXP_DATA"
+
+
+def cache_folder(dataset: str) -> Path:
+    """Return the folder of the user's cache that holds the files of `dataset`; it may not exist."""
+    return Path(platformdirs.user_cache_dir("lshexp")) / "data" / dataset
+
+
+def search_folders(dataset: str) -> list[Path]:
+    """Folders searched for the files of `dataset`, first match wins: $LSHEXP_DATA, then the cache."""
+    given = os.environ.get(ENVIRONMENT_VARIABLE)
+    named = [Path(given).expanduser() / dataset, Path(given).expanduser()] if given else []
+    return [*named, cache_folder(dataset)]
+
+
+def find_file(dataset: str, names: Sequence[str]) -> Path:
+    """Return the first existing path among `names`, the accepted spellings of one file.
+
+    Raises DataError, saying which folders were searched and what to do, when there is none.
+    """
+    folders = search_folders(dataset)
+    for folder in folders:
+        for name in names:
+            path = folder / name
+            if path.exists():
+                return path
+    searched = ", ".join(str(folder) for folder in folders)
+    raise DataError(
+        f"{dataset}: found no file {' or '.join(names)} (searched {searched}); "
+        f"set {ENVIRONMENT_VARIABLE} to the folder that holds it, or put it into {folders[-1]}"
+    )
+
+
+def open_plain(path: Path) -> IO[bytes]:
+    """Open `path`, decompressing it when its name ends in .gz.
+
+    Raises DataError when it is not a regular file or cannot be opened.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: not a regular file; put the data file itself there")
+    try:
+        return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened: {error.strerror}; check its permissions") from None
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Return the (decompressed) content of `path`, at most `limit` bytes of it.
+
+    Nothing beyond the limit is ever inflated, whatever the compressed header says.
+
+    Raises DataError when there is more, or the file cannot be read or decompressed.
+    """
+    with open_plain(path) as file:
+        try:
+            content = file.read(limit + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: cannot be read: {one_line(error)}; fetch the file again") from None
+    if len(content) > limit:
+        raise DataError(f"{path}: holds more than the {limit} bytes expected; fetch the file again")
+    return content
+
+
+def verify(path: Path, content: bytes, sha256: str) -> None:
+    """Raise DataError when the content is not, byte for byte, what was published."""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(
+            f"{path}: content differs from the published file (sha256 mismatch); fetch the file again"
+        )
+
+
+def one_line(error: Exception) -> str:
+    """Return an exception's message as one line, or its class when it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
