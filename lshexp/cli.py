@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 
-class ProgressStyle(str, Enum):
+class ProgressStyle(StrEnum):
     """How a sweep shows that it is alive."""
 
     auto = "auto"
@@ -30,7 +30,7 @@ class ProgressStyle(str, Enum):
     none = "none"
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """Form of a printed table."""
 
     table = "table"
@@ -39,7 +39,7 @@ class Format(str, Enum):
     json = "json"
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What `lshexp list` can list."""
 
     methods = "methods"

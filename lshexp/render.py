@@ -177,8 +177,7 @@ def summary(done: SweepSummary) -> None:
             f"  {done.plan.merged} configurations were the same as another and ran once", markup=False
         )
     if done.plan.orphans:
-        console.print(f"  {done.plan.orphans} records belong to no run of this sweep and stay out of its tables",
-                      markup=False)  # fmt: skip
+        console.print(f"  {done.plan.orphans} records of other sweeps stay out of the tables", markup=False)
     console.print(f"tables: {folder}/runs.csv, epochs.csv, work.csv, env.csv", markup=False)
     console.print(f"next:   lshexp compare {folder}", markup=False)
 

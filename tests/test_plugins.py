@@ -39,9 +39,7 @@ def test_every_plugin_is_described_and_survives_a_round_trip(kind, name):
 
 
 def test_no_plugin_of_ours_is_unavailable():
-    assert {kind: registry.unavailable(kind) for kind in registry.FOLDERS} == dict.fromkeys(
-        registry.FOLDERS, {}
-    )
+    assert not any(registry.unavailable(kind) for kind in registry.FOLDERS)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

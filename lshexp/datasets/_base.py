@@ -46,7 +46,7 @@ class Dataset(Plugin):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return a string that changes whenever the loaded numbers would (checksum, or generator + options)."""
+        """Return a text that changes whenever the loaded numbers would: checksum, or generator + options."""
 
     @abstractmethod
     def load(self) -> Splits:

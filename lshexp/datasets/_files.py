@@ -8,7 +8,7 @@ import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import platformdirs
 
@@ -55,7 +55,9 @@ def open_plain(path: Path) -> IO[bytes]:
     if not path.is_file():
         raise DataError(f"{path}: not a regular file; put the data file itself there")
     try:
-        return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+        if path.suffix == ".gz":
+            return cast(IO[bytes], gzip.open(path, "rb"))
+        return path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: cannot be opened: {error.strerror}; check its permissions") from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lshexp.datasets._base import DatasetInfo, Part
 from lshexp.datasets._generated import Generated
 from lshexp.kernels.shapes import rectangle_outlines
