@@ -53,10 +53,12 @@ def fail(error: LshexpError) -> None:
 
 
 def label(run: PlannedRun) -> str:
-    """Name a run for people: `lsh 5% mnist 1000-1000 #0`."""
+    """Name a run for people: `lsh:paper 5% mnist 1000-1000 #0`."""
     spec = run.spec
     widths = "-".join(map(str, spec.hidden))
-    return f"{spec.method} {spec.active_pct:g}% {spec.dataset} {widths} #{spec.repeat}"
+    preset = spec.method_options.get("preset")
+    method = f"{spec.method}:{preset}" if preset else spec.method
+    return f"{method} {spec.active_pct:g}% {spec.dataset} {widths} #{spec.repeat}"
 
 
 # progress ---------------------------------------------------------------------------------------------------
