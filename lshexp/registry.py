@@ -96,9 +96,11 @@ def unavailable(kind: str) -> dict[str, str]:
 
 def suggest(word: str, choices: Iterable[str]) -> str:
     """Return `; did you mean 'x'?`, or the list of choices when none is close."""
-    options = list(choices)
-    close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else f"; choose from {', '.join(options)}"
+    options = {choice.casefold(): choice for choice in choices}
+    close = difflib.get_close_matches(word.casefold(), options, n=1, cutoff=0.6)
+    return (
+        f"; did you mean '{options[close[0]]}'?" if close else f"; choose from {', '.join(options.values())}"
+    )
 
 
 def lookup(kind: str, name: object, where: Location = ()) -> type[Plugin]:

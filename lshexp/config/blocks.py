@@ -102,12 +102,11 @@ class _Reader:
         return {}
 
     def _entries(self, node: Node | None) -> list[tuple[str, Node]]:
-        """Return the entries of a grid, zip or set whose keys are known."""
-        return [
-            (key, item)
-            for key, item in self._map(node).items()
-            if self._vocabulary.check(key, item, self._problems)
+        """Return what is known of the entries of a grid, zip, set or exclude."""
+        found = [
+            (key, self._vocabulary.known(key, item, self._problems)) for key, item in self._map(node).items()
         ]
+        return [(key, item) for key, item in found if item]
 
     def _grid_axis(self, key: str, node: Node) -> Axis:
         if not isinstance(node.value, list):
@@ -137,11 +136,13 @@ class _Reader:
         text = read_text(source, self._problems, node) if source else None
         if source is None or text is None:
             return []
-        axes = [
-            Axis(str(name.value), name, tuple(values))
-            for name, values in read_cases(text, source, node.where, self._problems)
-        ]
-        return [axis for axis in axes if self._vocabulary.check(axis.key, axis.node, self._problems)]
+        self._settings.sources[source.shown] = source
+        axes = []
+        for key, column in read_cases(text, source, node.where, self._problems):
+            known = self._vocabulary.known(key, column, self._problems)
+            if known and isinstance(known.value, list):
+                axes.append(Axis(key, known, tuple(known.value)))
+        return axes
 
     def _excludes(self, node: Node | None) -> list[Exclude]:
         if node is None:

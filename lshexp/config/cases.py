@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lshexp.config.document import read_value
+from lshexp.config.document import MAX_TEXT, read_value
 from lshexp.config.files import Source
 from lshexp.config.nodes import Mark, Node, Problems
 from lshexp.config.scalars import resolve
@@ -21,10 +21,8 @@ class _Cell(NamedTuple):
     mark: Mark
 
 
-def read_cases(
-    text: str, source: Source, where: Location, problems: Problems
-) -> list[tuple[Node, list[Node]]]:
-    """Return the columns of a CSV text, name and values; a cell is read as YAML would read it.
+def read_cases(text: str, source: Source, where: Location, problems: Problems) -> list[tuple[str, Node]]:
+    """Return the columns of a CSV text, each a key and the list of its values, read as YAML would read them.
 
     Cells may be quoted as spreadsheets do it, which lists need: "[1000, 1000]". Keys are not looked up. Rows
     that do not fit the header are recorded in `problems` and left out.
@@ -43,7 +41,10 @@ def read_cases(
             continue
         for name, column, cell in zip(header, columns, cells, strict=True):
             column.append(_value(cell, (*name.where, len(column)), name.mark, problems))
-    return list(zip(header, columns, strict=True))
+    return [
+        (str(name.value), Node(column, name.where, name.mark, name.mark))
+        for name, column in zip(header, columns, strict=True)
+    ]
 
 
 def _rows(text: str, source: Source, where: Location, problems: Problems) -> Iterator[list[_Cell]]:
@@ -75,8 +76,9 @@ def _value(cell: _Cell, where: Location, key_mark: Mark, problems: Problems) -> 
     nothing = Node(None, where, cell.mark, key_mark)
     if cell.text.startswith(("[", "{")):
         return read_value(cell.text, where, cell.mark, problems) or nothing
-    if not cell.text.isprintable():
-        problems.spoil(where, cell.mark, "the cell holds a character that cannot be printed")
+    if len(cell.text) > MAX_TEXT or not cell.text.isprintable():
+        message = f"the cell is longer than {MAX_TEXT:,} characters or holds one that cannot be printed"
+        problems.spoil(where, cell.mark, message)
         return nothing
     try:
         return Node(resolve(cell.text), where, cell.mark, key_mark)

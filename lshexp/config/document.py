@@ -29,9 +29,9 @@ from lshexp.config.nodes import Mark, Node, Problems, Scalar
 from lshexp.config.scalars import resolve
 from lshexp.errors import Location
 
-MAX_NODES = 100_000
+MAX_NODES = 20_000
 MAX_DEPTH = 20
-MAX_TEXT = 1_000  # characters of one scalar
+MAX_TEXT = 250  # characters of one scalar
 
 
 class _RefusedError(Exception):
@@ -143,7 +143,11 @@ class _Builder:
         entries: dict[str, Node] = {}
         while not isinstance(event := next(events), MappingEndEvent):
             mark = self.mark(event.start_mark)
-            key = self._key(event, events, where, depth)
+            key = self._node(event, events, where, None, depth + 1).value
+            if not isinstance(key, str) or isinstance(event, AliasEvent):
+                self.problems.add(where, mark, "keys must be text; put a number or the like in quotes")
+                self._node(next(events), events, where, mark, depth + 1)
+                continue
             node = self._node(next(events), events, (*where, key), mark, depth + 1)
             if key in entries:
                 first = entries[key].key_mark
@@ -151,14 +155,6 @@ class _Builder:
                 self.problems.at_key(node, f"the key '{key}' is given twice{place}")
             entries[key] = node
         return entries
-
-    def _key(self, event: Event, events: Iterator[Event], where: Location, depth: int) -> str:
-        node = self._node(event, events, where, None, depth + 1)
-        if isinstance(node.value, str) and not isinstance(event, AliasEvent):
-            return node.value
-        key = f"<key {self._count}>"
-        self.problems.spoil((*where, key), node.mark, "keys must be text")
-        return key
 
     def _scalar(self, event: ScalarEvent, where: Location) -> Scalar:
         text = event.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from lshexp.config.blocks import Block, Exclude
@@ -34,7 +35,10 @@ def run_defaults(entries: Mapping[str, Node], vocabulary: Vocabulary, start: Mar
 
 
 class Expander:
-    """Expands blocks one after the other; values that blocks share are checked once."""
+    """Expands blocks one after the other; values that blocks share are checked once.
+
+    `effective` collects the blocks that gave runs, with the excludes that left something out.
+    """
 
     def __init__(
         self, defaults: Combination, vocabulary: Vocabulary, values: Values, problems: Problems
@@ -44,6 +48,7 @@ class Expander:
         self._values = values
         self._problems = problems
         self._sure = False
+        self.effective: list[Block] = []
 
     def check_each(self, blocks: Iterable[Block]) -> None:
         """Check every single value by itself, of defaults that no run uses and of blocks that do not fit too.
@@ -61,15 +66,15 @@ class Expander:
         if key in RUN_KEYS and key != "dataset":
             self._values.plain(key, node)
 
-    def expand(self, block: Block, overridden: set[str]) -> Iterator[RunSpec]:
-        """Yield a specification for each combination of the block that is sound and not excluded.
+    def expand(self, block: Block, overridden: set[str]) -> list[RunSpec]:
+        """Return a specification for each combination of the block that is sound and not excluded.
 
         Problems are recorded. An exclude must leave something out, and the excludes must leave something,
         unless they name a key that an override gave other values.
         """
         patterns = [self._pattern(exclude) for exclude in block.excludes]
         used: set[int] = set()
-        left = 0
+        specs, left = [], 0
         for combination in self._combinations(block):
             matching = {
                 i for i, pattern in enumerate(patterns) if pattern and self._matches(pattern, combination)
@@ -77,15 +82,18 @@ class Expander:
             used |= matching
             left += not matching
             if not matching and (spec := self._spec(combination)):
-                yield spec
-        if not self._sure:
-            return
-        as_written = [overridden.isdisjoint(exclude.leaves) for exclude in block.excludes]
-        for i, exclude in enumerate(block.excludes):
-            if i not in used and as_written[i]:
-                self._problems.at(exclude.node, "matches no run of this block")
-        if not left and all(as_written):
-            self._problems.at(block.node, "the excludes leave no run in this block")
+                specs.append(spec)
+        if left:
+            kept = [exclude for i, exclude in enumerate(block.excludes) if i in used]
+            self.effective.append(replace(block, excludes=kept))
+        if self._sure:
+            as_written = [overridden.isdisjoint(exclude.leaves) for exclude in block.excludes]
+            for i, exclude in enumerate(block.excludes):
+                if i not in used and as_written[i]:
+                    self._problems.at(exclude.node, "matches no run of this block")
+            if not left and all(as_written):
+                self._problems.at(block.node, "the excludes leave no run in this block")
+        return specs
 
     def _combinations(self, block: Block) -> Iterator[Combination]:
         """Yield the settings of each combination, the last group of the block varying fastest.

@@ -90,13 +90,13 @@ class _Reader:
             self.complete = False
             return {}
         entries = {key: node for key, node in root.value.items() if key in FILE_KEYS}
-        known = [
-            (key, node)
-            for key, node in root.value.items()
-            if key not in FILE_KEYS and self._vocabulary.check(key, node, self._problems, FILE_KEYS)
-        ]
-        report_twice(((key, [node]) for key, node in known), self._problems)
-        for key, node in sorted(known, key=lambda item: item[0].count(".")):
+        settings: list[tuple[str, Node]] = []
+        for key, node in root.value.items():
+            if key not in FILE_KEYS:
+                known = self._vocabulary.known(key, node, self._problems, FILE_KEYS)
+                settings += [(key, known)] if known else []
+        report_twice(((key, [node]) for key, node in settings), self._problems)
+        for key, node in sorted(settings, key=lambda item: item[0].count(".")):
             head, value = key.partition(".")[0], nested(key, node)
             entries[head] = merge(entries[head], value) if head in entries else value
         return entries

@@ -1,12 +1,18 @@
-"""Overrides from the command line: `-s key=value` says that key takes this value, or these, in every run."""
+"""Overrides from the command line.
+
+`-s key=value` holds for every run. `-s key=one,two` takes the place of the key's values in each block that
+gives it several, and leaves the others, such as one that fixes the baseline; when no block gives it several,
+all do from then on.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from lshexp.config.blocks import Axis, Block, Group
-from lshexp.config.document import read_value
+from lshexp.config.document import MAX_TEXT, read_value
 from lshexp.config.nodes import Mark, Node, Problems
 from lshexp.config.settings import merge, nested, report_twice
 from lshexp.config.vocabulary import BLOCK_KEYS, Vocabulary
@@ -44,17 +50,20 @@ def read_overrides(
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))
         mark = Mark("-s " + "".join(c if c.isprintable() else "?" for c in text[:_SHOWN]))
-        node = _value(value, key, mark, problems) if equals else None
-        if not equals:
+        if not text.isprintable() or len(key) > MAX_TEXT:
+            problems.add((), mark, "a key that is too long, or a character that cannot be printed")
+        elif not equals:
             problems.add((), mark, "write it as -s key=value")
         elif key in _FIXED_KEYS:
             problems.add((), mark, f"'{key}' cannot be overridden; override single keys, as in -s lr=0.01")
-        elif node is not None and key in TOP_KEYS:
-            if key in overrides.top:
-                problems.add((), mark, f"'{key}' is given twice; the other is at {overrides.top[key].mark}")
+        elif key in overrides.top:
+            problems.add((), mark, f"'{key}' is given twice; the other is at {overrides.top[key].mark}")
+        elif (node := _value(value, key, mark, problems)) is None:
+            continue
+        elif key in TOP_KEYS:
             overrides.top[key] = node
-        elif node is not None and vocabulary.check(key, node, problems, TOP_KEYS):
-            overrides.axes.append(_axis(key, node, vocabulary))
+        elif known := vocabulary.known(key, node, problems, TOP_KEYS):
+            overrides.axes.append(_axis(key, known, vocabulary))
     report_twice(((axis.key, axis.values) for axis in overrides.axes), problems)
     return overrides
 
@@ -96,20 +105,29 @@ def override_defaults(entries: dict[str, Node], overrides: Overrides) -> dict[st
     return changed
 
 
-def override_block(block: Block, overrides: Overrides, problems: Problems) -> Block:
-    """Return the block with every overridden key taking the values of its override.
+def override_blocks(blocks: Sequence[Block], overrides: Overrides, problems: Problems) -> list[Block]:
+    """Return the blocks with overridden keys taking the values of their overrides.
 
-    A key the block varies keeps its place there, in a zip too; another becomes an axis of its own.
+    A key that a block varies keeps its place there, in a zip too; another becomes an axis of its own.
     """
+    changed = list(blocks)
     for axis in overrides.axes:
-        deeper = [other for other in block.axes() if other.key.startswith(f"{axis.key}.")]
-        report_twice(((each.key, each.values) for each in [*deeper, axis]), problems)
-        if any(other.key == axis.key for other in block.axes()):
+        everywhere = len(axis.values) == 1 or not any(_varies(block, axis.key) for block in blocks)
+        for i, block in enumerate(changed):
+            if not everywhere and not _varies(block, axis.key):
+                continue
+            deeper = [other for other in block.axes() if other.key.startswith(f"{axis.key}.")]
+            report_twice(((each.key, each.values) for each in [*deeper, axis]), problems)
             groups = [_replaced(group, axis) for group in block.groups]
-        else:
-            groups = [*block.groups, [axis]]
-        block = replace(block, groups=groups)
-    return block
+            if axis not in itertools.chain.from_iterable(groups):
+                groups.append([axis])
+            changed[i] = replace(block, groups=groups)
+    return changed
+
+
+def _varies(block: Block, key: str) -> bool:
+    """Tell whether a block gives a key several values."""
+    return any(axis.key == key and len(axis.values) > 1 for axis in block.axes())
 
 
 def _replaced(group: Group, axis: Axis) -> Group:

@@ -13,7 +13,7 @@ from lshexp.config.expand import Expander, run_defaults
 from lshexp.config.header import MAX_RUNS, read_header
 from lshexp.config.includes import load_settings
 from lshexp.config.nodes import Problems
-from lshexp.config.overrides import fits, override_block, override_defaults, read_overrides
+from lshexp.config.overrides import fits, override_blocks, override_defaults, read_overrides
 from lshexp.config.resolved import write_resolved
 from lshexp.config.values import Values
 from lshexp.config.vocabulary import Vocabulary
@@ -36,7 +36,7 @@ class Sweep:
     resolved: str  # the whole sweep as one YAML text that loads to the same runs
 
 
-def load_sweep(path: Path, overrides: Sequence[str] = (), repeats: int | None = None) -> Sweep:
+def load_sweep(path: str | Path, overrides: Sequence[str] = (), repeats: int | None = None) -> Sweep:
     """Read a sweep file, apply `key=value` overrides, and expand it to runs. No data is loaded.
 
     `repeats`, when given, takes the place of the file's.
@@ -49,9 +49,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), repeats: int | None = 
     settings = load_settings(path, vocabulary, problems)
     changes = read_overrides(overrides, repeats, vocabulary, problems)
     entries = override_defaults(settings.entries, changes)
-    blocks = [
-        override_block(block, changes, problems) for block in read_blocks(settings, vocabulary, problems)
-    ]
+    blocks = override_blocks(read_blocks(settings, vocabulary, problems), changes, problems)
     fitting = [block for block in blocks if fits(block, changes, problems)]
 
     values = Values(vocabulary, problems)
@@ -61,12 +59,13 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), repeats: int | None = 
     expander.check_each(blocks)
     total = sum(block.size() for block in fitting) * header.repeats
     if total > MAX_RUNS:
-        problems.add(("sweep",), settings.start, f"{total:,} runs; a sweep has at most {MAX_RUNS:,}")
+        mark = entries["sweep"].mark if "sweep" in entries else settings.start
+        problems.add(("sweep",), mark, f"{total:,} runs; a sweep has at most {MAX_RUNS:,}")
     if total > MAX_RUNS or not settings.complete:  # what a missing file would have said is not worth guessing
         problems.raise_any()
     expanded = [spec for block in fitting for spec in expander.expand(block, changes.keys())]
     if not expanded and not problems:
-        problems.add((), settings.start, "no run is left")
+        problems.add(("sweep",), settings.start, "no run is left once all excludes are applied")
     problems.raise_any()
 
     distinct = {spec.run_id(""): spec for spec in reversed(expanded)}
@@ -80,7 +79,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = (), repeats: int | None = 
         merged=(len(expanded) - len(distinct)) * header.repeats,
         files=tuple(settings.sources),
         overrides=tuple(overrides),
-        resolved=write_resolved(header, defaults, blocks),
+        resolved=write_resolved(header, defaults, expander.effective),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lshexp.config.nodes import Node, Problems
@@ -16,6 +17,7 @@ _INTERNAL = frozenset({"dataset_options", "method_options", "repeat"})
 RUN_KEYS = tuple(key for key in RunSpec.model_fields if key not in _INTERNAL)
 FILE_KEYS = ("name", "extends", "repeats", "baseline", "sweep")
 BLOCK_KEYS = ("grid", "zip", "cases", "set", "exclude")
+MAX_PARTS = 10  # of a dotted key, after its first
 
 
 class Vocabulary:
@@ -26,31 +28,35 @@ class Vocabulary:
         self.datasets = discover("dataset")
         self._broken = unavailable("method")
 
-    def check(self, key: str, node: Node, problems: Problems, also: Sequence[str] = ()) -> bool:
-        """Tell whether a dotted key can be set for runs, and so can the options in maps given for it.
+    def known(self, key: str, node: Node, problems: Problems, also: Sequence[str] = ()) -> Node | None:
+        """Return what can be set for runs of a dotted key and its value, options in maps looked up too.
 
-        Each unknown one is recorded in `problems`, with the nearest valid name; `also` are names valid there.
+        Each unknown key is recorded in `problems`, with the nearest valid name, and left out; `also` are
+        names that are valid there beside the settings of runs.
         """
-        known = True
-        for name, place in self._written(key, node):
-            complaint = self.complaint(name, also)
-            if complaint:
-                problems.at_key(place, complaint)
-                known = False
-        return known
-
-    def _written(self, key: str, node: Node) -> list[tuple[str, Node]]:
-        """Return the key and, where it holds options, the keys of its maps."""
-        names = [(key, node)]
+        complaint = self.complaint(key, also)
+        if complaint:
+            problems.at_key(node, complaint)
+            return None
         if key == "dataset" or key in self.methods:
-            for item in node.value if isinstance(node.value, list) else [node]:
-                if isinstance(item.value, dict):
-                    names += [(f"{key}.{part}", child) for part, child in item.value.items()]
-        return names
+            return self._known_options(key, node, problems)
+        return node
+
+    def _known_options(self, key: str, node: Node, problems: Problems) -> Node:
+        value = node.value
+        if isinstance(value, list):
+            items = [self._known_options(key, item, problems) for item in value]
+            return replace(node, value=items)
+        if isinstance(value, dict):
+            options = {part: self.known(f"{key}.{part}", child, problems) for part, child in value.items()}
+            return replace(node, value={part: child for part, child in options.items() if child})
+        return node
 
     def complaint(self, key: str, also: Sequence[str] = ()) -> str | None:
         """Say what keeps a dotted key from being set for runs, or return None when it can be."""
         head, *rest = key.split(".")
+        if len(rest) > MAX_PARTS:
+            return f"a key of more than {MAX_PARTS} parts"
         if head == "dataset":
             return self._unknown_option(head, rest, ["name", *_options(self.datasets.values())])
         if head in RUN_KEYS:
