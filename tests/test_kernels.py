@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lshexp.kernels import backward, buckets, forward, loss, project, ragged, rng, select, step, update
-from lshexp.methods._base import even_bounds, pack
+from lshexp.methods._base import pack
 from lshexp.work import RULES, STEP_COSTS
 
 SHAPES = [  # examples, fan-in, nodes, active nodes an example
@@ -272,7 +272,7 @@ def test_draw_gated():
     probabilities[1] = [0, 1, 0, 1, 0, 1, 0, 1, 0]
     examples = np.array([3, 1, 2], np.int64)
     chosen, counts = np.empty_like(probabilities), np.empty(3, np.int64)
-    select.draw_gated(np.uint64(11), examples, probabilities, even_bounds(3, 2), chosen, counts)
+    select.draw_gated(np.uint64(11), examples, probabilities, ragged.even_bounds(3, 2), chosen, counts)
     ref = naive.draw_gated(11, examples, probabilities)
     np.testing.assert_array_equal(chosen, ref)
     assert counts.tolist() == ref.sum(axis=1).tolist()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lshexp.hashing._base import Codes, Query
 from lshexp.kernels.buckets import collect_first, collect_ranked, fill_buckets, pack_rows
-from lshexp.kernels.ragged import Lists
+from lshexp.kernels.ragged import Lists, even_bounds
 from lshexp.streams import stream
 from lshexp.work import LayerWork
 
@@ -43,7 +43,7 @@ class Tables:
         """Up to `most` distinct nodes for each example: those met first, or those met most often."""
         examples, n_tables = query.codes.shape
         nodes = self._nodes.shape[1]
-        bounds = np.linspace(0, examples, len(self._scratch) + 1).astype(np.int64)
+        bounds = even_bounds(examples, len(self._scratch))
         found = np.empty((examples, most), dtype=np.int32)
         counts = np.empty(examples, dtype=np.int64)
         entries = np.empty((examples, 2), dtype=np.int64)

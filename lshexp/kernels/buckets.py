@@ -164,7 +164,7 @@ def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, n
     for c in prange(len(bounds) - 1):
         hits = scratch[c]
         sequence = np.empty(probes, dtype=np.uint32)
-        met = np.empty(n_nodes, dtype=np.int32)
+        met = np.empty(n_nodes + 1, dtype=np.int32)
         frequency = np.zeros(n_tables * probes + 1, dtype=np.int64)
         for b in range(bounds[c], bounds[c + 1]):
             n, read, cut = 0, 0, 0
@@ -179,8 +179,7 @@ def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, n
                     read += last - first
                     for at in range(first, last):
                         node = bucket_nodes[table, at]
-                        # written always, kept if new: a branch would be mispredicted
-                        met[min(n, n_nodes - 1)] = node if hits[node] == 0 else met[min(n, n_nodes - 1)]
+                        met[n] = node  # written always, kept if new: a branch would be mispredicted
                         n += hits[node] == 0
                         hits[node] += 1
             counts[b] = _take_most_hit(met[:n], hits, frequency, most, nodes[b])

@@ -33,6 +33,11 @@ class Groups(NamedTuple):
     slots: NDArray[np.int32]
 
 
+def even_bounds(items: int, chunks: int) -> NDArray[np.int64]:
+    """Split `items` equal pieces of work into `chunks` runs, as int64[chunks + 1]."""
+    return np.arange(chunks + 1, dtype=np.int64) * items // chunks
+
+
 def balanced_bounds(starts: NDArray[np.int64], chunks: int) -> NDArray[np.int64]:
     """Split len(starts) - 1 items into `chunks` runs of about equal work.
 
@@ -40,6 +45,8 @@ def balanced_bounds(starts: NDArray[np.int64], chunks: int) -> NDArray[np.int64]
     depend on the bounds: every item is computed by itself.
     """
     items = len(starts) - 1
+    if chunks == 1:
+        return np.array([0, items])
     # one unit more an item, so that items without work are spread out too
     progress = starts + np.arange(items + 1)
     targets = np.linspace(0, progress[-1], chunks + 1)[1:-1]

@@ -14,33 +14,33 @@ from lshexp.kernels.rng import mix, uniform
 
 @njit(parallel=False, cache=True, fastmath=False)
 def kth_largest(values, k):
-    """Return the k-th largest of a float32 array, 1 <= k <= len(values), by quickselect; reorders `values`.
+    """Return the k-th largest of a contiguous float32 array, 1 <= k <= len(values); overwrites `values`.
 
-    Values must not be NaN.
+    Values must not be NaN. Bisection over the numbers' bit patterns: some 30 passes that only count, in
+    vector registers, where the comparisons of a quickselect are mispredicted half the time.
     """
-    low, high = 0, len(values) - 1
-    target = k - 1
+    keys = values.view(np.int32)
+    smallest = np.int32(2147483647)
+    largest = np.int32(-2147483648)
+    for i in range(len(keys)):
+        # flipping the magnitude of negative numbers makes the order of integers that of floats
+        key = keys[i] ^ ((keys[i] >> np.int32(31)) & np.int32(2147483647))
+        keys[i] = key
+        smallest = min(smallest, key)
+        largest = max(largest, key)
+    low, high = np.int64(smallest), np.int64(largest)
     while low < high:
-        middle = (low + high) // 2
-        a, b, c = values[low], values[middle], values[high]
-        pivot = max(min(a, b), min(max(a, b), c))  # median of three
-        i, j = low, high
-        while i <= j:
-            while values[i] > pivot:
-                i += 1
-            while values[j] < pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if target <= j:
-            high = j
-        elif target >= i:
-            low = i
+        middle = np.int32((low + high + 1) >> 1)
+        count = np.int32(0)
+        for i in range(len(keys)):
+            count += np.int32(keys[i] >= middle)
+        if count >= k:
+            low = np.int64(middle)
         else:
-            break
-    return values[target]
+            high = np.int64(middle) - 1
+    found = np.int32(low)
+    keys[0] = found ^ ((found >> np.int32(31)) & np.int32(2147483647))
+    return values[0]
 
 
 @njit(parallel=True, cache=True, fastmath=False)

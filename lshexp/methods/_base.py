@@ -101,8 +101,3 @@ def pack(counts: NDArray[np.int64]) -> Lists:
     """Allocate a Lists whose example b has counts[b] pairs."""
     starts = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     return Lists(starts, np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1], dtype=np.float32))
-
-
-def even_bounds(items: int, chunks: int) -> NDArray[np.int64]:
-    """Split `items` equal pieces of work into `chunks` runs, as int64[chunks + 1]."""
-    return np.linspace(0, items, chunks + 1).astype(np.int64)

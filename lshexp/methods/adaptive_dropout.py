@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.kernels.ragged import gather_rows
+from lshexp.kernels.ragged import even_bounds, gather_rows
 from lshexp.kernels.select import draw_gated, take_above
 from lshexp.methods._base import (
     Batch,
@@ -16,7 +16,6 @@ from lshexp.methods._base import (
     Selection,
     Selector,
     Signal,
-    even_bounds,
     pack,
 )
 from lshexp.registry import register

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.kernels.ragged import Lists
+from lshexp.kernels.ragged import Lists, even_bounds
 from lshexp.kernels.select import count_above, kth_largest, take_above, top_k_rows
 from lshexp.methods._base import (
     Batch,
@@ -18,7 +18,6 @@ from lshexp.methods._base import (
     Selection,
     Selector,
     Signal,
-    even_bounds,
     pack,
     wanted_nodes,
 )

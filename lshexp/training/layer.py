@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lshexp.kernels.backward import input_gradient_lists, input_gradient_rows
 from lshexp.kernels.forward import forward_lists, forward_rows
-from lshexp.kernels.ragged import Groups, Lists, balanced_bounds, group_by_node
+from lshexp.kernels.ragged import Groups, Lists, balanced_bounds, even_bounds, group_by_node
 from lshexp.kernels.step import Rule, step_dense
 from lshexp.kernels.update import update_lists, update_rows
 from lshexp.training.gemm import Gemm, Matrix
@@ -148,7 +148,7 @@ class Layer:
             assert not isinstance(inputs, Lists)  # the network hands listed inputs over with pairs
             stepped, rows = self.weights.size, self.nodes
             gradient = self._gemm.weight_gradient(deltas, inputs)
-            bounds = np.linspace(0, self.nodes, self.threads + 1).astype(np.int64)
+            bounds = even_bounds(self.nodes, self.threads)
             step_dense(self.rule, self.weights, gradient, self.state, bounds)
             bias_gradient = deltas.sum(axis=0)[None]
             step_dense(self.rule, self.bias[None], bias_gradient, self.bias_state, np.array([0, 1]))

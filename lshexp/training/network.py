@@ -14,8 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.kernels.loss import softmax_cross_entropy
-from lshexp.kernels.ragged import Lists, balanced_bounds, gather_rows, keep_positive, scatter_rows
-from lshexp.methods._base import Batch, Method, Selection, Selector, even_bounds
+from lshexp.kernels.ragged import (
+    Lists,
+    balanced_bounds,
+    even_bounds,
+    gather_rows,
+    keep_positive,
+    scatter_rows,
+)
+from lshexp.methods._base import Batch, Method, Selection, Selector
 from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
 from lshexp.training.gemm import Gemm, Matrix
