@@ -36,6 +36,7 @@ class Family(registry.Plugin):
     """Options in a map of their own."""
 
     bits: int = Field(default=8, ge=1, le=64)
+    label: str = ""
 
 
 class Lsh(_Method):

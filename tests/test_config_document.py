@@ -157,7 +157,7 @@ def test_a_listing_of_problems_is_cut():
 
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
 def test_an_empty_document_holds_nothing(text):
-    assert read(text) is None
+    assert read(text).plain() is None
 
 
 def test_a_value_alone_has_one_mark():

@@ -268,6 +268,17 @@ CORPUS = {
         s.yaml:5:5: sweep[1]: the excludes leave no run in this block
         """,
     ),
+    "excludes with a key twice": (
+        "active_pct: 5\nsweep: [{grid: {lsh.K: [4, 5]}, exclude: [{lsh.K: 4, lsh: {K: 5}}]}]",
+        "s.yaml:2:60: sweep[0].exclude[0].lsh.K: 'lsh.K' is given twice; the other is at s.yaml:2:44",
+    ),
+    "a default that no run uses": (
+        "method: dense\ndataset: mnits\nlr: -1\nsweep: [{set: {dataset: boxes, lr: 1}}]",
+        """
+        s.yaml:2:10: dataset: unknown dataset 'mnits'; did you mean 'mnist'?
+        s.yaml:3:5: lr: -1 must be > 0
+        """,
+    ),
     "header": (
         """
         name: ../up
@@ -296,8 +307,8 @@ CORPUS = {
         "method: dense\nrepeats: 100\nsweep: [{grid: {seed: [0,1,2,3,4,5,6,7,8,9,10], lr: [1,2,3,4,5,6,7,8,9,10], batch: [1,2,3,4,5,6,7,8,9,10]}}]",
         "s.yaml:3:8: sweep: 110,000 runs; a sweep has at most 100,000",
     ),
-    "an empty file": ("# nothing\n", "s.yaml:1:1: the file is empty; a map of settings is wanted"),
-    "a list": ("- method: dense\n", "s.yaml:1:1: the file holds a list; a map of settings is wanted"),
+    "an empty file": ("# nothing\n", "s.yaml:1:1: the file's content is empty; a map of settings is wanted"),
+    "a list": ("- method: dense\n", "s.yaml:1:1: the file's content is a list; a map of settings is wanted"),
     "duplicates": (
         "method: dense\nlr: 1\nlr: 2\nsweep:\n  - grid: {lr: [1], lr: [2]}\n  - set: {seed: 1, seed: 1}\n",
         """

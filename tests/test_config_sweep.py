@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -66,7 +67,13 @@ def test_options_are_resolved_and_only_a_runs_own_enter_it(tmp_path):
     text = "lsh: {K: 7}\nactive_pct: 5\nsweep: [{grid: {method: [lsh, chance]}}]"
     options = {run.method: run.method_options for run in load(tmp_path, text).runs}
     assert options["chance"] == {}
-    assert options["lsh"] == {"K": 7, "L": 5, "widths": None, "rank": "count", "family": {"bits": 8}}
+    assert options["lsh"] == {
+        "K": 7,
+        "L": 5,
+        "widths": None,
+        "rank": "count",
+        "family": {"bits": 8, "label": ""},
+    }
 
 
 def test_options_are_swept_by_dotted_keys_or_by_maps(tmp_path):
@@ -208,6 +215,11 @@ class TestExtends:
         (found,) = complaints(folder, f"method: dense\nextends: {reference}\n")
         assert found.startswith("s.yaml:2:10: extends: ") and message in found
 
+    def test_a_broken_base_is_told_once(self, tmp_path):
+        (tmp_path / "a.yaml").write_text("lr: [")
+        found = complaints(tmp_path, "extends: [a.yaml, a.yaml]\nbatch: 0")
+        assert [line.partition(": ")[0] for line in found] == ["a.yaml:1:6", "s.yaml:2:8"]
+
     def test_extending_without_end_is_stopped(self, tmp_path):
         for i in range(60):
             (tmp_path / f"f{i}.yaml").write_text(f"extends: [f{i + 1}.yaml, f{i + 1}.yaml]")
@@ -264,7 +276,7 @@ class TestOverrides:
     def test_a_zip_must_still_fit(self, tmp_path):
         assert complaints(tmp_path, self.TEXT, "active_pct=1,2,3") == [
             "-s active_pct=1,2,3: active_pct: 3 values given, but sweep[0] pairs it with 'lr' (2 values); "
-            "give as many, or override both"
+            "give as many, or override those too"
         ]
         assert len(load(tmp_path, self.TEXT, "active_pct=1,2,3", "lr=1,2,3").runs) == 7
 
@@ -352,6 +364,30 @@ def test_the_resolved_text_loads_to_the_same_runs(tmp_path):
     again = load(tmp_path, sweep.resolved)
     assert again.runs == sweep.runs
     assert (again.name, again.repeats, again.baseline, again.seed) == ("007", 2, {"method": "dense"}, 2017)
+
+
+def test_the_resolved_text_keeps_text_apart_from_numbers(tmp_path):
+    labels = [
+        ".nan",
+        "1e999",
+        "on",
+        "0o17",
+        "null",
+        "",
+        "007",
+        "a: b",
+        "10:30",
+        "- x",
+        "'",
+        "#",
+        "é",
+        "true",
+        " y ",
+    ]
+    text = f"active_pct: 5\nsweep: [{{grid: {{lsh.family.label: {json.dumps(labels)}}}}}]"
+    sweep = load(tmp_path, text)
+    assert [run.method_options["family"]["label"] for run in sweep.runs] == labels
+    assert load(tmp_path, sweep.resolved).runs == sweep.runs
 
 
 def test_ten_thousand_runs_are_checked_in_seconds(tmp_path):

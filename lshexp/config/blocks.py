@@ -153,6 +153,7 @@ class _Reader:
         excludes = []
         for item in node.value:
             entries = self._entries(item)
+            report_twice(((key, [value]) for key, value in entries), self._problems)
             if isinstance(item.value, dict) and not item.value:
                 self._problems.at(item, "an empty map would exclude every run; name at least one key")
             elif len(entries) == len(self._map(item)):

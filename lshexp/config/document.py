@@ -45,7 +45,8 @@ class _RefusedError(Exception):
 def read_document(text: str, source: str, problems: Problems) -> Node | None:
     """Parse the one document of a YAML file.
 
-    Returns None when it is unreadable or empty. Whatever is wrong is recorded in `problems`.
+    Returns None when it is unreadable, and a value of None when nothing is in it. Whatever is wrong is
+    recorded in `problems`.
     """
     return _read(text, _Builder(problems, source=source), Location(), Mark(source, 1, 1))
 
@@ -58,7 +59,8 @@ def read_value(text: str, where: Location, mark: Mark, problems: Problems) -> No
 def _read(text: str, builder: _Builder, where: Location, start: Mark) -> Node | None:
     problems = builder.problems
     try:
-        return builder.document(yaml.parse(text, Loader=yaml.SafeLoader), where)
+        root = builder.document(yaml.parse(text, Loader=yaml.SafeLoader), where)
+        return root or Node(None, where, start, start)
     except _RefusedError as refusal:
         problems.add(where, refusal.mark, refusal.message)
     except yaml.MarkedYAMLError as error:

@@ -63,7 +63,9 @@ class Expander:
         self._sure = not self._problems
 
     def _check(self, key: str, node: Node) -> None:
-        if key in RUN_KEYS and key != "dataset":
+        if key == "dataset" and isinstance(node.value, dict) and "name" in node.value:
+            self._values.dataset_name(node.value["name"])
+        elif key in RUN_KEYS and key != "dataset":
             self._values.plain(key, node)
 
     def expand(self, block: Block, overridden: set[str]) -> list[RunSpec]:
@@ -155,14 +157,11 @@ class Expander:
             "method_options": options[method],
         }
         if not self._values.uses_active_pct(method):
-            values["active_pct"] = (
-                100.0  # what it will compute, so that runs asked for twice are seen to be one
-            )
+            values["active_pct"] = 100.0  # what is computed, so that runs asked for twice are seen to be one
         elif "active_pct" not in values:
             if self._sure:
-                self._problems.at(
-                    combination["method"], f"method '{method}' needs 'active_pct', and none is given"
-                )
+                message = f"method '{method}' needs 'active_pct', and none is given"
+                self._problems.at(combination["method"], message)
             return None
         if not self._enough(values, dataset, combination):
             return None

@@ -80,13 +80,12 @@ class _Reader:
 
     def _own(self, text: str, source: Source) -> dict[str, Node]:
         """Return the settings written in one file, options nested."""
-        before = len(self._problems)
         root = read_document(text, source.shown, self._problems)
-        if root is None or not isinstance(root.value, dict):
-            if len(self._problems) == before:
-                found = f"holds {kind_of(root)}" if root and root.value is not None else "is empty"
-                message = f"the file {found}; a map of settings is wanted"
-                self._problems.add((), Mark(source.shown, 1, 1), message)
+        if root is None:
+            self.complete = False
+            return {}
+        if not isinstance(root.value, dict):
+            self._problems.at(root, f"the file's content is {kind_of(root)}; a map of settings is wanted")
             self.complete = False
             return {}
         entries = {key: node for key, node in root.value.items() if key in FILE_KEYS}

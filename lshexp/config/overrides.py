@@ -149,6 +149,7 @@ def fits(block: Block, overrides: Overrides, problems: Problems) -> bool:
             place = format_location(block.node.where)
             given = f"{len(axis.values)} value{'s' * (len(axis.values) != 1)} given"
             problems.at(
-                axis.node, f"{given}, but {place} pairs it with {partners}; give as many, or override both"
+                axis.node,
+                f"{given}, but {place} pairs it with {partners}; give as many, or override those too",
             )
     return not uneven

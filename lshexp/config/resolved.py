@@ -22,8 +22,11 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _write_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    plain = resolve(text) == text  # PyYAML itself quotes what 1.1 would misread
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else "'")
+    try:
+        quote = None if resolve(text) == text else "'"  # PyYAML itself quotes what 1.1 would misread
+    except ValueError:
+        quote = "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=quote)
 
 
 _Dumper.add_representer(str, _write_text)

@@ -41,7 +41,8 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = (), repeats: int | N
 
     `repeats`, when given, takes the place of the file's.
 
-    Raises ConfigError with everything that is wrong, each problem with its place.
+    Raises ConfigError with everything that is wrong, each problem with its place; DataError when a dataset
+    cannot tell its sizes.
     """
     path = Path(path)
     problems = Problems()

@@ -31,7 +31,6 @@ class DatasetChoice:
     name: str
     options: dict[str, Any]
     info: DatasetInfo
-    node: Node
 
 
 class Values:
@@ -100,7 +99,7 @@ class Values:
             options = {key: child.plain() for key, child in node.value.items() if key != "name"}
             dataset = build("dataset", name, options)
             assert isinstance(dataset, Dataset)  # what the kind registers
-            return DatasetChoice(name, dataset.model_dump(mode="json"), dataset.info(), node)
+            return DatasetChoice(name, dataset.model_dump(mode="json"), dataset.info())
         except ConfigError as error:
             self._problems.below(node, error)
             return BAD
