@@ -95,8 +95,10 @@ def unavailable(kind: str) -> dict[str, str]:
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?`, or the list of choices when none is close."""
+    """Return `; did you mean 'x'?`, the list of choices when none is close, or nothing when there are none."""
     options = {choice.casefold(): choice for choice in choices}
+    if not options:
+        return ""
     close = difflib.get_close_matches(word.casefold(), options, n=1, cutoff=0.6)
     return (
         f"; did you mean '{options[close[0]]}'?" if close else f"; choose from {', '.join(options.values())}"
