@@ -95,7 +95,7 @@ def unavailable(kind: str) -> dict[str, str]:
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?`, the list of choices when none is close, or nothing when there are none."""
+    """Return `; did you mean 'x'?`, the choices when none is close, or nothing when there are none."""
     options = {choice.casefold(): choice for choice in choices}
     if not options:
         return ""
