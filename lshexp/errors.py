@@ -35,8 +35,11 @@ class Problem:
 
     def __str__(self) -> str:
         path = format_location(self.where)
-        return " ".join(part for part in (f"{self.mark}:" if self.mark else "", f"{path}:" if path else "",
-                                          self.message) if part)
+        return " ".join(
+            part
+            for part in (f"{self.mark}:" if self.mark else "", f"{path}:" if path else "", self.message)
+            if part
+        )
 
 
 def format_location(where: Location) -> str:
@@ -53,7 +56,7 @@ class ConfigError(LshexpError):
     exit_code = 2
 
     def __init__(self, problems: Iterable[Problem] | str) -> None:
-        self.problems = ((Problem((), problems),) if isinstance(problems, str) else tuple(problems))
+        self.problems = (Problem((), problems),) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

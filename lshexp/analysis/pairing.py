@@ -20,7 +20,7 @@ from lshexp.registry import suggest
 PAIR = ["seed", "repeat"]
 NETWORK = ["dataset", "hidden"]
 SIZES = ["train_examples", "test_examples", "validation_examples"]
-SHARED = ["active_pct", "epochs", "threads", "batch", "update", "optimizer", "lr", "momentum"]
+SHARED = ["active_pct", "epochs", "threads", "batch", "update", "optimizer", "lr", "momentum", "average_from"]
 NOT_SETTINGS = {"schema_version", "run_id", "sweep", "status", "error", *PAIR}
 
 Settings = dict[str, Any]
@@ -48,7 +48,7 @@ class Configuration:
 
 def setting_columns(runs: pd.DataFrame) -> list[str]:
     """Columns that say what was asked of a run, in the order of the table."""
-    fixed = {column.name for column in RUN_IDENTITY} - NOT_SETTINGS | {*SIZES, "momentum"}
+    fixed = {column.name for column in RUN_IDENTITY} - NOT_SETTINGS | {*SIZES, "momentum", "average_from"}
     return [name for name in runs.columns if name in fixed or name.startswith(("p_", "dataset_"))]
 
 

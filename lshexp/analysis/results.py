@@ -58,6 +58,8 @@ def _read_table(path: Path, columns: Sequence[Column[Any]]) -> pd.DataFrame:
     try:
         if path.stat().st_size > MAX_TABLE_BYTES:
             raise StoreError(f"{path} is larger than {MAX_TABLE_BYTES} bytes; it is no table of lshexp")
+        if not _ends_a_line(path):
+            raise ValueError("it breaks off in the middle of a line")
         frame = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""], encoding="utf-8")
     except FileNotFoundError:
         raise StoreError(f"{path} does not exist{_what_is_there(path.parent)}") from None
@@ -78,6 +80,13 @@ def _read_table(path: Path, columns: Sequence[Column[Any]]) -> pd.DataFrame:
         )
     others = [name for name in frame if name not in kinds]
     return frame.astype(dict(frame[others].convert_dtypes().dtypes))
+
+
+def _ends_a_line(path: Path) -> bool:
+    """Whether the last byte is a line's end, as in every table written whole."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1))
+        return file.read() == b"\n"
 
 
 def _what_is_there(folder: Path) -> str:

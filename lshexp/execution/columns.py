@@ -186,6 +186,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("train_examples", "int"),
     _spec("test_examples", "int"),
     _spec("validation_examples", "int"),
+    _spec("average_from", "int"),
     Column(
         "active_by_layer_pct", "text", lambda row: row.measured(joined(row.record.result.active_by_layer_pct))
     ),

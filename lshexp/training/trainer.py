@@ -26,6 +26,7 @@ from lshexp.work import PHASES
 
 EVALUATION_BATCH = 256
 SECONDS_BETWEEN_REPORTS = 0.2
+WARM_UP_WIDTH = 256  # wide enough that a share of nodes takes the same compute path as in the real layer
 
 
 class _DivergedError(Exception):
@@ -96,12 +97,13 @@ def _cut(splits: Splits, spec: RunSpec) -> tuple[Part, Part, Part]:
 def _warm_up(spec: RunSpec, method: Method, train: Part, classes: int, gemm: Gemm) -> float:
     """Compile every kernel the run will use, on a small twin of its network; return the seconds it took."""
     started = time.perf_counter()
-    n = min(len(train.y), 8)
-    small = spec.model_copy(update={"hidden": [min(width, 16) for width in spec.hidden]})
+    # copies, as batches are: numba compiles anew for the dataset's own arrays, which are read-only
+    ids = np.arange(min(len(train.y), 32))
+    x, y = train.x[ids], train.y[ids]
+    small = spec.model_copy(update={"hidden": [min(width, WARM_UP_WIDTH) for width in spec.hidden]})
     network = Network(small, method, train.x.shape[1], classes, gemm)
     for training in (True, False):
-        batch = Batch(np.arange(n), 0, training)
-        (network.train_batch if training else network.predict)(train.x[:n], train.y[:n], batch)
+        (network.train_batch if training else network.predict)(x, y, Batch(ids, 0, training))
     return time.perf_counter() - started
 
 
