@@ -209,6 +209,7 @@ def comparison(frame: pd.DataFrame, form: str) -> None:
         sys.stdout.write(frame.to_json(orient="records", indent=1) + "\n")
     else:
         for (dataset, hidden), part in frame.groupby(["dataset", "hidden"], observed=True, sort=False):
+            part = part.drop(columns=_implied(part))
             names = [name for name in part.columns if _shown(name, part)]
             rows = [[_cell(name, row[name], form) for name in names] for _, row in part.iterrows()]
             heads = [str(part["metric"].iloc[0]) if name == "mean" else name for name in names]
@@ -219,6 +220,20 @@ def comparison(frame: pd.DataFrame, form: str) -> None:
                 _print_table(heads, rows, title=title, text=1)
     for note in frame.attrs.get("notes", []):
         _err().print(f"note: {note}", markup=False)
+
+
+def _implied(part: pd.DataFrame) -> list[str]:
+    """Options that tell no rows apart once the others are known, as those that a preset sets."""
+    options = [name for name in part.columns if name.startswith("p_")]
+    settings = list(part.columns[: list(part.columns).index("is_baseline")])
+    known = [name for name in settings if name not in options]
+    implied = []
+    for name in sorted(options, key=lambda option: option != "p_preset"):
+        if len(part[[*known, name]].drop_duplicates()) > len(part[known].drop_duplicates()):
+            known.append(name)
+        else:
+            implied.append(name)
+    return implied
 
 
 def _shown(name: str, part: pd.DataFrame) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, 
 from lshexp.registry import build, register
 from lshexp.streams import stream_key
 
+MOST_DERIVED_BITS = 8
+
 # What each preset differs in from the defaults of the fields below, which are the preset `lshexp`.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "lshexp": {},
@@ -26,6 +29,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     # collection stops at the budget, nodes are rehashed as soon as their weights change.
     "paper": {
         "hash": {"name": "alsh"},
+        "K": 6,
         "L": 5,
         "probes": 10,
         "rank": "first",
@@ -39,6 +43,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     # are made each time. Its optimiser and regularisation are not selection: set them in the sweep.
     "authors_code": {
         "hash": {"name": "sketch", "directions": "pooled", "dims": 0, "center": False, "offset": 0.0},
+        "K": 6,
         "L": 100,
         "rank": "count",
         "candidates": 1.0,
@@ -53,11 +58,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 class Lsh(Method):
     """Look active nodes up in hash tables, at training and at test.
 
-    K bits a hash, L tables, `probes` buckets a table (query-directed multi-probe). `rank` says which of the
-    nodes met become candidates, `candidates` times the budget of active nodes in number: the `first` met,
-    those met most often (`count`), or, of those, the `sketch` family's best by its low-dimensional scores,
-    which then keeps `refine` times the budget. With `refine` above 0 the candidates left are computed exactly
-    and the best of them are active; with 0 the best-ranked are active as they are.
+    K bits a hash (left out: two more than single out the active share, 6 at 5 %), L tables, `probes` buckets
+    a table (query-directed multi-probe). `rank` says which of the nodes met become candidates, `candidates`
+    times the budget of active nodes in number: the `first` met, those met most often (`count`), or, of those,
+    the `sketch` family's best by its low-dimensional scores, which then keeps `refine` times the budget. With
+    `refine` above 0 the candidates left are computed exactly and the best of them are active; with 0 the
+    best-ranked are active as they are.
 
     Weights move, so tables go stale: `rehash` is `touched` (rehash what a step changed, at once) or
     `schedule` (rehash all after `rehash_every` examples, an interval that grows by the factor `rehash_growth`
@@ -67,7 +73,7 @@ class Lsh(Method):
 
     preset: Literal["lshexp", "paper", "authors_code"] = "lshexp"
     hash: dict[str, Any] = Field(default_factory=lambda: {"name": "sketch"}, validate_default=True)
-    K: int = Field(default=6, ge=1, le=24)
+    K: int | None = Field(default=None, ge=1, le=24)
     L: int = Field(default=50, ge=1, le=10_000)
     probes: int = Field(default=1, ge=1, le=1024)
     rank: Literal["first", "count", "sketch"] = "sketch"
@@ -102,8 +108,11 @@ class Lsh(Method):
     @model_validator(mode="after")
     def _fits_together(self) -> Lsh:
         family = self.family()
-        if self.probes > 2**self.K:
-            raise ValueError(f"probes: {self.probes} is more than the {2**self.K} buckets of K = {self.K}")
+        if self.probes > 1 and self.K is None:
+            raise ValueError("probes: more than one probe a table needs K to be given")
+        buckets = 2 ** (self.K or MOST_DERIVED_BITS)
+        if self.probes > buckets:
+            raise ValueError(f"probes: {self.probes} is more than the {buckets} buckets of K = {self.K}")
         if self.probes > 1 and not family.has_margins:
             raise ValueError(f"probes: hash '{family.name}' has no multi-probe order; set probes to 1")
         if self.rank == "sketch" and not family.has_coordinates:
@@ -112,8 +121,8 @@ class Lsh(Method):
             )
         if 0 < self.refine < 1:
             raise ValueError("refine: must be 0 or at least 1")
-        if self.L * 2**self.K > 2**27:
-            raise ValueError(f"K: {self.L} tables of 2**{self.K} buckets would need over 512 MiB a layer")
+        if self.L * buckets > 2**27:
+            raise ValueError(f"K: {self.L} tables of {buckets} buckets would need over 512 MiB a layer")
         return self
 
     def family(self) -> HashFamily:
@@ -124,21 +133,27 @@ class Lsh(Method):
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Look up a share of `share` of the nodes."""
-        return LshSelector(self, layer, wanted_nodes(share, layer.nodes), key)
+        bits = self.K or derived_bits(share)
+        return LshSelector(self, layer, bits, wanted_nodes(share, layer.nodes), key)
+
+
+def derived_bits(share: float) -> int:
+    """Bits that leave a few times too few nodes in one bucket, so that the tables' votes decide."""
+    return min(MOST_DERIVED_BITS, max(1, round(math.log2(1 / share)) + 2))
 
 
 class LshSelector(Selector):
     """Hash tables at work on one layer."""
 
-    def __init__(self, options: Lsh, layer: LayerView, budget: int, key: int) -> None:
+    def __init__(self, options: Lsh, layer: LayerView, bits: int, budget: int, key: int) -> None:
         self._options = options
         self._layer = layer
         self._budget = budget
         self._most = min(layer.nodes, max(budget, round(options.candidates * budget)))
         self.hasher = options.family().draw(
-            options.K, options.L, layer.nodes, layer.fan_in, stream_key(key, "hash")
+            bits, options.L, layer.nodes, layer.fan_in, stream_key(key, "hash")
         )
-        self.tables = Tables(options.K, options.L, layer.nodes, layer.threads, stream_key(key, "order"))
+        self.tables = Tables(bits, options.L, layer.nodes, layer.threads, stream_key(key, "order"))
         self._due = 0.0  # examples until all nodes are hashed anew
         self._interval = float(options.rehash_every)
         self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
