@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
     from lshexp.training.result import Progress as RunProgress
 
 HEARTBEAT_S = 60.0
+HEADINGS = {
+    "active_pct": "active % asked",
+    "difference": "diff",
+    "active_pct_achieved": "active % got",
+    "mults_pct_of_dense": "mults % of dense",
+    "mults_pct_of_dense_paper": "mults % as in paper",
+}
 
 KINDS = {"methods": "method", "datasets": "dataset", "hashes": "hash", "energy": "energy"}
 
@@ -255,7 +263,7 @@ def _cell(name: str, value: Any, form: str) -> str:
     if isinstance(value, bool | int) or name in ("active_pct", "lr") or isinstance(value, str):
         return f"{value:g}" if isinstance(value, float) else str(value)
     if isinstance(value, float):
-        return f"{value:+.2f}" if name == "difference" else f"{value:.3g}" if value < 1 else f"{value:.2f}"
+        return f"{value:+.2f}" if name == "difference" else f"{value:.3f}" if value < 1 else f"{value:.2f}"
     return str(value)
 
 
@@ -273,9 +281,11 @@ def _print_table(names: list[str], rows: list[list[str]], title: str | None = No
             sys.stdout.write("  ".join(cells).rstrip() + "\n")
         sys.stdout.write("\n")
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for i, name in enumerate(names):
-        table.add_column(name, justify="left" if i < text else "right", overflow="fold")
+        # a narrow terminal breaks a heading between its words, never a name in the middle
+        heading = HEADINGS.get(name, name).replace("_", " ")
+        table.add_column(heading, justify="left" if i < text else "right", no_wrap=i == 0, overflow="fold")
     for row in rows:
         table.add_row(*row)
     _out().print(table, markup=False)
