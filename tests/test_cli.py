@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -193,21 +194,26 @@ def test_an_unknown_metric_is_answered_with_the_nearest(tiny):
 
 
 def test_interrupt_in_mid_run_keeps_finished_rows(tiny):
-    process = subprocess.Popen(
+    runs = tiny / "results/slow/runs.csv"
+    with subprocess.Popen(
         [sys.executable, "-m", "lshexp", "sweep", "slow.yaml"],
         cwd=write_slow(tiny),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
-    )
-    runs = tiny / "results/slow/runs.csv"
-    deadline = time.monotonic() + 120
-    while not (runs.exists() and "ok" in runs.read_text(encoding="utf-8")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+        # a job that a shell put into the background ignores interrupts, and so would its children
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not (runs.exists() and "ok" in runs.read_text(encoding="utf-8")):
+                assert time.monotonic() < deadline
+                assert process.poll() is None
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert list(pd.read_csv(runs)["status"]) == ["ok"]
