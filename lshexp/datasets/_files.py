@@ -23,10 +23,18 @@ def cache_folder(dataset: str) -> Path:
 
 
 def search_folders(dataset: str) -> list[Path]:
-    """Folders searched for the files of `dataset`, first match wins: $LSHEXP_DATA, then the cache."""
+    """Folders searched for the files of `dataset`, first match wins: $LSHEXP_DATA, then the cache.
+
+    Raises DataError when $LSHEXP_DATA names the home of an unknown user.
+    """
     given = os.environ.get(ENVIRONMENT_VARIABLE)
-    named = [Path(given).expanduser() / dataset, Path(given).expanduser()] if given else []
-    return [*named, cache_folder(dataset)]
+    if not given:
+        return [cache_folder(dataset)]
+    try:
+        folder = Path(given).expanduser()
+    except RuntimeError as error:
+        raise _unsearchable(given, error) from None
+    return [folder / dataset, folder, cache_folder(dataset)]
 
 
 def find_file(dataset: str, names: Sequence[str]) -> Path:
@@ -38,12 +46,22 @@ def find_file(dataset: str, names: Sequence[str]) -> Path:
     for folder in folders:
         for name in names:
             path = folder / name
-            if path.exists():
-                return path
+            try:
+                if path.exists():
+                    return path
+            except OSError as error:
+                raise _unsearchable(str(folder), error) from None
     searched = ", ".join(str(folder) for folder in folders)
     raise DataError(
         f"{dataset}: found no file {' or '.join(names)} (searched {searched}); "
         f"set {ENVIRONMENT_VARIABLE} to the folder that holds it, or put it into {folders[-1]}"
+    )
+
+
+def _unsearchable(folder: str, error: Exception) -> DataError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
+    return DataError(
+        f"{folder}: cannot be searched: {reason}; set {ENVIRONMENT_VARIABLE} to a folder of yours"
     )
 
 
