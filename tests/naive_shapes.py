@@ -87,3 +87,24 @@ def has_gap(image):
                 if any(not run[k] and any(run[k:]) for k in range(len(run))):
                     return True
     return False
+
+
+def rectangle_patches(key, textures, shortest, difference, i, side):
+    """One image and label, the rectangle chosen by a mask."""
+    label, draws = balanced_label(key, i), draws_of(key, i)
+    a = b = 0
+    while abs(a - b) < difference:
+        a, b = draws.integer(shortest, side), draws.integer(shortest, side)
+    height, width = sorted((a, b), reverse=label == 0)
+    top, left = draws.integer(0, side - height), draws.integer(0, side - width)
+    background = patch(draws, textures, side, side)
+    image = np.full((side, side), np.nan, np.float32)
+    image[top : top + height, left : left + width] = patch(draws, textures, height, width)
+    return np.where(np.isnan(image), background, image), label
+
+
+def patch(draws, textures, height, width):
+    texture = textures[draws.integer(0, len(textures) - 1)]
+    top = draws.integer(0, texture.shape[0] - height)
+    left = draws.integer(0, texture.shape[1] - width)
+    return texture[top : top + height, left : left + width]

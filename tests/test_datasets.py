@@ -21,9 +21,10 @@ from lshexp.datasets._files import read_bounded
 from lshexp.datasets.convex import Convex
 from lshexp.datasets.mnist import Mnist
 from lshexp.datasets.rectangles import Rectangles
+from lshexp.datasets.rectangles_images import RectanglesImages
 from lshexp.errors import DataError
 
-GENERATORS = [Rectangles, Convex]
+GENERATORS = [Rectangles, RectanglesImages, Convex]
 
 
 @pytest.mark.parametrize("cls", GENERATORS)

@@ -5,9 +5,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lshexp.datasets._textures import textures
 from lshexp.datasets.convex import GEOMETRIC
 from lshexp.datasets.rectangles import Rectangles
 from lshexp.kernels import shapes
+from lshexp.kernels.data_patches import rectangle_patches
 
 KEY = 2**63 + 17
 
@@ -38,6 +40,28 @@ def test_convex_equals_its_twin():
 def test_gap_test_equals_its_twin(bits):
     image = np.array(bits, dtype=np.float32).reshape(5, 5)
     assert shapes.has_gap(image) == naive.has_gap(image)
+
+
+def test_patches_equal_their_twin():
+    images, labels = blank(40, 13)
+    pool = textures(1, 3, 17)
+    rectangle_patches(np.uint64(KEY), pool, 4, 5, 8, images, labels)
+    for k in range(40):
+        image, label = naive.rectangle_patches(KEY, pool, 4, 5, 8 + k, 13)
+        assert labels[k] == label
+        np.testing.assert_array_equal(images[k], image)
+
+
+def test_amplitude_of_textures_falls_as_one_over_frequency():
+    pool = textures(5, 8, 128)
+    assert pool.dtype == np.float32 and pool.min() >= 0 and pool.max() <= 1
+    spectrum = np.abs(np.fft.fft2(pool - pool.mean())).mean(axis=0)
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(128), np.fft.fftfreq(128)))
+    some = (frequency > 0.03) & (frequency < 0.4)
+    slope = np.polyfit(np.log(frequency[some]), np.log(spectrum[some]), 1)[0]
+    assert -1.1 < slope < -0.9
+    np.testing.assert_array_equal(pool, textures(5, 8, 128))
+    assert not np.array_equal(pool, textures(6, 8, 128))
 
 
 def test_rectangles_are_of_all_sizes_and_in_all_places():

@@ -35,6 +35,7 @@ class DatasetInfo:
     train_examples: int
     test_examples: int
     origin: str  # one line: where it comes from, or how it is made
+    picture: tuple[int, int, int] | None = None  # (views, height, width) where features are pixels
 
 
 class Dataset(Plugin):

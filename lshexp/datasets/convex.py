@@ -42,6 +42,7 @@ class Convex(Generated):
             train_examples=self.train,
             test_examples=self.test,
             origin="generated: convex and non-convex regions after Larochelle et al., ICML 2007",
+            picture=(1, SIDE, SIDE),
         )
 
     def fill(self, key: np.uint64, start: int, part: Part) -> None:

@@ -25,6 +25,7 @@ class Mnist(Dataset):
             train_examples=60_000,
             test_examples=10_000,
             origin="LeCun, Cortes and Burges, the MNIST database, IDX files checked against pinned sha256",
+            picture=(1, SIDE, SIDE),
         )
 
     def fingerprint(self) -> str:

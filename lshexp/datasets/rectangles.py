@@ -33,6 +33,7 @@ class Rectangles(Generated):
             train_examples=self.train,
             test_examples=self.test,
             origin="generated: outlines of rectangles after Larochelle et al., ICML 2007",
+            picture=(1, SIDE, SIDE),
         )
 
     def fill(self, key: np.uint64, start: int, part: Part) -> None:
