@@ -1,0 +1,53 @@
+"""The `lshexp` command: parse, call, render. Nothing heavy is imported until a command needs it.
+
+Each command is one file of this package, named after it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+
+from lshexp import errors
+from lshexp.cli._app import app
+
+# the order of `lshexp --help`; commands that are not named follow by name
+FIRST = ("sweep", "compare")
+_names = {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}
+for _name in (*FIRST, *sorted(_names - set(FIRST))):
+    importlib.import_module(f"{__name__}.{_name}")
+
+
+def main() -> int:
+    """Run the command line and return its exit code; a user's mistake ends in one line, not a traceback."""
+    try:
+        result = app(standalone_mode=False)
+    except errors.LshexpError as error:
+        from lshexp import render
+
+        render.fail(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; finished runs are kept, and the same command goes on\n")
+        return errors.EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # the reader has gone; keep Python from complaining again when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return errors.EXIT_OK
+    except Exception as error:
+        return _usage(error)
+    return int(result or 0)
+
+
+def _usage(error: Exception) -> int:
+    """Exit code of click's own exceptions; anything else is a bug and goes on up."""
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if code is None:
+        raise error
+    if show is not None:
+        show()
+    elif type(error).__name__ == "Abort":
+        return errors.EXIT_INTERRUPTED
+    return int(code)

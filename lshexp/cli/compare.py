@@ -1,0 +1,33 @@
+"""`lshexp compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lshexp.cli._app import Format, app
+
+
+@app.command()
+def compare(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="DIR|CSV...", help="Folders of sweeps, or runs.csv files.")
+    ],
+    baseline: Annotated[
+        str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
+    ] = "dense",
+    metric: Annotated[str, typer.Option(help="Column of runs.csv to compare.")] = "test_acc_pct",
+    form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.table,
+) -> None:
+    """Compare configurations with a baseline: accuracy, active nodes, multiplications, energy, time.
+
+    Means are over repeats; differences and ratios are over pairs of runs with the same seed and repeat.
+
+    Example: lshexp compare results/mnist --format md
+    """
+    from lshexp import render
+    from lshexp.analysis.compare import compare as compare_runs
+
+    render.comparison(compare_runs(list(paths), baseline, metric), form.value)

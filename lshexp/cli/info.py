@@ -1,0 +1,14 @@
+"""`lshexp info`."""
+
+from __future__ import annotations
+
+from lshexp.cli._app import app
+
+
+@app.command()
+def info() -> None:
+    """Show versions, cores, BLAS, threading layer and where MNIST is found."""
+    from lshexp import render
+    from lshexp.execution.environment import capture
+
+    render.environment(capture())
