@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lshexp.streams import stream_key
 
@@ -14,9 +15,22 @@ Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum"]
 Update = Literal["batch"]
 Width = Annotated[int, Field(ge=1, le=10_000_000)]
 
+
+def _share(value: Any) -> Any:
+    """Read `1%` as 0.01; numbers are shares as they are."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?\s*%", value):
+        return float(value.rstrip("% ")) / 100
+    return value
+
+
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
+
 # Raised by hand whenever a change makes the same configuration give other numbers, so that finished
 # records of the old revision are run again instead of being mixed with new ones.
 KERNEL_REVISION = 1
+
+# Fields that runs were once made without: at their default they leave a run's id as it was.
+ADDED_LATER = ("probe",)
 
 
 class RunSpec(BaseModel):
@@ -39,6 +53,7 @@ class RunSpec(BaseModel):
     batch: int = Field(default=128, ge=1)
     epochs: int = Field(default=3, ge=1)
     average_from: int | None = Field(default=None, ge=1)
+    probe: Share = 0.0
     threads: int = Field(default=1, ge=1)
     update: Update = "batch"
     seed: int = Field(default=2017, ge=0)
@@ -54,6 +69,10 @@ class RunSpec(BaseModel):
         It depends on the resolved configuration, the data and the kernel revision; never on key order,
         paths, times or the git commit. `threads` is part of it because it decides the times in the row.
         """
-        content = {"spec": self.model_dump(mode="json"), "data": data_fingerprint, "kernels": KERNEL_REVISION}
+        spec = self.model_dump(mode="json")
+        for name in ADDED_LATER:
+            if spec[name] == RunSpec.model_fields[name].default:
+                del spec[name]
+        content = {"spec": spec, "data": data_fingerprint, "kernels": KERNEL_REVISION}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]

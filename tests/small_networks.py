@@ -58,6 +58,9 @@ class Recorder:
     def refresh(self):
         self.selector.refresh()
 
+    def occupancy(self):
+        return self.selector.occupancy()
+
     def notes(self):
         return self.selector.notes()
 

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lshexp.errors import StoreError
-from lshexp.execution.columns import ENV, EPOCH, KEYS, RUN_IDENTITY, RUN_OUTCOME, WORK, Column, Kind
+from lshexp.execution.columns import (
+    ENV,
+    EPOCH,
+    KEYS,
+    RUN_IDENTITY,
+    RUN_OUTCOME,
+    SELECTION,
+    WORK,
+    Column,
+    Kind,
+)
 from lshexp.execution.record import SCHEMA_VERSION
 
 DTYPES: dict[Kind, str] = {
@@ -23,11 +33,12 @@ MAX_TABLE_BYTES = 2**31
 
 
 class Results(NamedTuple):
-    """The four tables of a sweep. Missing means not measured; options are columns `p_*` of `runs`."""
+    """The five tables of a sweep. Missing means not measured; options are columns `p_*` of `runs`."""
 
     runs: pd.DataFrame  # a row a run
     epochs: pd.DataFrame  # a row a run and epoch; join on run_id
     work: pd.DataFrame  # a row a run, layer and phase
+    selection: pd.DataFrame  # a row a run, hidden layer and epoch, of runs that have a probe; join on run_id
     env: pd.DataFrame  # a row a machine and code state; join on env_id
 
 
@@ -43,6 +54,7 @@ def read_results(path: str | Path) -> Results:
         runs=read_runs(folder),
         epochs=_read_table(folder / "epochs.csv", [*KEYS, *EPOCH]),
         work=_read_table(folder / "work.csv", [*KEYS, *WORK]),
+        selection=_read_table(folder / "selection.csv", [*KEYS, *SELECTION]),
         env=_read_table(folder / "env.csv", ENV),
     )
 

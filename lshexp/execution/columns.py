@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, TypeVar
 from lshexp.energy._base import EnergyModel
 from lshexp.execution.environment import Environment
 from lshexp.execution.record import SCHEMA_VERSION, Record
-from lshexp.training.result import EpochRow, WorkRow
+from lshexp.training.result import EpochRow, SelectionRow, WorkRow
 from lshexp.work import PHASES, Tally
 
 Kind = Literal["text", "category", "int", "float", "bool"]
@@ -187,6 +187,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("test_examples", "int"),
     _spec("validation_examples", "int"),
     _spec("average_from", "int"),
+    _spec("probe", "float"),
     Column(
         "active_by_layer_pct", "text", lambda row: row.measured(joined(row.record.result.active_by_layer_pct))
     ),
@@ -210,6 +211,9 @@ def _fields(row_type: type[R], kinds: Mapping[str, Kind]) -> tuple[Column[R], ..
 EPOCH: tuple[Column[EpochRow], ...] = _fields(EpochRow, {"epoch": "int", "mults_total": "int"})
 WORK: tuple[Column[WorkRow], ...] = _fields(
     WorkRow, {"layer": "int", "phase": "category", "mults": "int", "adds": "int", "bytes": "int"}
+)
+SELECTION: tuple[Column[SelectionRow], ...] = _fields(
+    SelectionRow, dict.fromkeys(("epoch", "layer", "examples", "bucket_max"), "int")
 )
 ENV: tuple[Column[Environment], ...] = (
     Column("schema_version", "int", lambda env: SCHEMA_VERSION),

@@ -4,7 +4,7 @@ What is in it:
 
 - `records/<run_id>.json`, one atomic record a run;
 - `logs/<run_id>.txt`, the traceback of a run that failed;
-- `runs.csv`, `epochs.csv`, `work.csv`, `env.csv`, rewritten in full from the records."""
+- `runs.csv`, `epochs.csv`, `work.csv`, `selection.csv`, `env.csv`, rewritten in full from the records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Store:
         self._holder = folder / ".lock.pid"
 
     def table_path(self, table: str) -> Path:
-        """Path of a CSV file: `runs`, `epochs`, `work` or `env`."""
+        """Path of a CSV file: `runs`, `epochs`, `work`, `selection` or `env`."""
         return self.folder / f"{table}.csv"
 
     def log_path(self, run_id: str) -> Path:

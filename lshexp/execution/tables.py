@@ -15,6 +15,7 @@ from lshexp.execution.columns import (
     KEYS,
     RUN_IDENTITY,
     RUN_OUTCOME,
+    SELECTION,
     WORK,
     Cell,
     Column,
@@ -42,6 +43,7 @@ class Tables:
         self._runs: dict[str, _RunCells] = {}
         self._epochs: dict[str, str] = {}
         self._work: dict[str, str] = {}
+        self._selection: dict[str, str] = {}
         self._envs: dict[str, str] = {}
 
     def add(self, record: Record) -> None:
@@ -51,14 +53,18 @@ class Tables:
         self._runs[record.run_id] = _RunCells(record, self._energy)
         self._epochs[record.run_id] = _lines([*keys, *_row(EPOCH, row)] for row in result.epochs)
         self._work[record.run_id] = _lines([*keys, *_row(WORK, row)] for row in result.work)
+        self._selection[record.run_id] = _lines([*keys, *_row(SELECTION, row)] for row in result.selection)
         self._envs[record.env.id()] = _lines([_row(ENV, record.env)])
 
     def write(self) -> None:
-        """Replace all four files, rows in the order of the sweep. Raises StoreError."""
+        """Replace all five files, rows in the order of the sweep. Raises StoreError."""
         done = [run_id for run_id in self._order if run_id in self._runs]
         self._write("runs", self._runs_csv([self._runs[run_id] for run_id in done]))
         self._write("epochs", _header(KEYS, EPOCH) + "".join(self._epochs[run_id] for run_id in done))
         self._write("work", _header(KEYS, WORK) + "".join(self._work[run_id] for run_id in done))
+        self._write(
+            "selection", _header(KEYS, SELECTION) + "".join(self._selection[run_id] for run_id in done)
+        )
         self._write("env", _header(ENV) + "".join(line for _, line in sorted(self._envs.items())))
 
     def _runs_csv(self, rows: Sequence[_RunCells]) -> str:

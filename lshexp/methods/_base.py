@@ -73,6 +73,10 @@ class Selector(ABC):
     def refresh(self) -> None:  # noqa: B027 - most methods keep no tables
         """Learn that all weights have changed at once."""
 
+    def occupancy(self) -> NDArray[np.int64] | None:
+        """Nodes in each bucket of each hash table, int64[L, buckets]; None where there are no tables."""
+        return None
+
     def notes(self) -> dict[str, int]:
         """Counters of fallbacks and caps, by name, over the run so far."""
         return {}

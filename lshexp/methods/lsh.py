@@ -188,6 +188,9 @@ class LshSelector(Selector):
     def refresh(self) -> None:
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
 
+    def occupancy(self) -> NDArray[np.int64] | None:
+        return self.tables.occupancy()
+
     def notes(self) -> dict[str, int]:
         return dict(self._notes)
 

@@ -27,7 +27,7 @@ def summary(done: SweepSummary) -> None:
         )
     if done.plan.orphans:
         console.print(f"  {done.plan.orphans} records of other sweeps stay out of the tables", markup=False)
-    console.print(f"tables: {folder}/runs.csv, epochs.csv, work.csv, env.csv", markup=False)
+    console.print(f"tables: {folder}/runs.csv, epochs.csv, work.csv, selection.csv, env.csv", markup=False)
     console.print(f"next:   lshexp compare {folder}", markup=False)
 
 

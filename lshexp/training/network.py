@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +42,19 @@ class Outcome(NamedTuple):
     loss: float  # nats, summed
     hits: int
     selected: list[int]
+
+
+class View(NamedTuple):
+    """What an onlooker sees of a hidden layer: every pre-activation float32[B, N], and what was selected.
+
+    `lists` None means every node.
+    """
+
+    scores: Matrix
+    lists: Lists | None
+
+
+Seen = TypeVar("Seen")
 
 
 class _Tape(NamedTuple):
@@ -121,17 +136,35 @@ class Network:
         """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
         selected: list[int] = []
         signal: Signal = x
-        for layer in self.layers:
-            layer.work.paused = True
-        for layer, selector in zip(self.hidden, self.selectors, strict=True):
-            selection = selector.select(signal, batch)
-            selected.append(_size(selection, layer, len(x)))
-            signal = self._signal(self._activate(layer, signal, selection), layer)
-        logits, _ = self._logits(signal)
-        for layer in self.layers:
-            layer.work.paused = False
+        with self._uncounted():
+            for layer, selector in zip(self.hidden, self.selectors, strict=True):
+                selection = selector.select(signal, batch)
+                selected.append(_size(selection, layer, len(x)))
+                signal = self._signal(self._activate(layer, signal, selection), layer)
+            logits, _ = self._logits(signal)
         _, losses, hits = self._loss(logits, y)
         return Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
+
+    def watch(self, x: Matrix, batch: Batch, look: Callable[[View], Seen]) -> list[Seen]:
+        """Show each hidden layer, with all its pre-activations, to `look`; no work is counted."""
+        seen: list[Seen] = []
+        signal: Signal = x
+        with self._uncounted():
+            for layer, selector in zip(self.hidden, self.selectors, strict=True):
+                selection = selector.select(signal, batch)
+                seen.append(look(View(layer.scores_of_all(signal), selection.lists)))
+                signal = self._signal(self._activate(layer, signal, selection), layer)
+        return seen
+
+    @contextmanager
+    def _uncounted(self) -> Iterator[None]:
+        for layer in self.layers:
+            layer.work.paused = True
+        try:
+            yield
+        finally:
+            for layer in self.layers:
+                layer.work.paused = False
 
     def _activate(self, layer: Layer, inputs: Signal, selection: Selection) -> _Tape:
         """Pre-activations where the selection has not computed them, ReLU, scale and gate."""

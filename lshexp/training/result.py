@@ -37,6 +37,26 @@ class WorkRow:
 
 
 @dataclass(frozen=True)
+class SelectionRow:
+    """What the probe saw of one hidden layer after one epoch, over a fixed share of the training examples.
+
+    Nodes are selected as at test. Shares are percentages; None = not defined or not measured.
+    """
+
+    epoch: int  # 1-based
+    layer: int  # 0 = first hidden
+    examples: int  # looked at
+    recall_pct: float  # of the true top k nodes of an example, k as asked for, those that were active
+    positive_pct: float | None  # of the active nodes, those with a pre-activation above zero
+    dead_pct: float  # of all nodes, those that no example looked at made active
+    busiest_pct: float  # of the examples, those that made the most popular node active
+    turnover_pct: float | None  # of an example's active nodes, those that were not active an epoch before
+    bucket_mean: float | None  # nodes in a bucket that is not empty
+    bucket_max: int | None
+    bucket_empty_pct: float | None
+
+
+@dataclass(frozen=True)
 class RunResult:
     """Outcome of a run. `epochs` holds the finished epochs even when the run diverged later."""
 
@@ -53,6 +73,7 @@ class RunResult:
     init_hash: str  # of all initial weights, equal across methods with one seed
     order_hash: str  # of the order in which examples were visited
     notes: dict[str, int] = field(default_factory=dict)  # counters of caps and fallbacks, by name
+    selection: list[SelectionRow] = field(default_factory=list)  # empty unless the run has a probe
 
 
 @dataclass(frozen=True)

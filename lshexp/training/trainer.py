@@ -21,7 +21,8 @@ from lshexp.training.averaging import WeightAverage
 from lshexp.training.dense_cost import DenseCost
 from lshexp.training.gemm import Gemm
 from lshexp.training.network import Network
-from lshexp.training.result import EpochRow, Progress, Reporter, RunResult, WorkRow
+from lshexp.training.probe import Probe
+from lshexp.training.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
 from lshexp.work import PHASES
 
 EVALUATION_BATCH = 256
@@ -119,6 +120,10 @@ class _Run:
         self.examples_seen = 0
         self.steps = 0
         self.order = hashlib.sha256()
+        self.probe = (
+            Probe(network, train, spec.probe, spec.active_pct / 100, spec.key()) if spec.probe else None
+        )
+        self.selection: list[SelectionRow] = []
         self.init_hash = _digest(*(layer.weights for layer in network.layers))
 
     def finish(self, compile_s: float, report: Reporter | None) -> RunResult:
@@ -153,6 +158,7 @@ class _Run:
             init_hash=self.init_hash,
             order_hash=self.order.hexdigest()[:12],
             notes=self._notes(),
+            selection=self.selection,
         )
 
     def _epoch(self, epoch: int, last_acc: float | None, report: Reporter | None) -> EpochRow:
@@ -187,6 +193,8 @@ class _Run:
         tested = average.network() if average else network
         valid_acc = self._accuracy(tested, self.valid, epoch) if len(self.valid.y) else None
         test_acc = self._accuracy(tested, self.test, epoch)
+        if self.probe:
+            self.selection += self.probe.look(epoch)
         width = sum(layer.nodes for layer in network.hidden)
         return EpochRow(
             epoch=epoch + 1,
