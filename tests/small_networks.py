@@ -32,7 +32,7 @@ class Recorder:
         self.selector = selector
         self.selections = []
         self.inputs = []
-        self.touched = []  # nodes each step touched
+        self.steps = []  # what each step was made of
         self.collected = []  # candidates met in the tables, by example
         if hasattr(selector, "tables"):
             self._collect = selector.tables.collect
@@ -51,9 +51,9 @@ class Recorder:
         self.collected.append(np.diff(collected.lists.starts))
         return collected
 
-    def after_update(self, touched):
-        self.touched.append(touched)
-        self.selector.after_update(touched)
+    def after_update(self, step):
+        self.steps.append(step)
+        self.selector.after_update(step)
 
     def refresh(self):
         self.selector.refresh()

@@ -27,6 +27,24 @@ METHODS = {
         {"K": 2, "L": 3, "hash": {"name": "sketch", "dims": 3, "center": False, "offset": 0.0}},
         12.0,
     ),
+    "lsh following": (
+        "lsh",
+        {"K": 2, "L": 3, "hash": {"name": "sketch", "dims": 2, "rank_dims": 5}, "rehash_every": 6},
+        12.0,
+        "sgd",
+    ),
+    "lsh following without an offset": (
+        "lsh",
+        {"K": 2, "L": 3, "hash": {"name": "sketch", "dims": 3, "offset": 0.0}, "rehash": "touched"},
+        12.0,
+        "sgd",
+    ),
+    "lsh not following": (
+        "lsh",
+        {"K": 2, "L": 3, "hash": {"name": "sketch", "dims": 2}, "rehash_every": 6, "follow": False},
+        12.0,
+        "sgd",
+    ),
     "lsh paper": ("lsh", {"preset": "paper", "K": 3, "L": 3, "probes": 4}, 25.0),
     "lsh authors_code": ("lsh", {"preset": "authors_code", "K": 3, "L": 6}, 12.0),
     "lsh srp refined": (
@@ -91,8 +109,9 @@ class SelectionTwin:
         if method == "lsh":
             self.options = net.selectors[0].selector._options
         self.batches = 0
-        self.due = [0.0] * len(net.selectors)
-        self.fresh = [False] * len(net.selectors)
+        self.seen = [0] * len(net.selectors)
+        self.learn_at = [0] * len(net.selectors)
+        self.rehash_at = [0] * len(net.selectors)
 
     def before_step(self, examples):
         self.examples = examples
@@ -128,32 +147,57 @@ class SelectionTwin:
 
     def after_step(self):
         self.batches += 1
-        if self.method == "lsh" and self.options.rehash == "touched":
-            for index, recorder in enumerate(self.net.selectors):
-                self.meter.at = (index, "rebuild")
-                self.hash_nodes(index, len(recorder.touched[-1]))
+        if self.method != "lsh":
+            return
+        for index, recorder in enumerate(self.net.selectors):
+            self.meter.at = (index, "rebuild")
+            step = recorder.steps[-1]
+            if self.follows():
+                self.follow(index, len(step.deltas), len(step.touched))
+            if self.options.rehash == "touched":
+                self.hash_nodes(index, len(step.touched), from_coordinates=self.follows())
+
+    def follows(self):
+        sgd = self.twin.optimizer == "sgd"
+        return sgd and self.options.follow and self.options.hash["name"] == "sketch"
+
+    def follow(self, index, pairs, nodes):
+        """Each pair adds its step to a sum; each node's sum is multiplied by the rate and taken away."""
+        for _ in range((pairs + nodes) * (self.rank_dims(index) + 1)):
+            self.meter.add(0.0, self.meter.mul(1.0, 1.0))
 
     def count_lsh(self, index, rows, listed):
         options, meter, layer = self.options, self.meter, self.net.hidden[index]
         name = options.hash["name"]
-        due = not self.fresh[index] or (options.rehash == "schedule" and self.due[index] <= 0)
-        if due:
-            meter.at = (index, "rebuild")
+        seen = self.seen[index]
+        scheduled = options.rehash == "schedule" and seen >= self.rehash_at[index]
+        meter.at = (index, "rebuild")
+        if seen >= self.learn_at[index]:
             if name == "sketch":
                 self.learn(index, rows, listed)
             self.hash_nodes(index, layer.nodes)
-            self.fresh[index] = True
-            self.due[index] = options.rehash_every
-        self.due[index] -= self.examples
+            gap = min(options.learn_every, max(2 * options.rehash_every, seen // 4))
+            learns = name == "sketch" and (
+                options.hash["center"] or options.hash["directions"] == "principal"
+            )
+            self.learn_at[index] = seen + gap if learns else 10**9
+        elif scheduled:
+            self.hash_nodes(index, layer.nodes, from_coordinates=self.follows())
+        if scheduled:
+            self.rehash_at[index] = seen + options.rehash_every
+        self.seen[index] += self.examples
         meter.at = (index, "select")
         width = layer.fan_in
         planes = options.K * options.L
         if name == "sketch":
-            m = self.dims(index)
+            m, hashed = self.rank_dims(index), self.dims(index)
             sketch = self.project(rows, listed, np.ones((width, m)))
+            if self.follows() and options.hash["offset"] > 0:
+                for column in self.project(rows, listed, np.ones((width, 1))):
+                    meter.div(meter.add(column, 1.0), 2.0)
             if options.hash["center"]:
                 self.subtract(sketch)
-            self.project(np.ones((len(rows), m + 1)), False, np.ones((m + 1, planes)))
+            self.project(np.ones((len(rows), hashed + 1)), False, np.ones((hashed + 1, planes)))
         else:
             self.project(rows, listed, np.ones((width, planes)))
         recorder = self.net.selectors[index]
@@ -161,7 +205,7 @@ class SelectionTwin:
         if options.rank == "sketch":
             for n in per_example:
                 for _ in range(n):
-                    meter.dot(np.ones(self.dims(index) + 1), np.ones(self.dims(index) + 1))
+                    meter.dot(np.ones(self.rank_dims(index) + 1), np.ones(self.rank_dims(index) + 1))
             per_example = np.minimum(per_example, max(budget, round(options.refine * budget)))
         if options.refine:
             for n, row in zip(per_example, rows, strict=True):
@@ -174,13 +218,21 @@ class SelectionTwin:
         layer = self.net.hidden[index]
         return min(self.options.hash["dims"] or max(1, round(layer.fan_in / 100)), layer.fan_in)
 
+    def rank_dims(self, index):
+        hash_options = self.options.hash
+        more = 2 if hash_options["directions"] == "principal" else 1
+        return min(hash_options["rank_dims"] or more * self.dims(index), self.net.hidden[index].fan_in)
+
     def subtract(self, values):
         for value in values.ravel():
             self.meter.add(value, 0.0)
 
     def learn(self, index, rows, listed):
         hash_options, meter = self.options.hash, self.meter
-        d, m = self.net.hidden[index].fan_in, self.dims(index)
+        d, m = self.net.hidden[index].fan_in, self.rank_dims(index)
+        if not (hash_options["center"] or hash_options["directions"] == "principal"):
+            self.spread(index, rows, listed, d, m)
+            return
         if hash_options["center"]:
             entries = np.count_nonzero(rows) if listed else rows.size
             for _ in range(entries):
@@ -189,15 +241,21 @@ class SelectionTwin:
                 meter.div(1.0, 2.0)
                 meter.add(meter.mul(1.0, 1.0), meter.mul(1.0, 1.0))
         if hash_options["directions"] == "principal":
-            for _ in range(1 if self.fresh[index] else 6):
+            for _ in range(1 if self.seen[index] else 6):
                 self.turn(rows, listed, d, m, hash_options["center"])
         if hash_options["center"]:
             counting.matmul(meter, np.ones((1, d)), np.ones((d, m)))
+        self.spread(index, rows, listed, d, m)
+
+    def spread(self, index, rows, listed, d, m):
+        """Mean squared length of what is hashed, which the offset is scaled to."""
+        if not self.options.hash["offset"]:
+            return
         coordinates = self.project(rows, listed, np.ones((d, m)))
-        if hash_options["center"]:
+        if self.options.hash["center"]:
             self.subtract(coordinates)
-        for row in coordinates:
-            meter.dot(row, row)
+        for _ in range(len(rows)):
+            self.meter.dot(np.ones(self.dims(index)), np.ones(self.dims(index)))
 
     def turn(self, rows, listed, d, m, center):
         meter = self.meter
@@ -218,16 +276,17 @@ class SelectionTwin:
             meter.add(meter.mul(1.0, 1.0), meter.mul(1.0, 1.0))
         counting.orthonormalise(meter, np.random.default_rng(0).standard_normal((d, m)))
 
-    def hash_nodes(self, index, n):
+    def hash_nodes(self, index, n, from_coordinates=False):
         options, meter, d = self.options, self.meter, self.net.hidden[index].fan_in
         planes, name = options.K * options.L, options.hash["name"]
         if name == "sketch":
-            m = self.dims(index)
-            counting.matmul(meter, np.ones((n, d)), np.ones((d, m)))
-            if options.hash["offset"] > 0:
-                for _ in range(n):
-                    meter.div(meter.add(meter.dot(np.ones(d), np.ones(d)), 0.0), 2.0)
-            counting.matmul(meter, np.ones((n, m + 1)), np.ones((m + 1, planes)))
+            m, hashed = self.rank_dims(index), self.dims(index)
+            if not from_coordinates:
+                counting.matmul(meter, np.ones((n, d)), np.ones((d, m)))
+                if options.hash["offset"] > 0:
+                    for _ in range(n):
+                        meter.div(meter.add(meter.dot(np.ones(d), np.ones(d)), 0.0), 2.0)
+            counting.matmul(meter, np.ones((n, hashed + 1)), np.ones((hashed + 1, planes)))
             return
         counting.matmul(meter, np.ones((n, d)), np.ones((d, planes)))
         if name == "srp":
@@ -254,8 +313,8 @@ class SelectionTwin:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_mults_and_adds_are_exact(name):
-    method, options, active_pct = METHODS[name]
-    net, twin = run_pair(method, options, active_pct)
+    method, options, active_pct, *optimizer = METHODS[name]
+    net, twin = run_pair(method, options, active_pct, *optimizer)
     for index, layer in enumerate(net.layers):
         for phase in PHASES:
             tally = layer.work.tally(phase)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.kernels.project import project_lists, sign_codes
-from lshexp.kernels.ragged import Lists, balanced_bounds
+from lshexp.kernels.ragged import Groups, Lists, balanced_bounds
 from lshexp.registry import Plugin
 from lshexp.work import LayerWork
 
@@ -23,18 +23,21 @@ class Query(NamedTuple):
 
     codes: uint32[B, L]. margins: float32[B, L, K], the distance of each bit from flipping, or
     float32[B, L, 0] from a family that has none. coordinates: float32[B, M], low-dimensional stand-ins of
-    the inputs, or None.
+    the inputs, or None. steps: float32[B, M], what a gradient step along each input adds to the coordinates
+    of a node, for `Hasher.follow`, or None.
     """
 
     codes: Codes
     margins: Rows
     coordinates: Rows | None = None
+    steps: Rows | None = None
 
 
 class Hasher(ABC):
     """One draw of a family: L tables of K bits for the nodes and inputs of one layer."""
 
     coordinates: Rows | None = None  # float32[N, M]: stand-ins of the nodes, fresh as of their last hash
+    learns = False  # whether `learn` changes anything
 
     def learn(self, inputs: Signal, work: LayerWork) -> None:  # noqa: B027 - most families learn nothing
         """Adapt to the inputs a layer sees; called before nodes are hashed anew."""
@@ -46,8 +49,28 @@ class Hasher(ABC):
         """Buckets of the weight rows `ids`, uint32[len(ids), L], counted under `rebuild`."""
 
     @abstractmethod
-    def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
-        """Buckets of a batch of inputs, counted under `select`."""
+    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
+        """Buckets of a batch of inputs, counted under `select`; with `follow`, the query has its steps."""
+
+    def follow(
+        self,
+        steps: Rows,
+        groups: Groups,
+        deltas: NDArray[np.float32],
+        rate: np.float32,
+        bounds: NDArray[np.int64],
+        work: LayerWork,
+    ) -> None:
+        """Keep coordinates exact through a step w[node] -= rate * sum(delta * input), counted as `rebuild`.
+
+        groups and deltas are the step's pairs; bounds int64[C + 1] are chunks of nodes; steps are those of
+        the query of the same batch.
+        """
+        raise NotImplementedError(f"{type(self).__name__} keeps nothing to follow with")
+
+    def hash_again(self, ids: NDArray[np.int32], work: LayerWork) -> Codes:
+        """Buckets of nodes from coordinates that `follow` has kept, uint32[len(ids), L]."""
+        raise NotImplementedError(f"{type(self).__name__} keeps nothing to hash again from")
 
 
 class HashFamily(Plugin):
@@ -55,6 +78,7 @@ class HashFamily(Plugin):
 
     has_margins: ClassVar[bool] = True  # can be probed beyond a query's own bucket
     has_coordinates: ClassVar[bool] = False  # offers stand-ins to rank candidates by
+    can_follow: ClassVar[bool] = False  # keeps stand-ins exact through steps of plain SGD
 
     @abstractmethod
     def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:
@@ -90,7 +114,9 @@ def signs(projections: Rows, bits: int) -> Codes:
     return codes
 
 
-def sign_query(projections: Rows, bits: int, coordinates: Rows | None = None) -> Query:
+def sign_query(
+    projections: Rows, bits: int, coordinates: Rows | None = None, steps: Rows | None = None
+) -> Query:
     """Codes and margins of projections float32[B, L * K]."""
     margins = np.abs(projections).reshape(len(projections), projections.shape[1] // bits, bits)
-    return Query(signs(projections, bits), margins, coordinates)
+    return Query(signs(projections, bits), margins, coordinates, steps)

@@ -68,5 +68,5 @@ class _Asymmetric(Hasher):
         work.add("rebuild", products, m * (n + projections.size), 8 * products)
         return signs(projections, self._bits)
 
-    def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
+    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
         return sign_query(project(inputs, self._planes, work, "select"), self._bits)

@@ -57,5 +57,5 @@ class _Lifted(Hasher):
         work.add("rebuild", n + projections.size, n + projections.size, 8 * projections.size)
         return signs(projections, self._bits)
 
-    def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
+    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
         return sign_query(project(inputs, self._planes, work, "select"), self._bits)

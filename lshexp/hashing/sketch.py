@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lshexp.hashing._base import (
     Codes,
@@ -20,14 +20,13 @@ from lshexp.hashing._base import (
     sign_query,
     signs,
 )
+from lshexp.hashing._directions import Directions
 from lshexp.hashing.srp import gaussian_planes
-from lshexp.kernels.project import orthonormalise, spread_lists
-from lshexp.kernels.ragged import Lists
+from lshexp.kernels.ragged import Groups, Lists
+from lshexp.kernels.update import descend_rows
 from lshexp.registry import register
 from lshexp.streams import stream
 from lshexp.work import LayerWork
-
-FIRST_ITERATIONS = 6
 
 
 @register("hash", "sketch")
@@ -38,125 +37,127 @@ class Sketch(HashFamily):
     b) plus what V misses. Both sides of that sum are a few coordinates: they are what is hashed, and their
     inner product ranks candidates for a few multiplications each.
 
-    `directions`: `principal` follows the leading principal directions of the layer's inputs by one step of
-    orthogonal iteration each time the tables are rebuilt, mixed with the past by `memory`; `pooled` takes
-    means over `dims` runs of consecutive inputs, as the code of Spring & Shrivastava does (which pools by
-    about 100); `random` draws Gaussian directions once. `dims` 0 means one for each 100 inputs. `center`
+    `directions`: `principal` follows the leading principal directions of the layer's inputs, one step of
+    orthogonal iteration each time it learns, mixed with the past by `memory`; `pooled` takes means over
+    `dims` runs of consecutive inputs, as the code of Spring & Shrivastava does (which pools by about 100);
+    `random` draws Gaussian directions once. `dims` of them are hashed, 0 means one for each 100 inputs, and
+    `rank_dims` rank candidates: by default twice as many where they are principal, else the same. `center`
     subtracts the running mean input. `offset` weighs the coordinate that carries w.mu + b when hashing; 0
     leaves it out, and then it is not used for ranking either.
     """
 
     has_coordinates: ClassVar[bool] = True
+    can_follow: ClassVar[bool] = True
 
     directions: Literal["principal", "pooled", "random"] = "principal"
     dims: int = Field(default=16, ge=0, le=4096)
+    rank_dims: int | None = Field(default=None, ge=1, le=4096)
     center: bool = True
     offset: float = Field(default=0.5, ge=0)
     memory: float = Field(default=0.8, ge=0, lt=1)
 
+    @model_validator(mode="after")
+    def _ranks_by_what_is_hashed(self) -> Sketch:
+        if self.rank_dims is not None and self.rank_dims < self.dims:
+            raise ValueError(f"rank_dims: {self.rank_dims} is less than the {self.dims} dims hashed")
+        if self.rank_dims is not None and self.directions == "pooled" and self.rank_dims != self.dims:
+            raise ValueError("rank_dims: pooled directions rank by the dims that are hashed; leave it out")
+        return self
+
     def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:
         """Draw K * L planes over the sketch's coordinates."""
         dims = min(self.dims or max(1, round(fan_in / 100)), fan_in)
-        return _Sketched(self, K, L, dims, nodes, fan_in, key)
+        more = 2 * dims if self.directions == "principal" else dims
+        return _Sketched(self, K, L, dims, min(self.rank_dims or more, fan_in), nodes, fan_in, key)
 
 
 class _Sketched(Hasher):
-    def __init__(self, options: Sketch, K: int, L: int, dims: int, nodes: int, fan_in: int, key: int) -> None:
-        self._options = options
+    """Coordinates of a node or an input: M along the directions, the first of them hashed, and an offset."""
+
+    coordinates: Rows
+
+    def __init__(
+        self, options: Sketch, K: int, L: int, dims: int, rank_dims: int, nodes: int, fan_in: int, key: int
+    ) -> None:
         self._bits = K
+        self._offset = options.offset
+        self._hashed = [*range(dims), rank_dims]  # columns of coordinates
         self._planes = gaussian_planes(key, dims + 1, K * L)
-        self._v = _first_directions(options.directions, dims, fan_in, key)  # float32[D, M]
-        self._memory = np.zeros_like(self._v)
-        self._mean = np.zeros(fan_in, dtype=np.float32)
-        self._center = np.zeros(dims, dtype=np.float32)  # mean @ V
+        v = _first_directions(options.directions, rank_dims, fan_in, key)
+        self._directions = Directions(v, options.directions == "principal", options.center, options.memory)
         self._offset_scale = np.float32(1)  # length of a query's offset coordinate
-        self._learned = 0
-        self.coordinates = np.zeros((nodes, dims + 1), dtype=np.float32)
+        self._basis = self._find_basis()
+        self.learns = self._directions.learns
+        self.coordinates = np.zeros((nodes, rank_dims + 1), dtype=np.float32)
 
     def learn(self, inputs: Signal, work: LayerWork) -> None:
-        """Update mean and directions from one batch."""
-        examples = len(inputs.starts) - 1 if isinstance(inputs, Lists) else len(inputs)
-        if not examples:
+        """Update mean and directions from one batch, and the offset's share in a query's length."""
+        if not (len(inputs.starts) - 1 if isinstance(inputs, Lists) else len(inputs)):
             return
-        keep = np.float32(self._options.memory if self._learned else 0)
-        if self._options.center:
-            self._mean = keep * self._mean + (1 - keep) * _mean_input(inputs, examples, len(self._mean))
-            entries = len(inputs.values) if isinstance(inputs, Lists) else inputs.size
-            size = self._mean.size
-            work.add("rebuild", 3 * size, entries + size, 4 * (entries + 3 * size))
-        if self._options.directions == "principal":
-            # the first time there is no past to lean on, so the iteration is repeated until it has settled
-            for _ in range(1 if self._learned else FIRST_ITERATIONS):
-                self._turn(inputs, examples, keep, work)
-        self._center = self._sketch_of_mean(work)
-        coordinates = self._centred(inputs, work, "rebuild")
-        spread = float(np.sqrt(np.mean(np.einsum("ij,ij->i", coordinates, coordinates))))
-        count_products(work, "rebuild", coordinates.size, 0)
-        self._offset_scale = np.float32(self._options.offset * spread) if spread > 0 else np.float32(1)
-        self._learned += 1
+        self._directions.learn(inputs, work)
+        self._basis = self._find_basis()
+        if self._offset > 0:
+            hashed = self._directions.sketch(inputs, work, "rebuild")[:, : len(self._hashed) - 1]
+            spread = float(np.sqrt(np.mean(np.einsum("ij,ij->i", hashed, hashed))))
+            count_products(work, "rebuild", hashed.size, 0)
+            self._offset_scale = np.float32(self._offset * spread) if spread > 0 else np.float32(1)
 
     def hash_nodes(
         self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
     ) -> Codes:
         rows = weights if len(ids) == len(weights) else weights[ids]
-        assert self.coordinates is not None  # set in the constructor
-        coordinates = np.zeros((len(ids), self.coordinates.shape[1]), dtype=np.float32)
-        coordinates[:, :-1] = project(rows, self._v, work, "rebuild")
-        if self._options.offset > 0:
-            coordinates[:, -1] = (rows @ self._mean + bias[ids]) / self._offset_scale
-            n = len(rows)
-            work.add("rebuild", rows.size + n, rows.size + n, 4 * (rows.size + 2 * n + self._mean.size))
-        self.coordinates[ids] = coordinates
-        return signs(project(coordinates, self._planes, work, "rebuild"), self._bits)
+        self.coordinates[ids] = self._with_offset(project(rows, self._basis, work, "rebuild"), bias[ids])
+        if self._offset > 0:
+            work.add("rebuild", len(rows), len(rows), 12 * len(rows))
+        return self.hash_again(ids, work)
 
-    def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
-        sketch = self._centred(inputs, work, "select")
-        coordinates = np.empty((len(sketch), sketch.shape[1] + 1), dtype=np.float32)
-        coordinates[:, :-1] = sketch
-        coordinates[:, -1] = self._offset_scale if self._options.offset > 0 else 0
-        return sign_query(project(coordinates, self._planes, work, "select"), self._bits, coordinates)
+    def hash_again(self, ids: NDArray[np.int32], work: LayerWork) -> Codes:
+        hashed = self.coordinates[np.ix_(ids, self._hashed)]
+        return signs(project(hashed, self._planes, work, "rebuild"), self._bits)
 
-    def _centred(self, inputs: Signal, work: LayerWork, phase: str) -> Rows:
-        """(inputs - mean) @ V, float32[B, M]."""
-        sketch = project(inputs, self._v, work, phase)
-        if self._options.center:
-            sketch -= self._center
-            work.add(phase, 0, sketch.size, 8 * sketch.size)
-        return sketch
+    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
+        basis = self._basis if follow else self._directions.v
+        projections = project(inputs, basis, work, "select")
+        size = self.coordinates.shape[1]
+        steps = None
+        if follow:
+            steps = self._with_offset(projections, np.float32(1))
+            if self._offset > 0:
+                work.add("select", len(steps), len(steps), 12 * len(steps))
+        coordinates = np.empty((len(projections), size), dtype=np.float32)
+        coordinates[:, :-1] = self._directions.centred(projections[:, : size - 1], work, "select")
+        coordinates[:, -1] = self._offset_scale if self._offset > 0 else 0
+        bits = project(coordinates[:, self._hashed], self._planes, work, "select")
+        return sign_query(bits, self._bits, coordinates, steps)
 
-    def _sketch_of_mean(self, work: LayerWork) -> NDArray[np.float32]:
-        if not self._options.center:
-            return self._center
-        count_products(work, "rebuild", self._v.size, 4 * self._mean.size)
-        return self._mean @ self._v
+    def follow(
+        self,
+        steps: Rows,
+        groups: Groups,
+        deltas: NDArray[np.float32],
+        rate: np.float32,
+        bounds: NDArray[np.int64],
+        work: LayerWork,
+    ) -> None:
+        descend_rows(steps, deltas, groups, bounds, rate, self.coordinates)
+        size = self.coordinates.shape[1]
+        pairs = len(deltas) * size
+        rows = int(np.count_nonzero(np.diff(groups.starts))) * size
+        work.add("rebuild", pairs + rows, pairs + rows, 4 * (pairs + len(deltas) + 2 * rows))
 
-    def _turn(self, inputs: Signal, examples: int, keep: np.float32, work: LayerWork) -> None:
-        """One step of orthogonal iteration: multiply V by the (remembered) covariance, orthonormalise."""
-        self._center = self._sketch_of_mean(work)
-        product = self._covariance_times_v(inputs, examples, work)
-        self._memory = keep * self._memory + (1 - keep) * product
-        self._v = self._memory.copy()
-        orthonormalise(self._v)
-        d, m = self._v.shape
-        work.add("rebuild", d * m * (m + 4), d * m * (m + 2), 8 * d * m * (m + 4))
+    def _find_basis(self) -> Rows:
+        """What a weight row is multiplied by for its coordinates: directions, and the mean if it counts."""
+        v = self._directions.v
+        return np.column_stack([v, self._directions.mean]) if self._offset > 0 else v
 
-    def _covariance_times_v(self, inputs: Signal, examples: int, work: LayerWork) -> Rows:
-        """(X - mean)^T (X - mean) V / B, never forming the covariance: float32[D, M]."""
-        coordinates = self._centred(inputs, work, "rebuild")
-        if isinstance(inputs, Lists):
-            out = np.zeros_like(self._v)
-            spread_lists(*inputs, coordinates, out)
-            products = len(inputs.nodes) * self._v.shape[1]
-        else:
-            out = inputs.T @ coordinates
-            products = inputs.size * self._v.shape[1]
-        count_products(work, "rebuild", products, 8 * self._v.size)
-        if self._options.center:
-            out -= np.outer(self._mean, coordinates.sum(axis=0))
-            work.add("rebuild", out.size, out.size + coordinates.size, 8 * out.size)
-        out /= np.float32(examples)
-        work.add("rebuild", out.size, 0, 8 * out.size)
-        return out
+    def _with_offset(self, projections: Rows, bias: NDArray[np.float32] | np.float32) -> Rows:
+        """Coordinates from projections on the basis: the last is (w.mu + b) / scale, or zero; a copy."""
+        size = self.coordinates.shape[1]
+        coordinates = np.zeros((len(projections), size), dtype=np.float32)
+        coordinates[:, : projections.shape[1]] = projections
+        if self._offset > 0:
+            coordinates[:, -1] = (projections[:, -1] + bias) / self._offset_scale
+        return coordinates
 
 
 def _first_directions(kind: str, dims: int, fan_in: int, key: int) -> Rows:
@@ -167,11 +168,3 @@ def _first_directions(kind: str, dims: int, fan_in: int, key: int) -> Rows:
         return rows
     rows = stream(key, "directions").standard_normal((fan_in, dims), dtype=np.float32)
     return rows / np.float32(np.sqrt(fan_in))
-
-
-def _mean_input(inputs: Signal, examples: int, fan_in: int) -> NDArray[np.float32]:
-    if isinstance(inputs, Lists):
-        total = np.bincount(inputs.nodes, weights=inputs.values, minlength=fan_in)
-        return (total / examples).astype(np.float32)
-    mean: NDArray[np.float32] = inputs.mean(axis=0, dtype=np.float32)
-    return mean

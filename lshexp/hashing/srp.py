@@ -33,7 +33,7 @@ class _Planes(Hasher):
     ) -> Codes:
         return signs(project(weights[ids], self._planes, work, "rebuild"), self._bits)
 
-    def hash_inputs(self, inputs: Signal, work: LayerWork) -> Query:
+    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
         return sign_query(project(inputs, self._planes, work, "select"), self._bits)
 
 

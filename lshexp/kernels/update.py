@@ -74,6 +74,31 @@ def update_rows(x, deltas, groups, bounds, rule, weights, bias, state, bias_stat
     return stepped.sum()
 
 
+@njit(parallel=True, cache=True, fastmath=False)
+def descend_rows(x, deltas, groups, bounds, rate, rows):
+    """rows[node] -= rate * sum of deltas * x over the node's examples, as a plain gradient step does.
+
+    Parameters
+    ----------
+    x : float32[B, M]
+    deltas : float32[P]
+    groups : Groups of N nodes
+    bounds : int64[C + 1]               chunks of nodes
+    rate : float32
+    rows : float32[N, M], updated       untouched where a node served no example
+
+    Cost: M * (P + nodes that served) multiplications.
+    """
+    starts, examples, slots = groups
+    for c in prange(len(bounds) - 1):
+        gradient = np.empty(rows.shape[1], dtype=np.float32)
+        for node in range(bounds[c], bounds[c + 1]):
+            if starts[node] < starts[node + 1]:
+                _gradient_row(x, examples, slots, deltas, starts[node], starts[node + 1], gradient)
+                for i in range(len(gradient)):
+                    rows[node, i] -= rate * gradient[i]
+
+
 @njit(parallel=False, cache=True, fastmath=False)
 def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state):
     """Step the listed weights of a row, packed so that the arithmetic is vectorised; zero `gradient`."""

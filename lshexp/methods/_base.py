@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.kernels.ragged import Lists
+from lshexp.kernels.ragged import Groups, Lists
 from lshexp.registry import Plugin
 from lshexp.work import LayerWork
 
@@ -29,6 +29,7 @@ class LayerView(Protocol):
     bias: NDArray[np.float32]  # float32[nodes]
     work: LayerWork
     threads: int
+    rate: np.float32 | None  # where steps are plain SGD's, w -= rate * gradient; otherwise None
 
     def scores_of_all(self, inputs: Signal, phase: str = "forward") -> Rows:
         """Pre-activations of every node, float32[B, nodes], counted under `phase`."""
@@ -60,6 +61,18 @@ class Selection(NamedTuple):
     gate: Rows | None = None
 
 
+class Step(NamedTuple):
+    """What an optimiser step was made of: the selected pairs that were live, grouped by node."""
+
+    groups: Groups
+    deltas: NDArray[np.float32]  # float32[P], gradient of the batch loss at each pair's pre-activation
+
+    @property
+    def touched(self) -> NDArray[np.int32]:
+        """Nodes whose rows have changed, ascending."""
+        return np.flatnonzero(np.diff(self.groups.starts)).astype(np.int32)
+
+
 class Selector(ABC):
     """A method at work on one hidden layer."""
 
@@ -67,8 +80,8 @@ class Selector(ABC):
     def select(self, inputs: Signal, batch: Batch) -> Selection:
         """Choose the active nodes of each example of a batch."""
 
-    def after_update(self, touched: NDArray[np.int32]) -> None:  # noqa: B027 - most methods keep no tables
-        """Learn that the weight rows of `touched` nodes (ascending ids) have changed."""
+    def after_update(self, step: Step) -> None:  # noqa: B027 - most methods keep no tables
+        """Learn that weight rows have changed, and how."""
 
     def refresh(self) -> None:  # noqa: B027 - most methods keep no tables
         """Learn that all weights have changed at once."""

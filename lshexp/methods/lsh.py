@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from lshexp.errors import ConfigError
-from lshexp.hashing._base import HashFamily
+from lshexp.hashing._base import HashFamily, Rows
 from lshexp.hashing._tables import Tables
 from lshexp.kernels.buckets import score_by_coordinates
 from lshexp.kernels.ragged import Lists, balanced_bounds
 from lshexp.kernels.select import top_k_lists
-from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, Signal, wanted_nodes
+from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, Signal, Step, wanted_nodes
 from lshexp.registry import build, register
 from lshexp.streams import stream_key
 
@@ -35,6 +35,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "rank": "first",
         "candidates": 1.0,
         "refine": 0.0,
+        "refine_sparse": 0.0,
         "rehash": "touched",
     },
     # The authors' published code: inputs mean-pooled by about 100, many tables, ranking by collision count,
@@ -48,6 +49,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "rank": "count",
         "candidates": 1.0,
         "refine": 0.0,
+        "refine_sparse": 0.0,
         "rehash_every": 6000,
         "rehash_growth": 1.1,
     },
@@ -58,17 +60,21 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 class Lsh(Method):
     """Look active nodes up in hash tables, at training and at test.
 
-    K bits a hash (left out: two more than single out the active share, 6 at 5 %), L tables, `probes` buckets
+    K bits a hash (left out: one more than single out the active share, 5 at 5 %), L tables, `probes` buckets
     a table (query-directed multi-probe). `rank` says which of the nodes met become candidates, `candidates`
     times the budget of active nodes in number: the `first` met, those met most often (`count`), or, of those,
-    the `sketch` family's best by its low-dimensional scores, which then keeps `refine` times the budget. With
-    `refine` above 0 the candidates left are computed exactly and the best of them are active; with 0 the
-    best-ranked are active as they are.
+    the `sketch` family's best by its low-dimensional scores, which then keeps `refine` times the budget; or
+    `refine_sparse` times, where the layer's input is sparse and a pre-activation costs little. With `refine`
+    above 0 the candidates left are computed exactly and the best of them are active; with 0 the best-ranked
+    are active as they are.
 
     Weights move, so tables go stale: `rehash` is `touched` (rehash what a step changed, at once) or
     `schedule` (rehash all after `rehash_every` examples, an interval that grows by the factor `rehash_growth`
-    each time). `bucket_cap` reads at most so many nodes of one bucket. `preset` names a set of defaults:
-    `paper`, `authors_code` or `lshexp`; options given beside it win.
+    each time). A family that learns the layer's inputs does so after `learn_every` examples, at first more
+    often. Steps of plain SGD are linear in the inputs, so a family that can `follow`s them exactly from
+    numbers at hand; then ranking is never stale, and rehashing need not read the weights. `bucket_cap` reads
+    at most so many nodes of one bucket. `preset` names a set of defaults: `paper`, `authors_code` or
+    `lshexp`; options given beside it win.
     """
 
     preset: Literal["lshexp", "paper", "authors_code"] = "lshexp"
@@ -77,12 +83,15 @@ class Lsh(Method):
     L: int = Field(default=50, ge=1, le=10_000)
     probes: int = Field(default=1, ge=1, le=1024)
     rank: Literal["first", "count", "sketch"] = "sketch"
-    candidates: float = Field(default=8.0, ge=1)
-    refine: float = Field(default=2.0, ge=0)
+    candidates: float = Field(default=12.0, ge=1)
+    refine: float = Field(default=2.5, ge=0)
+    refine_sparse: float = Field(default=6.0, ge=0)
     bucket_cap: int | None = Field(default=None, ge=1)
     rehash: Literal["touched", "schedule"] = "schedule"
     rehash_every: int = Field(default=1000, ge=1)
     rehash_growth: float = Field(default=1.0, ge=1)
+    learn_every: int = Field(default=5000, ge=1)
+    follow: bool = True
 
     @model_validator(mode="before")
     @classmethod
@@ -119,8 +128,9 @@ class Lsh(Method):
             raise ValueError(
                 f"rank: hash '{family.name}' keeps no coordinates to rank by; use count or first"
             )
-        if 0 < self.refine < 1:
-            raise ValueError("refine: must be 0 or at least 1")
+        for name in ("refine", "refine_sparse"):
+            if 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be 0 or at least 1")
         if self.L * buckets > 2**27:
             raise ValueError(f"K: {self.L} tables of {buckets} buckets would need over 512 MiB a layer")
         return self
@@ -139,7 +149,7 @@ class Lsh(Method):
 
 def derived_bits(share: float) -> int:
     """Bits that leave a few times too few nodes in one bucket, so that the tables' votes decide."""
-    return min(MOST_DERIVED_BITS, max(1, round(math.log2(1 / share)) + 2))
+    return min(MOST_DERIVED_BITS, max(1, round(math.log2(1 / share)) + 1))
 
 
 class LshSelector(Selector):
@@ -154,7 +164,10 @@ class LshSelector(Selector):
             bits, options.L, layer.nodes, layer.fan_in, stream_key(key, "hash")
         )
         self.tables = Tables(bits, options.L, layer.nodes, layer.threads, stream_key(key, "order"))
-        self._due = 0.0  # examples until all nodes are hashed anew
+        self._follows = options.follow and layer.rate is not None and options.family().can_follow
+        self._steps: Rows | None = None  # of the batch in training
+        self._seen = 0  # examples in training
+        self._learn_at = self._rehash_at = 0.0  # at so many
         self._interval = float(options.rehash_every)
         self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
 
@@ -164,26 +177,33 @@ class LshSelector(Selector):
         elif not self._notes["rebuilds"]:  # a network tested before any training
             self._hash_all(inputs)
         layer, options = self._layer, self._options
-        query = self.hasher.hash_inputs(inputs, layer.work)
+        query = self.hasher.hash_inputs(inputs, layer.work, self._follows and batch.training)
+        self._steps = query.steps
         ranked = options.rank != "first"
+        refine = options.refine_sparse if isinstance(inputs, Lists) else options.refine
         lists, capped = self.tables.collect(
             query, options.probes, self._most, options.bucket_cap, ranked, layer.work
         )
         if options.rank == "sketch":
-            keep = max(self._budget, round(options.refine * self._budget))
+            keep = max(self._budget, round(refine * self._budget))
             lists = self._best(self._scored_by_sketch(lists, query.coordinates), keep)
-        if options.refine:
+        if refine:
             lists = lists._replace(values=layer.scores_of_lists(inputs, lists, "select"))
-        lists = self._best(lists, self._budget) if options.refine else self._head(lists)
+        lists = self._best(lists, self._budget) if refine else self._head(lists)
         if batch.training:
             short = np.count_nonzero(np.diff(lists.starts) < self._budget)
             self._notes["short_selections"] += int(short)
             self._notes["capped_buckets"] += capped
-        return Selection(lists, scored=options.refine > 0)
+        return Selection(lists, scored=refine > 0)
 
-    def after_update(self, touched: NDArray[np.int32]) -> None:
-        if self._options.rehash == "touched" and len(touched):
-            self._hash(touched)
+    def after_update(self, step: Step) -> None:
+        layer = self._layer
+        if self._follows:
+            assert self._steps is not None and layer.rate is not None  # of the same batch's selection
+            bounds = balanced_bounds(step.groups.starts, layer.threads)
+            self.hasher.follow(self._steps, step.groups, step.deltas, layer.rate, bounds, layer.work)
+        if self._options.rehash == "touched" and len(step.deltas):
+            self._hash(step.touched, self._follows)
 
     def refresh(self) -> None:
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
@@ -195,21 +215,31 @@ class LshSelector(Selector):
         return dict(self._notes)
 
     def _keep_fresh(self, inputs: Signal, examples: int) -> None:
-        never = not self._notes["rebuilds"]
-        if never or (self._options.rehash == "schedule" and self._due <= 0):
+        options, seen = self._options, self._seen
+        scheduled = options.rehash == "schedule" and seen >= self._rehash_at
+        if seen >= self._learn_at:
             self._hash_all(inputs)
-            self._due = self._interval
-            self._interval *= self._options.rehash_growth
-        self._due -= examples
+            often = max(2 * options.rehash_every, seen // 4)  # while little has been seen
+            self._learn_at = seen + min(options.learn_every, often) if self.hasher.learns else math.inf
+        elif scheduled:
+            self._hash(np.arange(self._layer.nodes, dtype=np.int32), self._follows)
+            self._notes["rebuilds"] += 1
+        if scheduled:
+            self._rehash_at = seen + self._interval
+            self._interval *= options.rehash_growth
+        self._seen += examples
 
     def _hash_all(self, inputs: Signal) -> None:
         self.hasher.learn(inputs, self._layer.work)
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
         self._notes["rebuilds"] += 1
 
-    def _hash(self, ids: NDArray[np.int32]) -> None:
+    def _hash(self, ids: NDArray[np.int32], from_coordinates: bool = False) -> None:
         layer = self._layer
-        codes = self.hasher.hash_nodes(layer.weights, layer.bias, ids, layer.work)
+        if from_coordinates:
+            codes = self.hasher.hash_again(ids, layer.work)
+        else:
+            codes = self.hasher.hash_nodes(layer.weights, layer.bias, ids, layer.work)
         self.tables.put(ids, codes, layer.work)
         self._notes["rehashed_nodes"] += len(ids)
 

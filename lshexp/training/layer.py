@@ -42,6 +42,7 @@ class Layer:
         self.nodes, self.fan_in = weights.shape
         self.weights = weights
         self.bias = np.zeros(self.nodes, dtype=np.float32)
+        self.rate = np.float32(lr) if optimizer == "sgd" else None
         self.cost = STEP_COSTS[optimizer]
         self.rule = Rule(RULES.index(optimizer), np.float32(lr), np.float32(momentum), np.float32(1e-8))
         self.state = np.zeros((self.cost.slots, *weights.shape), dtype=np.float32)

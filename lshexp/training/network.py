@@ -24,7 +24,7 @@ from lshexp.kernels.ragged import (
     keep_positive,
     scatter_rows,
 )
-from lshexp.methods._base import Batch, Method, Selection, Selector
+from lshexp.methods._base import Batch, Method, Selection, Selector, Step
 from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
 from lshexp.training.gemm import Gemm, Matrix
@@ -227,8 +227,7 @@ class Network:
             gradient = layer.input_gradient(tape.inputs, tape.pairs, flat) if index else None
             layer.update(tape.inputs, tape.pairs, flat)
             if tape.pairs is not None:
-                touched = np.flatnonzero(np.diff(tape.pairs.groups.starts)).astype(np.int32)
-                self.selectors[index].after_update(touched)
+                self.selectors[index].after_update(Step(tape.pairs.groups, flat))
 
     def _through_relu(self, layer: Layer, tape: _Tape, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn the gradient at a layer's output into that at its pre-activations."""

@@ -1,0 +1,99 @@
+"""Mean and leading directions of what a layer is given, followed from batch to batch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.hashing._base import Rows, Signal, count_products, project
+from lshexp.kernels.project import orthonormalise, spread_lists
+from lshexp.kernels.ragged import Lists
+from lshexp.work import LayerWork
+
+FIRST_ITERATIONS = 6
+
+
+class Directions:
+    """M directions v float32[D, M] and the mean input float32[D]; `learn` moves both towards a batch.
+
+    With `turning`, the directions follow the leading principal ones by a step of orthogonal iteration each
+    time, mixed with the past by `memory`; otherwise they stay as they were drawn. With `centring`, inputs are
+    seen from their running mean; otherwise from zero.
+    """
+
+    def __init__(self, v: Rows, turning: bool, centring: bool, memory: float) -> None:
+        self.v = v
+        self.mean = np.zeros(len(v), dtype=np.float32)
+        self._center = np.zeros(v.shape[1], dtype=np.float32)  # mean @ v
+        self._product = np.zeros_like(v)  # covariance @ v, remembered
+        self._turning, self._centring, self._memory = turning, centring, memory
+        self._learned = False
+        self.learns = turning or centring
+
+    def learn(self, inputs: Signal, work: LayerWork) -> None:
+        """Update mean and directions from a batch of at least one example."""
+        examples = len(inputs.starts) - 1 if isinstance(inputs, Lists) else len(inputs)
+        keep = np.float32(self._memory if self._learned else 0)
+        if self._centring:
+            self.mean = keep * self.mean + (1 - keep) * _mean_input(inputs, examples, len(self.mean))
+            entries = len(inputs.values) if isinstance(inputs, Lists) else inputs.size
+            size = self.mean.size
+            work.add("rebuild", 3 * size, entries + size, 4 * (entries + 3 * size))
+        if self._turning:
+            # the first time there is no past to lean on, so the iteration is repeated until it has settled
+            for _ in range(1 if self._learned else FIRST_ITERATIONS):
+                self._turn(inputs, examples, keep, work)
+        self._find_center(work)
+        self._learned = True
+
+    def centred(self, projections: Rows, work: LayerWork, phase: str) -> Rows:
+        """Turn inputs @ v into (inputs - mean) @ v, in place where there is anything to do; float32[B, M]."""
+        if self._centring:
+            projections -= self._center
+            work.add(phase, 0, projections.size, 8 * projections.size)
+        return projections
+
+    def sketch(self, inputs: Signal, work: LayerWork, phase: str) -> Rows:
+        """(inputs - mean) @ v, float32[B, M]."""
+        return self.centred(project(inputs, self.v, work, phase), work, phase)
+
+    def _find_center(self, work: LayerWork) -> None:
+        if self._centring:
+            count_products(work, "rebuild", self.v.size, 4 * self.mean.size)
+            self._center = self.mean @ self.v
+
+    def _turn(self, inputs: Signal, examples: int, keep: np.float32, work: LayerWork) -> None:
+        """One step of orthogonal iteration: multiply v by the (remembered) covariance, orthonormalise."""
+        self._find_center(work)
+        product = self._covariance_times_v(inputs, examples, work)
+        self._product = keep * self._product + (1 - keep) * product
+        self.v = self._product.copy()
+        orthonormalise(self.v)
+        d, m = self.v.shape
+        work.add("rebuild", d * m * (m + 4), d * m * (m + 2), 8 * d * m * (m + 4))
+
+    def _covariance_times_v(self, inputs: Signal, examples: int, work: LayerWork) -> Rows:
+        """(X - mean)^T (X - mean) v / B, never forming the covariance: float32[D, M]."""
+        coordinates = self.sketch(inputs, work, "rebuild")
+        if isinstance(inputs, Lists):
+            out = np.zeros_like(self.v)
+            spread_lists(*inputs, coordinates, out)
+            products = len(inputs.nodes) * self.v.shape[1]
+        else:
+            out = inputs.T @ coordinates
+            products = inputs.size * self.v.shape[1]
+        count_products(work, "rebuild", products, 8 * self.v.size)
+        if self._centring:
+            out -= np.outer(self.mean, coordinates.sum(axis=0))
+            work.add("rebuild", out.size, out.size + coordinates.size, 8 * out.size)
+        out /= np.float32(examples)
+        work.add("rebuild", out.size, 0, 8 * out.size)
+        return out
+
+
+def _mean_input(inputs: Signal, examples: int, fan_in: int) -> NDArray[np.float32]:
+    if isinstance(inputs, Lists):
+        total = np.bincount(inputs.nodes, weights=inputs.values, minlength=fan_in)
+        return (total / examples).astype(np.float32)
+    mean: NDArray[np.float32] = inputs.mean(axis=0, dtype=np.float32)
+    return mean
