@@ -62,14 +62,14 @@ class Twin:
         meter, examples = self.meter, len(x)
         signals, lives = [x.astype(np.float64)], []
         for i in range(len(self.weights) - 1):
-            meter.at = (i, "select" if scored else "forward")
+            meter.at = (i, "select" if scored[i] else "forward")
             out = np.zeros((examples, len(self.weights[i])))
             live = []
             for b in range(examples):
                 nodes = range(len(self.weights[i])) if chosen[i] is None else chosen[i][b]
                 kept = []
                 for j in nodes:
-                    if scored == "all":  # the selection has computed, and metered, every node
+                    if scored[i]:  # the selection has computed, and metered, every node
                         value = float(self.weights[i][j] @ signals[i][b] + self.bias[i][j])
                     else:
                         value = self._score(i, j, signals[i][b], listed[i])

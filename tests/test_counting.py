@@ -22,6 +22,11 @@ METHODS = {
     "winner_take_all node": ("winner_take_all", {"over": "node"}, 25.0),
     "winner_take_all example": ("winner_take_all", {"over": "example"}, 9.0),
     "lsh": ("lsh", {"K": 2, "L": 3, "hash": {"name": "sketch", "dims": 4}, "rehash_every": 6}, 12.0),
+    "lsh refined where sparse": (
+        "lsh",
+        {"K": 2, "L": 3, "refine": 0, "refine_sparse": 3, "hash": {"name": "sketch", "dims": 2}},
+        9.0,
+    ),
     "lsh uncentred": (
         "lsh",
         {"K": 2, "L": 3, "hash": {"name": "sketch", "dims": 3, "center": False, "offset": 0.0}},
@@ -105,7 +110,7 @@ class SelectionTwin:
 
     def __init__(self, method, net, twin):
         self.method, self.net, self.twin, self.meter = method, net, twin, twin.meter
-        self.scored = "all" if method in ("adaptive_dropout", "winner_take_all") else False
+        self.scored = [method in ("adaptive_dropout", "winner_take_all")] * len(net.selectors)
         if method == "lsh":
             self.options = net.selectors[0].selector._options
         self.batches = 0
@@ -202,17 +207,19 @@ class SelectionTwin:
             self.project(rows, listed, np.ones((width, planes)))
         recorder = self.net.selectors[index]
         budget, per_example = recorder.selector._budget, recorder.collected[-1]
+        sparse = 2.4 * options.refine if options.refine_sparse is None else options.refine_sparse
+        refine = sparse if listed else options.refine
         if options.rank == "sketch":
             for n in per_example:
                 for _ in range(n):
                     meter.dot(np.ones(self.rank_dims(index) + 1), np.ones(self.rank_dims(index) + 1))
-            per_example = np.minimum(per_example, max(budget, round(options.refine * budget)))
-        if options.refine:
+            per_example = np.minimum(per_example, max(budget, round(refine * budget)))
+        if refine:
             for n, row in zip(per_example, rows, strict=True):
                 inputs = np.count_nonzero(row) if listed else width
                 for _ in range(n):
                     meter.dot(np.ones(inputs), np.ones(inputs))
-            self.scored = "all"  # metered here, so the twin's forward pass must not
+            self.scored[index] = True  # metered here, so the twin's forward pass must not
 
     def dims(self, index):
         layer = self.net.hidden[index]
@@ -354,7 +361,7 @@ def test_evaluation_is_not_counted():
         assert [layer.work.mults() for layer in net.layers] == before
 
 
-@pytest.mark.parametrize("options", [{"preset": "paper"}, {"preset": "authors_code"}, {"L": 20}])
+@pytest.mark.parametrize("options", [{"preset": "paper"}, {"preset": "authors_code"}, {"K": 5}])
 def test_selection_cost_does_not_grow_with_width(options):
     """With the active nodes and candidates held, a wider layer costs an example no more to choose from."""
     costs = []

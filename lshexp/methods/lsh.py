@@ -20,7 +20,8 @@ from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, 
 from lshexp.registry import build, register
 from lshexp.streams import stream_key
 
-MOST_DERIVED_BITS = 8
+MOST_DERIVED_BITS = 12
+SPARSE_FACTOR = 2.4
 
 # What each preset differs in from the defaults of the fields below, which are the preset `lshexp`.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -35,7 +36,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "rank": "first",
         "candidates": 1.0,
         "refine": 0.0,
-        "refine_sparse": 0.0,
         "rehash": "touched",
     },
     # The authors' published code: inputs mean-pooled by about 100, many tables, ranking by collision count,
@@ -49,7 +49,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "rank": "count",
         "candidates": 1.0,
         "refine": 0.0,
-        "refine_sparse": 0.0,
         "rehash_every": 6000,
         "rehash_growth": 1.1,
     },
@@ -64,9 +63,9 @@ class Lsh(Method):
     a table (query-directed multi-probe). `rank` says which of the nodes met become candidates, `candidates`
     times the budget of active nodes in number: the `first` met, those met most often (`count`), or, of those,
     the `sketch` family's best by its low-dimensional scores, which then keeps `refine` times the budget; or
-    `refine_sparse` times, where the layer's input is sparse and a pre-activation costs little. With `refine`
-    above 0 the candidates left are computed exactly and the best of them are active; with 0 the best-ranked
-    are active as they are.
+    `refine_sparse` times (left out: 2.4 times as many) where the input is sparse and a pre-activation costs
+    little. With `refine` above 0 the candidates left are computed exactly and the best of them are active;
+    with 0 the best-ranked are active as they are.
 
     Weights move, so tables go stale: `rehash` is `touched` (rehash what a step changed, at once) or
     `schedule` (rehash all after `rehash_every` examples, an interval that grows by the factor `rehash_growth`
@@ -85,7 +84,7 @@ class Lsh(Method):
     rank: Literal["first", "count", "sketch"] = "sketch"
     candidates: float = Field(default=12.0, ge=1)
     refine: float = Field(default=2.5, ge=0)
-    refine_sparse: float = Field(default=6.0, ge=0)
+    refine_sparse: float | None = Field(default=None, ge=0)
     bucket_cap: int | None = Field(default=None, ge=1)
     rehash: Literal["touched", "schedule"] = "schedule"
     rehash_every: int = Field(default=1000, ge=1)
@@ -129,7 +128,7 @@ class Lsh(Method):
                 f"rank: hash '{family.name}' keeps no coordinates to rank by; use count or first"
             )
         for name in ("refine", "refine_sparse"):
-            if 0 < getattr(self, name) < 1:
+            if 0 < (getattr(self, name) or 0) < 1:
                 raise ValueError(f"{name}: must be 0 or at least 1")
         if self.L * buckets > 2**27:
             raise ValueError(f"K: {self.L} tables of {buckets} buckets would need over 512 MiB a layer")
@@ -140,6 +139,12 @@ class Lsh(Method):
         family = build("hash", self.hash["name"], {k: v for k, v in self.hash.items() if k != "name"})
         assert isinstance(family, HashFamily)  # what the kind registers
         return family
+
+    def refined(self, sparse: bool) -> float:
+        """Candidates that are computed exactly, in budgets."""
+        if not sparse:
+            return self.refine
+        return SPARSE_FACTOR * self.refine if self.refine_sparse is None else self.refine_sparse
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Look up a share of `share` of the nodes."""
@@ -180,7 +185,7 @@ class LshSelector(Selector):
         query = self.hasher.hash_inputs(inputs, layer.work, self._follows and batch.training)
         self._steps = query.steps
         ranked = options.rank != "first"
-        refine = options.refine_sparse if isinstance(inputs, Lists) else options.refine
+        refine = options.refined(isinstance(inputs, Lists))
         lists, capped = self.tables.collect(
             query, options.probes, self._most, options.bucket_cap, ranked, layer.work
         )
