@@ -207,3 +207,37 @@ def collect_ranked(sequences, tables, most, cap):
                 hits[node] = hits.get(node, 0) + 1
     best = sorted(range(len(met)), key=lambda i: (-hits[met[i]], i))[:most]
     return [met[i] for i in sorted(best)], read
+
+
+def descend_rows(x, deltas, starts, examples, slots, rate, rows):
+    out = rows.astype(np.float64)
+    for node in range(len(rows)):
+        for at in range(starts[node], starts[node + 1]):
+            out[node] -= rate * deltas[slots[at]] * x[examples[at]].astype(np.float64)
+    return out
+
+
+def winner_codes(starts, nodes, values, positions, window, key, n_hashes):
+    per_order = max(1, positions.shape[1] // window)
+    codes = np.full((len(starts) - 1, n_hashes), -1)
+    for b in range(len(codes)):
+        present = [
+            (int(node), float(value))
+            for node, value in zip(
+                nodes[starts[b] : starts[b + 1]], values[starts[b] : starts[b + 1]], strict=True
+            )
+            if value != 0 and value == value
+        ]
+        for g in range(n_hashes):
+            order, w = divmod(g, per_order)
+            slots = {positions[order, node] - w * window: value for node, value in present}
+            slots = {slot: value for slot, value in slots.items() if 0 <= slot < window}
+            if slots:
+                codes[b, g] = min(slots, key=lambda slot: (-slots[slot], slot))
+        filled = [g for g in range(n_hashes) if codes[b, g] >= 0]
+        for g in range(n_hashes):
+            if codes[b, g] < 0 or g not in filled:
+                start = mix(key, g) % n_hashes
+                donors = sorted(filled, key=lambda f: (f - start) % n_hashes)
+                codes[b, g] = codes[b, donors[0]] if donors else 0
+    return codes

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lshexp.kernels import backward, buckets, forward, loss, project, ragged, rng, select, step, update
+from lshexp.kernels import (
+    backward,
+    buckets,
+    forward,
+    loss,
+    project,
+    ragged,
+    rng,
+    select,
+    step,
+    update,
+    winners,
+)
 from lshexp.methods._base import pack
 from lshexp.work import RULES, STEP_COSTS
 
@@ -115,6 +127,38 @@ def test_forward_and_backward(shape, chunks):
     back = np.empty_like(lists.values)
     ragged.gather_rows(rows, lists.starts, lists.nodes, by_example, back)
     np.testing.assert_array_equal(back, lists.values)
+
+
+@pytest.mark.parametrize("chunks", [1, 3])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_descend_rows(shape, chunks):
+    examples, width, nodes, active = shape
+    random = np.random.default_rng(8)
+    lists = lists_of(random, examples, nodes, active)
+    groups = groups_of(lists, nodes)
+    x = random.standard_normal((examples, width)).astype(np.float32)
+    rows = random.standard_normal((nodes, width)).astype(np.float32)
+    ref = naive.descend_rows(x, lists.values, *groups, 0.5, rows)
+    bounds = ragged.balanced_bounds(groups.starts, chunks)
+    update.descend_rows(x, lists.values, groups, bounds, np.float32(0.5), rows)
+    close(rows, ref)
+
+
+@pytest.mark.parametrize("window", [2, 4, 8])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_winner_codes(shape, window):
+    examples, fan_in, _, _ = shape
+    random = np.random.default_rng(9)
+    lists = lists_of(random, examples, fan_in, (fan_in + 2) // 3)
+    lists.values[:] = np.round(lists.values)  # zeros and ties
+    if len(lists.values) > 1:
+        lists.values[1] = np.nan
+    per_order = max(1, fan_in // window)
+    positions = np.array([random.permutation(fan_in) for _ in range(3)], dtype=np.int32).reshape(3, fan_in)
+    for n_hashes in (1, 2 * per_order + 1):
+        codes = np.empty((examples, n_hashes), np.int32)
+        winners.winner_codes(*lists, positions, window, np.uint64(5), ragged.even_bounds(examples, 2), codes)
+        np.testing.assert_array_equal(codes, naive.winner_codes(*lists, positions, window, 5, n_hashes))
 
 
 @pytest.mark.parametrize("listed", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -87,16 +88,18 @@ def test_every_hash_family_fills_its_tables(name):
     by_rows, by_lists = hasher.hash_inputs(rows, work), hasher.hash_inputs(lists, work)
     np.testing.assert_array_equal(by_rows.codes, by_lists.codes)
     assert by_rows.margins.shape in ((7, 5, 4), (7, 5, 0))
-    assert work.tally("select").mults > 0
-    assert work.tally("rebuild").mults > 0
+    for phase in ("select", "rebuild"):
+        tally = work.tally(phase)
+        assert (tally.mults > 0) == (name != "dwta")  # which only compares
+        assert tally.bytes > 0
     assert work.tally("forward") == Tally(0, 0, 0)
 
 
-def collision_rate(name, weights, query, draws=400, options=None):
-    """How often each weight row shares a one-bit bucket with the query, over independent draws."""
+def collision_rate(name, weights, query, draws=400, bits=1, **options):
+    """How often each weight row shares a bucket of `bits` bits with the query, over independent draws."""
     ids = np.arange(len(weights), dtype=np.int32)
-    built = registry.build("hash", name, options or {})
-    hasher = built.draw(1, draws, len(weights), weights.shape[1], key=3)
+    built = registry.build("hash", name, options)
+    hasher = built.draw(bits, draws, len(weights), weights.shape[1], key=3)
     work = LayerWork()
     codes = hasher.hash_nodes(weights, np.zeros(len(weights), np.float32), ids, work)
     return (codes == hasher.hash_inputs(query[None], work).codes).mean(axis=1)
@@ -135,6 +138,41 @@ def test_simple_lsh_and_alsh_collide_by_the_angle_of_their_transforms():
     rate = collision_rate("alsh", weights, query, 4000)
     expected = 1 - angles(asymmetric, np.append(query, [0, 0])) / np.pi
     assert np.abs(rate - expected).max() < 5 * 0.5 / np.sqrt(4000)
+
+
+def test_dwta_collides_as_often_as_windows_share_their_largest():
+    random = np.random.default_rng(4)
+    weights = random.standard_normal((12, 7)).astype(np.float32)
+    query = random.standard_normal(7).astype(np.float32)
+    weights[0] = np.exp(query)  # any increasing map
+    weights[1] = -query
+    windows = list(itertools.combinations(range(7), 4))
+    expected = np.mean(
+        [[w[list(s)].argmax() == query[list(s)].argmax() for s in windows] for w in weights], 1
+    )
+    rate = collision_rate("dwta", weights, query, 4000, bits=2, window=4)
+    assert np.abs(rate - expected).max() < 5 * 0.5 / np.sqrt(4000)
+    assert rate[0] == 1
+    assert rate[1] == 0
+    # three bits: a window of four and one of two, drawn apart
+    pairs = list(itertools.combinations(range(7), 2))
+    agree = np.mean([[w[[*s]].argmax() == query[[*s]].argmax() for s in pairs] for w in weights], axis=1)
+    rate = collision_rate("dwta", weights, query, 4000, bits=3, window=4)
+    assert np.abs(rate - expected * agree).max() < 5 * 0.5 / np.sqrt(4000)
+
+
+def test_dwta_sees_rows_and_lists_alike():
+    random = np.random.default_rng(5)
+    rows = (random.random((6, 40)) * (random.random((6, 40)) < 0.3)).astype(np.float32)
+    rows[2] = 0
+    owner, nodes = np.nonzero(rows)
+    starts = np.searchsorted(owner, np.arange(7)).astype(np.int64)
+    lists = Lists(starts, nodes.astype(np.int32), rows[owner, nodes])
+    hasher = registry.build("hash", "dwta").draw(7, 20, 5, 40, key=3)
+    codes = [hasher.hash_inputs(inputs, LayerWork()).codes for inputs in (rows, lists)]
+    np.testing.assert_array_equal(*codes)
+    assert codes[0].max() < 2**7
+    assert not codes[0][2].any()
 
 
 @pytest.mark.parametrize("listed", [False, True])

@@ -178,3 +178,18 @@ def test_selection_of_an_empty_batch():
         with network(method, options) as net:
             train(net, x, y)
             assert net.predict(x[:0], y[:0], Batch(np.arange(0), 0, False)).hits == 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.5])
+def test_coordinates_followed_through_sgd_are_those_of_the_weights(offset):
+    x, y = data(60)
+    options = {"K": 3, "L": 4, "hash": {"name": "sketch", "dims": 4, "offset": offset}, "learn_every": 20}
+    with network("lsh", {**options, "rehash_every": 5}, optimizer="sgd", lr=0.5, hidden=[40, 40]) as net:
+        for epoch in range(3):
+            train(net, x, y, epoch=epoch)
+        for layer, recorder in zip(net.hidden, net.selectors, strict=True):
+            hasher = recorder.selector.hasher
+            followed = hasher.coordinates.copy()
+            hasher.hash_nodes(layer.weights, layer.bias, np.arange(40, dtype=np.int32), layer.work)
+            np.testing.assert_allclose(followed, hasher.coordinates, rtol=1e-4, atol=1e-4)
+            assert recorder.selector._seen == 180

@@ -1,0 +1,99 @@
+"""Densified winner-take-all hashing."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from lshexp.hashing._base import Codes, Hasher, HashFamily, Query, Rows, Signal
+from lshexp.kernels.ragged import Lists, balanced_bounds
+from lshexp.kernels.winners import winner_codes
+from lshexp.registry import register
+from lshexp.streams import stream, stream_key
+from lshexp.work import LayerWork
+
+
+@register("hash", "dwta")
+class Dwta(HashFamily):
+    """Which of a few random inputs is the largest (Yagnik et al., 2011; Chen & Shrivastava, 2018).
+
+    A hash looks at `window` inputs, a power of two, and tells log2(window) bits; the K bits of a table are
+    those of several hashes, the last of which looks at fewer inputs where K does not divide evenly. Vectors
+    agree on a hash as often as they agree on the largest of `window` random inputs: codes depend on the order
+    of values only, so that scale and every increasing map leave them alone. It takes comparisons and no
+    multiplication. Zeros are absent values, windows without any value borrow from others. Biases are left
+    out, and there are no margins to probe by.
+    """
+
+    has_margins: ClassVar[bool] = False
+
+    window: int = Field(default=8, ge=2, le=1024)
+
+    @field_validator("window")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError("must be a power of two")
+        return value
+
+    def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:
+        """Draw windows for L tables of K bits."""
+        bits = self.window.bit_length() - 1
+        whole, rest = divmod(K, bits)
+        sizes = [(self.window, whole * L)] * (whole > 0) + [(2**rest, L)] * (rest > 0)
+        return _Winners([_draw_windows(w, n, fan_in, stream_key(key, "windows", w)) for w, n in sizes], L)
+
+
+class _Windows(NamedTuple):
+    """Hashes of one window size, so many of them, in windows of random orders of the inputs."""
+
+    size: int
+    hashes: int
+    positions: NDArray[np.int32]  # int32[orders, fan-in]
+    key: np.uint64
+
+
+def _draw_windows(size: int, hashes: int, fan_in: int, key: int) -> _Windows:
+    orders = -(-hashes // max(1, fan_in // size))
+    random = stream(key, "orders")
+    positions = np.array([random.permutation(fan_in) for _ in range(orders)], dtype=np.int32)
+    return _Windows(size, hashes, positions, np.uint64(key))
+
+
+class _Winners(Hasher):
+    def __init__(self, windows: list[_Windows], tables: int) -> None:
+        self._windows = windows
+        self._tables = tables
+
+    def hash_nodes(
+        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
+    ) -> Codes:
+        return self._codes(_listed(weights[ids]), work, "rebuild")
+
+    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
+        lists = inputs if isinstance(inputs, Lists) else _listed(inputs)
+        codes = self._codes(lists, work, "select")
+        return Query(codes, np.empty((*codes.shape, 0), dtype=np.float32))
+
+    def _codes(self, lists: Lists, work: LayerWork, phase: str) -> Codes:
+        """Bits of each table's hashes side by side, uint32[B, L]."""
+        examples = len(lists.starts) - 1
+        packed = np.zeros((examples, self._tables), dtype=np.uint32)
+        for size, n_hashes, positions, key in self._windows:
+            codes = np.empty((examples, n_hashes), dtype=np.int32)
+            winner_codes(*lists, positions, size, key, balanced_bounds(lists.starts, 1), codes)
+            for column in np.split(codes, n_hashes // self._tables, axis=1):
+                packed = (packed << np.uint32(size.bit_length() - 1)) | column.astype(np.uint32)
+            read = len(lists.nodes) * len(positions)
+            work.add(phase, 0, 0, 12 * read + 4 * codes.size)
+        return packed
+
+
+def _listed(rows: Rows) -> Lists:
+    """The non-zero entries of rows."""
+    examples, nodes = np.nonzero(rows)
+    starts = np.searchsorted(examples, np.arange(len(rows) + 1)).astype(np.int64)
+    return Lists(starts, nodes.astype(np.int32), np.ascontiguousarray(rows[examples, nodes]))

@@ -1,0 +1,67 @@
+"""Winner-take-all codes of sparse vectors, densified."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from lshexp.kernels.rng import mix
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def winner_codes(starts, nodes, values, positions, window, key, bounds, codes):
+    """Position of the largest value in each window of inputs, for each example.
+
+    Each of R random orders of the inputs is cut into whole windows, which are the hashes, G of them. An input
+    that is not listed, zero or NaN is absent. A window with nobody in it borrows the code of the next window
+    that has somebody, from a random one on; an example with nobody at all has codes 0. The first of equal
+    values wins (Chen and Shrivastava, "Densified winner take all (WTA) hashing for sparse datasets", 2018).
+
+    Parameters
+    ----------
+    starts : int64[B + 1]; nodes : int32[Q]; values : float32[Q]
+    positions : int32[R, D]         place of each input in each order
+    window : int                    inputs a window, W; D // W windows an order, one if D < W
+    key : uint64                    seeds where borrowing starts
+    bounds : int64[C + 1]           chunks of examples
+    codes : int32[B, G], out        0..W-1; G <= R * windows an order
+
+    Cost: Q * R comparisons and no multiplication.
+    """
+    n_hashes = codes.shape[1]
+    n_orders, fan_in = positions.shape
+    per_order = max(1, fan_in // window)
+    for c in prange(len(bounds) - 1):
+        best = np.empty(n_hashes, dtype=np.float32)
+        for b in range(bounds[c], bounds[c + 1]):
+            own = codes[b]
+            own[:] = -1
+            for order in range(n_orders):
+                place = positions[order]
+                for at in range(starts[b], starts[b + 1]):
+                    value = values[at]
+                    w, slot = divmod(place[nodes[at]], window)
+                    g = order * per_order + w
+                    if w >= per_order or g >= n_hashes or value == 0 or np.isnan(value):
+                        continue
+                    if own[g] < 0 or value > best[g] or (value == best[g] and slot < own[g]):
+                        own[g] = slot
+                        best[g] = value
+            _densify(own, key)
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _densify(codes, key):
+    """Fill the codes that are -1 from others, or all with 0 where there are no others."""
+    n = len(codes)
+    filled = codes >= 0
+    if not filled.any():
+        codes[:] = 0
+        return
+    for g in range(n):
+        if filled[g]:
+            continue
+        donor = np.int64(mix(key, g) % np.uint64(n))
+        while not filled[donor]:
+            donor = (donor + 1) % n
+        codes[g] = codes[donor]
