@@ -23,6 +23,8 @@ from lshexp.streams import stream_key
 MOST_DERIVED_BITS = 12
 SPARSE_FACTOR = 2.4
 
+DEFAULT_HASH: Mapping[str, Any] = {"name": "sketch"}
+
 # What each preset differs in from the defaults of the fields below, which are the preset `lshexp`.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "lshexp": {},
@@ -73,11 +75,11 @@ class Lsh(Method):
     often. Steps of plain SGD are linear in the inputs, so a family that can `follow`s them exactly from
     numbers at hand; then ranking is never stale, and rehashing need not read the weights. `bucket_cap` reads
     at most so many nodes of one bucket. `preset` names a set of defaults: `paper`, `authors_code` or
-    `lshexp`; options given beside it win.
+    `lshexp`; options given beside it win, and a `hash` without a name keeps the preset's family.
     """
 
     preset: Literal["lshexp", "paper", "authors_code"] = "lshexp"
-    hash: dict[str, Any] = Field(default_factory=lambda: {"name": "sketch"}, validate_default=True)
+    hash: dict[str, Any] = Field(default_factory=lambda: dict(DEFAULT_HASH), validate_default=True)
     K: int | None = Field(default=None, ge=1, le=24)
     L: int = Field(default=50, ge=1, le=10_000)
     probes: int = Field(default=1, ge=1, le=1024)
@@ -95,9 +97,13 @@ class Lsh(Method):
     @model_validator(mode="before")
     @classmethod
     def _apply_preset(cls, options: Any) -> Any:
-        if isinstance(options, dict) and isinstance(options.get("preset", "lshexp"), str):
-            return {**PRESETS.get(options.get("preset", "lshexp"), {}), **options}
-        return options
+        if not (isinstance(options, dict) and isinstance(options.get("preset", "lshexp"), str)):
+            return options
+        preset = PRESETS.get(options.get("preset", "lshexp"), {})
+        family = options.get("hash")
+        if isinstance(family, dict) and "name" not in family:  # options of the preset's own family
+            options = {**options, "hash": {**preset.get("hash", DEFAULT_HASH), **family}}
+        return {**preset, **options}
 
     @field_validator("hash", mode="before")
     @classmethod
