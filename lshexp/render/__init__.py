@@ -5,8 +5,20 @@ Data goes to stdout, everything else to stderr; what is not a terminal gets no c
 
 from lshexp.render.comparison import comparison
 from lshexp.render.errors import fail
+from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
 from lshexp.render.progress import label, outcome, watch
 from lshexp.render.sweep import plan, summary
 
-__all__ = ["comparison", "environment", "fail", "label", "listing", "outcome", "plan", "summary", "watch"]
+__all__ = [
+    "comparison",
+    "drawn",
+    "environment",
+    "fail",
+    "label",
+    "listing",
+    "outcome",
+    "plan",
+    "summary",
+    "watch",
+]

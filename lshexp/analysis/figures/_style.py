@@ -1,0 +1,101 @@
+"""The look that all figures share: safe for the colour-blind, told apart in grey, always the same bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito, "Color universal design" (2008), the yellow left out
+COLOURS = {
+    "lsh lshexp": "#0072B2",
+    "lsh authors_code": "#56B4E9",
+    "lsh paper": "#D55E00",
+    "winner_take_all": "#009E73",
+    "adaptive_dropout": "#CC79A7",
+    "dropout": "#E69F00",
+    "dense": "#000000",
+}
+MARKERS = {
+    "lsh lshexp": "o",
+    "lsh authors_code": "s",
+    "lsh paper": "v",
+    "winner_take_all": "^",
+    "adaptive_dropout": "D",
+    "dropout": "X",
+    "dense": "",
+}
+DASHES: dict[str, Any] = {
+    "dense": (0, (5, 2)),
+    "lsh paper": (0, (1, 1)),
+    "lsh authors_code": (0, (4, 1, 1, 1)),
+}
+RC: Any = {
+    "svg.hashsalt": "lshexp",
+    "svg.fonttype": "path",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+
+
+class Look(NamedTuple):
+    """How a line is drawn."""
+
+    color: str
+    marker: str
+    linestyle: Any
+
+
+def look(label: str) -> Look:
+    """The look of a method; methods that have none of their own are grey."""
+    known = label if label in COLOURS else label.split(" ", maxsplit=1)[0]
+    return Look(COLOURS.get(known, "#777777"), MARKERS.get(known, "P"), DASHES.get(known, "-"))
+
+
+def new_figure() -> Figure:
+    """An empty figure with the shared style; its drawer sets the size."""
+    with mpl.rc_context(RC):
+        return Figure()
+
+
+def grid(
+    figure: Figure, rows: int, columns: int, width: float = 3.2, height: float = 2.6
+) -> list[list[Axes]]:
+    """Axes in rows and columns that share their y axis within a row; sizes in inches a panel."""
+    with mpl.rc_context(RC):
+        figure.set_size_inches(0.6 + width * columns, 0.9 + height * rows)
+        axes = figure.subplots(rows, columns, squeeze=False, sharey="row")
+    return [list(row) for row in axes]
+
+
+def legend(figure: Figure, axes: list[Axes]) -> None:
+    """One legend for all panels, below them, each label once."""
+    entries: dict[Any, Any] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="outside lower center",
+        ncols=max(1, int(figure.get_figwidth() / 1.7)),
+    )
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The figure as bytes, without date or version."""
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    with mpl.rc_context(RC):
+        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    return buffer.getvalue()

@@ -1,0 +1,33 @@
+"""`lshexp figures`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lshexp.cli._app import app
+
+
+@app.command()
+def figures(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a sweep.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="DIR", help="Where to write; by default DIR/figures."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Draw this figure alone; repeatable.")
+    ] = None,
+) -> None:
+    """Draw the figures of a sweep: SVG, PNG, and the CSV slice each was drawn from.
+
+    A figure whose numbers the sweep does not have is left out.
+
+    Example: lshexp figures results/headline
+    """
+    from lshexp import render
+    from lshexp.analysis.figures import draw_figures
+
+    render.drawn(draw_figures(folder, out, only))
