@@ -94,7 +94,9 @@ def test_the_slice_holds_means_and_ranges_of_what_was_run(tmp_path):
     folder = results_of(tmp_path, SWEEP)
     drawn = draw_figures(folder, tmp_path / "elsewhere", ["accuracy_vs_depth"])[0]
     frame = pd.read_csv(io.BytesIO(next(path for path in drawn.files if path.suffix == ".csv").read_bytes()))
-    row = frame[(frame["label"] == "lsh paper") & (frame["layers"] == 2) & (frame["active_pct"] == 25)].iloc[0]
+    row = frame[(frame["label"] == "lsh paper") & (frame["layers"] == 2) & (frame["active_pct"] == 25)].iloc[
+        0
+    ]
     assert (row["low"], row["high"], row["runs"]) == (92.25, 93.25, 2)
     assert row["mean"] == pytest.approx(92.75)
 

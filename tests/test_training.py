@@ -8,7 +8,9 @@ from small_networks import data, network, train
 
 from lshexp.errors import ConfigError
 from lshexp.methods._base import Batch
-from lshexp.training.trainer import using_threads
+from lshexp.registry import build
+from lshexp.spec import RunSpec
+from lshexp.training.trainer import run, using_threads
 
 METHODS = {
     "dense": ("dense", {}),
@@ -193,3 +195,24 @@ def test_coordinates_followed_through_sgd_are_those_of_the_weights(offset):
             hasher.hash_nodes(layer.weights, layer.bias, np.arange(40, dtype=np.int32), layer.work)
             np.testing.assert_allclose(followed, hasher.coordinates, rtol=1e-4, atol=1e-4)
             assert recorder.selector._seen == 180
+
+
+def test_lsh_keeps_up_with_the_exact_winners():
+    """A small twin of the headline: fails when tables, sketch or exact look degrade to chance."""
+    dataset = {"train": 1500, "test": 500}
+    common = {
+        "dataset": "rectangles", "dataset_options": dataset, "hidden": [300, 300, 300], "active_pct": 5.0,
+        "epochs": 4, "batch": 32, "lr": 0.01, "probe": 0.2,
+    }  # fmt: skip
+    lsh = run(RunSpec(method="lsh", method_options=build("method", "lsh").model_dump(), **common))
+    exact = run(RunSpec(method="winner_take_all", method_options={"over": "example"}, **common))
+    chance = run(RunSpec(method="dropout", **common))
+    accuracy = {
+        name: r.epochs[-1].test_acc_pct for name, r in (("lsh", lsh), ("exact", exact), ("no", chance))
+    }
+    assert accuracy["lsh"] > accuracy["exact"] - 4, accuracy
+    assert accuracy["lsh"] > accuracy["no"] + 15, accuracy
+    last = [row for row in lsh.selection if row.epoch == 4]
+    assert min(row.recall_pct for row in last) > 60, last
+    counted = sum(row.mults for row in lsh.work) / lsh.mults_dense
+    assert counted < 0.12, counted
