@@ -13,6 +13,7 @@ from lshexp.streams import stream_key
 
 Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum"]
 Update = Literal["batch"]
+Input = Literal["rows", "lists"]  # how the first layer reads an example: every feature, or the non-zero ones
 Width = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
@@ -30,7 +31,7 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 KERNEL_REVISION = 1
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
-ADDED_LATER = ("probe",)
+ADDED_LATER = ("probe", "input")
 
 
 class RunSpec(BaseModel):
@@ -54,6 +55,7 @@ class RunSpec(BaseModel):
     epochs: int = Field(default=3, ge=1)
     average_from: int | None = Field(default=None, ge=1)
     probe: Share = 0.0
+    input: Input = "rows"
     threads: int = Field(default=1, ge=1)
     update: Update = "batch"
     seed: int = Field(default=2017, ge=0)

@@ -69,10 +69,10 @@ METHODS = {
 }
 
 
-def run_pair(method, options, active_pct, optimizer="adagrad", hidden=(16, 24)):
+def run_pair(method, options, active_pct, optimizer="adagrad", hidden=(16, 24), **more):
     """Train the real network and its twin on the same two-and-a-bit batches; return both."""
     x, y = data(15)
-    spec = {"optimizer": optimizer, "momentum": 0.5, "active_pct": active_pct, "hidden": list(hidden)}
+    spec = {"optimizer": optimizer, "momentum": 0.5, "active_pct": active_pct, "hidden": list(hidden)} | more
     with network(method, options, **spec) as net:
         twin = counting.Twin([layer.weights for layer in net.layers], optimizer, 0.05, 0.5)
         selection = SelectionTwin(method, net, twin)
@@ -322,6 +322,17 @@ class SelectionTwin:
 def test_mults_and_adds_are_exact(name):
     method, options, active_pct, *optimizer = METHODS[name]
     net, twin = run_pair(method, options, active_pct, *optimizer)
+    for index, layer in enumerate(net.layers):
+        for phase in PHASES:
+            tally = layer.work.tally(phase)
+            at = (index, phase)
+            assert (tally.mults, tally.adds) == (twin.meter.mults[at], twin.meter.adds[at]), at
+
+
+@pytest.mark.parametrize("name", ["dropout", "winner_take_all example", "lsh", "lsh following", "lsh paper"])
+def test_listed_inputs_are_counted_exactly(name):
+    method, options, active_pct, *optimizer = METHODS[name]
+    net, twin = run_pair(method, options, active_pct, *optimizer, input="lists")
     for index, layer in enumerate(net.layers):
         for phase in PHASES:
             tally = layer.work.tally(phase)

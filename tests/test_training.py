@@ -207,12 +207,10 @@ def test_lsh_keeps_up_with_the_exact_winners():
     lsh = run(RunSpec(method="lsh", method_options=build("method", "lsh").model_dump(), **common))
     exact = run(RunSpec(method="winner_take_all", method_options={"over": "example"}, **common))
     chance = run(RunSpec(method="dropout", **common))
-    accuracy = {
-        name: r.epochs[-1].test_acc_pct for name, r in (("lsh", lsh), ("exact", exact), ("no", chance))
-    }
-    assert accuracy["lsh"] > accuracy["exact"] - 4, accuracy
-    assert accuracy["lsh"] > accuracy["no"] + 15, accuracy
+    found, wanted, drawn = (result.epochs[-1].test_acc_pct for result in (lsh, exact, chance))
+    assert found > wanted - 4
+    assert found > drawn + 20
     last = [row for row in lsh.selection if row.epoch == 4]
     assert min(row.recall_pct for row in last) > 60, last
     counted = sum(row.mults for row in lsh.work) / lsh.mults_dense
-    assert counted < 0.12, counted
+    assert counted < 0.15

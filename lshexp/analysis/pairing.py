@@ -48,7 +48,12 @@ class Configuration:
 
 def setting_columns(runs: pd.DataFrame) -> list[str]:
     """Columns that say what was asked of a run, in the order of the table."""
-    fixed = {column.name for column in RUN_IDENTITY} - NOT_SETTINGS | {*SIZES, "momentum", "average_from"}
+    fixed = {column.name for column in RUN_IDENTITY} - NOT_SETTINGS | {
+        *SIZES,
+        "momentum",
+        "average_from",
+        "input",
+    }
     return [name for name in runs.columns if name in fixed or name.startswith(("p_", "dataset_"))]
 
 

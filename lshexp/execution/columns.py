@@ -188,6 +188,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("validation_examples", "int"),
     _spec("average_from", "int"),
     _spec("probe", "float"),
+    _spec("input", "category"),
     Column(
         "active_by_layer_pct", "text", lambda row: row.measured(joined(row.record.result.active_by_layer_pct))
     ),

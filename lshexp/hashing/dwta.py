@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from lshexp.hashing._base import Codes, Hasher, HashFamily, Query, Rows, Signal
-from lshexp.kernels.ragged import Lists, balanced_bounds
+from lshexp.kernels.ragged import Lists, balanced_bounds, listed
 from lshexp.kernels.winners import winner_codes
 from lshexp.registry import register
 from lshexp.streams import stream, stream_key
@@ -71,10 +71,10 @@ class _Winners(Hasher):
     def hash_nodes(
         self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
     ) -> Codes:
-        return self._codes(_listed(weights[ids]), work, "rebuild")
+        return self._codes(listed(weights[ids]), work, "rebuild")
 
     def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
-        lists = inputs if isinstance(inputs, Lists) else _listed(inputs)
+        lists = inputs if isinstance(inputs, Lists) else listed(inputs)
         codes = self._codes(lists, work, "select")
         return Query(codes, np.empty((*codes.shape, 0), dtype=np.float32))
 
@@ -90,10 +90,3 @@ class _Winners(Hasher):
             read = len(lists.nodes) * len(positions)
             work.add(phase, 0, 0, 12 * read + 4 * codes.size)
         return packed
-
-
-def _listed(rows: Rows) -> Lists:
-    """The non-zero entries of rows."""
-    examples, nodes = np.nonzero(rows)
-    starts = np.searchsorted(examples, np.arange(len(rows) + 1)).astype(np.int64)
-    return Lists(starts, nodes.astype(np.int32), np.ascontiguousarray(rows[examples, nodes]))

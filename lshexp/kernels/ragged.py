@@ -38,6 +38,13 @@ def even_bounds(items: int, chunks: int) -> NDArray[np.int64]:
     return np.arange(chunks + 1, dtype=np.int64) * items // chunks
 
 
+def listed(rows: NDArray[np.float32]) -> Lists:
+    """List the entries of float32[B, D] that are not zero."""
+    examples, nodes = np.nonzero(rows)
+    starts = np.searchsorted(examples, np.arange(len(rows) + 1)).astype(np.int64)
+    return Lists(starts, nodes.astype(np.int32), np.ascontiguousarray(rows[examples, nodes]))
+
+
 def balanced_bounds(starts: NDArray[np.int64], chunks: int) -> NDArray[np.int64]:
     """Split len(starts) - 1 items into `chunks` runs of about equal work.
 

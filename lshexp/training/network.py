@@ -22,6 +22,7 @@ from lshexp.kernels.ragged import (
     even_bounds,
     gather_rows,
     keep_positive,
+    listed,
     scatter_rows,
 )
 from lshexp.methods._base import Batch, Method, Selection, Selector, Step
@@ -89,6 +90,8 @@ class Network:
             method.selector(layer, share, stream_key(key, "method", index))
             for index, layer in enumerate(self.hidden)
         ]
+        # a method that computes every node has BLAS read every feature
+        self._lists_input = spec.input == "lists" and method.uses_active_pct
         self._threads = spec.threads
         self.select_s = 0.0  # seconds spent choosing nodes in training
 
@@ -117,7 +120,7 @@ class Network:
         """One step on a mini-batch: select, forward, backward and update, layer by layer."""
         tapes: list[_Tape] = []
         selected: list[int] = []
-        signal: Signal = x
+        signal: Signal = listed(x) if self._lists_input else x
         for layer, selector in zip(self.hidden, self.selectors, strict=True):
             started = time.perf_counter()
             selection = selector.select(signal, batch)
@@ -135,7 +138,7 @@ class Network:
     def predict(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
         selected: list[int] = []
-        signal: Signal = x
+        signal: Signal = listed(x) if self._lists_input else x
         with self._uncounted():
             for layer, selector in zip(self.hidden, self.selectors, strict=True):
                 selection = selector.select(signal, batch)
@@ -148,7 +151,7 @@ class Network:
     def watch(self, x: Matrix, batch: Batch, look: Callable[[View], Seen]) -> list[Seen]:
         """Show each hidden layer, with all its pre-activations, to `look`; no work is counted."""
         seen: list[Seen] = []
-        signal: Signal = x
+        signal: Signal = listed(x) if self._lists_input else x
         with self._uncounted():
             for layer, selector in zip(self.hidden, self.selectors, strict=True):
                 selection = selector.select(signal, batch)
