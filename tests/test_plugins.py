@@ -195,6 +195,22 @@ def test_sketch_finds_the_principal_directions_and_scores_by_them(listed):
     np.testing.assert_allclose(scores, x @ weights.T + bias, rtol=1e-3, atol=1e-2)
 
 
+def test_sketch_collides_by_the_angle_of_its_hashed_coordinates():
+    random = np.random.default_rng(6)
+    x = (random.standard_normal((200, 20)) * np.linspace(3, 0.1, 20) + 1).astype(np.float32)
+    weights = random.standard_normal((15, 20)).astype(np.float32)
+    bias = random.standard_normal(15).astype(np.float32)
+    hasher = registry.build("hash", "sketch", {"dims": 4, "rank_dims": 9}).draw(1, 4000, 15, 20, key=2)
+    work = LayerWork()
+    hasher.learn(x, work)
+    codes = hasher.hash_nodes(weights, bias, np.arange(15, dtype=np.int32), work)
+    query = hasher.hash_inputs(x[:1], work)
+    hashed = [0, 1, 2, 3, 9]  # the leading directions and the offset
+    expected = 1 - angles(hasher.coordinates[:, hashed], query.coordinates[0, hashed]) / np.pi
+    rate = (codes == query.codes).mean(axis=1)
+    assert np.abs(rate - expected).max() < 5 * 0.5 / np.sqrt(4000)
+
+
 def test_a_method_is_one_file(tmp_path):
     """The recipe in CONTRIBUTING, followed to the letter: its file is dropped in and a sweep uses it."""
     recipe = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
