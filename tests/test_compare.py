@@ -58,7 +58,33 @@ def test_differences_are_paired_and_ratios_relative_to_the_baseline(tmp_path):
     )
     assert lsh["energy_ratio"] == pytest.approx(0.05) and lsh["time_ratio"] == pytest.approx(1)
     assert dense["is_baseline"] and dense["difference"] == 0 and dense["energy_ratio"] == 1
-    assert frame.attrs["notes"] == []
+    assert frame.attrs["notes"] == [
+        "3 pairs of runs can give no p below 0.25; 6 seeds or more (--repeats) let the test decide"
+    ]
+    # differences that are all the same leave an interval of no width
+    assert (lsh["ci_low"], lsh["ci_high"]) == pytest.approx((-0.5, -0.5))
+    assert (lsh["p"], lsh["verdict"], lsh["non_inferior"]) == (0.25, "equivalent", True)
+    assert pd.isna(dense["verdict"]) and pd.isna(dense["ci_low"])
+
+
+def test_the_margin_and_the_metrics_direction_decide_the_verdict(tmp_path):
+    found = results(tmp_path, sweep_of(repeats=3).runs)
+    assert row(lshexp.compare(found, margin=0.3), method="lsh")["verdict"] == "worse"
+    fewer = row(lshexp.compare(found, metric="mults_pct_of_dense", margin=1.0), method="lsh")
+    assert (fewer["difference"], fewer["verdict"]) == (pytest.approx(-95), "better")
+    with pytest.raises(ConfigError, match="margin: 0 is not above zero"):
+        lshexp.compare(found, margin=0)
+
+
+@pytest.mark.parametrize(
+    "column, what", [("init_hash", "initial weights"), ("order_hash", "order of examples")]
+)
+def test_runs_that_did_not_begin_alike_are_no_pairs(tmp_path, column, what):
+    runs = results(tmp_path, sweep_of(repeats=3).runs).runs
+    odd = runs.index[(runs["method"] == "lsh") & (runs["repeat"] == 1)][0]
+    runs.loc[odd, column] = "another"
+    with pytest.raises(ConfigError, match=f"runs {runs.loc[odd, 'run_id']} and .* their {what} differ"):
+        lshexp.compare(runs)
 
 
 def test_pairing_uses_only_seeds_that_both_have(tmp_path):
@@ -101,7 +127,9 @@ def test_each_network_has_its_own_baseline(tmp_path):
     frame = lshexp.compare(results(tmp_path, [*runs, spec("lsh", 0, 5.0, hidden=[8])]))
     assert row(frame, method="lsh", hidden="4-4")["pairs"] == 1
     assert row(frame, method="lsh", hidden="8")["pairs"] == 0
-    assert len(frame.attrs["notes"]) == 1 and "toy 8:" in frame.attrs["notes"][0]
+    missing, few = frame.attrs["notes"]
+    assert "toy 8:" in missing
+    assert few.startswith("1 pair of runs can give no interval and no verdict")
 
 
 def test_other_data_is_no_baseline(tmp_path):

@@ -25,14 +25,16 @@ from lshexp.analysis.pairing import (
     telling_apart,
 )
 from lshexp.analysis.results import Results, read_runs
+from lshexp.analysis.statistics import Interval, holm, interval, non_inferior, sign_flip_p, verdict
 from lshexp.errors import ConfigError, Problem
 from lshexp.registry import suggest
 
 Source = pd.DataFrame | Results | str | Path
+FEWEST_FOR_A_TEST = 6  # sign flips of six differences can reach p = 0.03
 MEANS = ("active_pct_achieved", "mults_pct_of_dense", "mults_pct_of_dense_paper")
 SUMMARY = (
-    "is_baseline", "runs", "failed", "diverged", "metric", "mean", "sd", "pairs", "difference", *MEANS,
-    "energy_ratio", "time_ratio",
+    "is_baseline", "runs", "failed", "diverged", "metric", "mean", "sd", "pairs", "difference", "ci_low",
+    "ci_high", "p", "verdict", "non_inferior", *MEANS, "energy_ratio", "time_ratio",
 )  # fmt: skip
 
 
@@ -40,6 +42,7 @@ def compare(
     source: Source | list[Source],
     baseline: str | Mapping[str, object] = "dense",
     metric: str = "test_acc_pct",
+    margin: float = 1.0,
 ) -> pd.DataFrame:
     """Compare configurations with a baseline; one row for each dataset, network, method and setting.
 
@@ -48,28 +51,38 @@ def compare(
 
     Columns: dataset, hidden, method, active_pct and whatever else tells rows apart; `runs`, of which
     `failed` and `diverged` enter no mean; the `metric` with its `mean` and `sd`; `difference` to the
-    baseline in the metric's own unit over `pairs` of runs; the means of active_pct_achieved,
+    baseline in the metric's own unit over `pairs` of runs, with the 95 % interval `ci_low` to `ci_high` and
+    the sign-flip `p` (Holm's correction over all rows); the `verdict` (better, worse, equivalent within
+    `margin`, undetermined) and whether it is `non_inferior`, no worse than by `margin`, all as
+    `lshexp.analysis.statistics` defines them; the means of active_pct_achieved,
     mults_pct_of_dense and mults_pct_of_dense_paper; `energy_ratio` and, where both times are valid,
     `time_ratio` (train_s) to the baseline. Missing means that it was not measured or has no baseline;
     `.attrs["notes"]` is a list of sentences that say which and why.
 
-    Raises StoreError for results that cannot be read, ConfigError for an unknown metric or baseline setting.
+    Raises StoreError for results that cannot be read, ConfigError for an unknown metric or baseline setting,
+    for a margin that is not above zero, and for pairs that began from other weights or saw another order.
     """
     sources: list[Source] = source if isinstance(source, list) else [source]
     runs, notes = _once(pd.concat([_runs_of(one) for one in sources], ignore_index=True))
     _check_metric(runs, metric)
+    if not margin > 0:
+        raise ConfigError([Problem(("margin",), f"{margin} is not above zero")])
     configs = configurations(runs)
     notes += match_baselines(configs, baseline_settings(baseline, setting_columns(runs)))
     notes += [] if runs[metric].notna().any() else [f"no run has a {metric}"]
     leading = [*NETWORK, "method", "active_pct"]
     shown = [*leading, *(name for name in _varying(configs) if name not in leading)]
-    rows = [{name: config.settings[name] for name in shown} | _summary(config, metric) for config in configs]
+    rows = [
+        {name: config.settings[name] for name in shown} | _summary(config, metric, margin)
+        for config in configs
+    ]
     frame = pd.DataFrame(rows, columns=[*shown, *SUMMARY])
     order = [*NETWORK, "is_baseline", "method", "active_pct"]
     frame = frame.sort_values(
         order, ascending=[True, True, False, True, True], kind="stable", ignore_index=True
     )
-    frame.attrs["notes"] = notes
+    frame["p"] = holm([None if pd.isna(p) else p for p in frame["p"]])
+    frame.attrs["notes"] = notes + _too_few(frame)
     return frame
 
 
@@ -111,12 +124,30 @@ def _varying(configs: list[Configuration]) -> list[str]:
     return [name for name in configs[0].settings if name in names] if configs else []
 
 
-def _summary(config: Configuration, metric: str) -> dict[str, object]:
+def _too_few(frame: pd.DataFrame) -> list[str]:
+    """Say it when there are too few seeds for a test to find anything."""
+    pairs = frame.loc[~frame["is_baseline"].astype(bool) & (frame["pairs"] > 0), "pairs"]
+    if pairs.empty or pairs.min() >= FEWEST_FOR_A_TEST:
+        return []
+    least = int(pairs.min())
+    told = "no interval and no verdict" if least < 2 else f"no p below {2.0 ** (1 - least):g}"
+    return [
+        f"{least} {'pair' if least == 1 else 'pairs'} of runs can give {told}; "
+        f"{FEWEST_FOR_A_TEST} seeds or more (--repeats) let the test decide"
+    ]
+
+
+def _summary(config: Configuration, metric: str, margin: float) -> dict[str, object]:
     """The numbers of one row."""
     ok = config.ok
     counts = config.runs["status"].value_counts()
     pairs = _pairs(config)
     measured = pairs[pairs[metric].notna() & pairs[f"{metric}_base"].notna()]
+    differences = (measured[metric] - measured[f"{metric}_base"]).to_numpy(dtype=float)
+    if config.is_baseline:
+        differences = differences[:0]  # of itself there is nothing to tell
+    found = interval(differences)
+    gain = found if metric.endswith("acc_pct") or found is None else Interval(-found.high, -found.low, "")
     timed = pairs[(pairs["timing_valid"] & pairs["timing_valid_base"]).fillna(False).astype(bool)]
     return {
         "is_baseline": config.is_baseline,
@@ -128,6 +159,11 @@ def _summary(config: Configuration, metric: str) -> dict[str, object]:
         "sd": _number(ok[metric].std()),
         "pairs": len(measured),
         "difference": _number((measured[metric] - measured[f"{metric}_base"]).mean()),
+        "ci_low": found.low if found else None,
+        "ci_high": found.high if found else None,
+        "p": sign_flip_p(differences) if found else None,
+        "verdict": verdict(gain, margin) if found else None,
+        "non_inferior": non_inferior(gain, margin),
         **{name: _number(ok[name].mean()) for name in MEANS},
         "energy_ratio": _ratio(pairs, "energy_proxy_j"),
         "time_ratio": _ratio(timed, "train_s"),
@@ -137,7 +173,23 @@ def _summary(config: Configuration, metric: str) -> dict[str, object]:
 def _pairs(config: Configuration) -> pd.DataFrame:
     """Ok runs beside the baseline's ok run of the same seed and repeat, whose columns end in `_base`."""
     base = config.baseline.ok if config.baseline is not None else config.ok.iloc[:0]
-    return config.ok.merge(base, on=PAIR, suffixes=("", "_base"))
+    pairs = config.ok.merge(base, on=PAIR, suffixes=("", "_base"))
+    _check_pairs(pairs)
+    return pairs
+
+
+def _check_pairs(pairs: pd.DataFrame) -> None:
+    """Refuse pairs that did not begin alike: their difference would not be the method's."""
+    other_start = pairs["init_hash"] != pairs["init_hash_base"]
+    same_length = pairs["epochs"] == pairs["epochs_base"]
+    other_order = same_length & (pairs["order_hash"] != pairs["order_hash_base"])
+    for what, rows in (("initial weights", other_start), ("order of examples", other_order)):
+        odd = pairs[rows.fillna(False).astype(bool)]
+        if len(odd):
+            ids = ", ".join(f"{a} and {b}" for a, b in zip(odd["run_id"], odd["run_id_base"], strict=True))
+            raise ConfigError(
+                [Problem((), f"runs {ids} are no pairs: their {what} differ; run one of them again")]
+            )
 
 
 def _ratio(pairs: pd.DataFrame, column: str) -> float:

@@ -19,15 +19,19 @@ def compare(
         str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
     ] = "dense",
     metric: Annotated[str, typer.Option(help="Column of runs.csv to compare.")] = "test_acc_pct",
+    margin: Annotated[
+        float, typer.Option(help="How much worse is no worse, in the metric's unit, for the verdict.")
+    ] = 1.0,
     form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.table,
 ) -> None:
     """Compare configurations with a baseline: accuracy, active nodes, multiplications, energy, time.
 
     Means are over repeats; differences and ratios are over pairs of runs with the same seed and repeat.
+    With two pairs or more, differences have a 95 % interval and a verdict at the margin.
 
     Example: lshexp compare results/mnist --format md
     """
     from lshexp import render
     from lshexp.analysis.compare import compare as compare_runs
 
-    render.comparison(compare_runs(list(paths), baseline, metric), form.value)
+    render.comparison(compare_runs(list(paths), baseline, metric, margin), form.value)

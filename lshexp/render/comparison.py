@@ -53,6 +53,8 @@ def _shown(name: str, part: pd.DataFrame) -> bool:
         return False
     if name in ("failed", "diverged"):
         return bool(part[name].any())
+    if name == "non_inferior":
+        return False  # the interval shows it; csv and json carry it
     if name in ("sd", "pairs"):
         return bool((part["runs"] > 1).any())
     if name.startswith(("p_", "dataset_")):
@@ -65,6 +67,8 @@ def _cell(name: str, value: Any, form: str) -> str:
         return "" if form == "md" else "-"
     if isinstance(value, bool | int) or name in ("active_pct", "lr") or isinstance(value, str):
         return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and name in ("difference", "ci_low", "ci_high"):
+        return f"{value:+.2f}"
     if isinstance(value, float):
-        return f"{value:+.2f}" if name == "difference" else f"{value:.3f}" if value < 1 else f"{value:.2f}"
+        return f"{value:.3f}" if value < 1 else f"{value:.2f}"
     return str(value)
