@@ -74,7 +74,10 @@ def results_of(tmp_path, text):
 
 @pytest.mark.parametrize(
     "text, drawn",
-    [(SWEEP, {"accuracy_vs_active", "accuracy_vs_depth"}), (ABLATION, {"ablation", "selection_quality"})],
+    [
+        (SWEEP, {"accuracy_vs_active", "accuracy_vs_depth", "accuracy_vs_mults"}),
+        (ABLATION, {"ablation", "accuracy_vs_mults", "mults_by_phase", "selection_quality"}),
+    ],
 )
 def test_figures_are_drawn_where_there_is_something_to_draw(tmp_path, text, drawn):
     folder = results_of(tmp_path, text)

@@ -1,0 +1,65 @@
+"""Test accuracy against counted multiplications; the line joins what nothing else beats on both.
+
+Drawn where a sweep has several configurations; labels are shares of active nodes.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lshexp.analysis.figures import _style
+from lshexp.analysis.figures._frames import ok_runs, panels
+from lshexp.analysis.results import Results
+
+FEWEST = 4
+
+
+def tidy(results: Results) -> pd.DataFrame:
+    """Means over repeats by configuration, and whether it is on the Pareto front of its network."""
+    runs = ok_runs(results.runs)
+    options = [str(name) for name in runs if str(name).startswith("p_")]
+    keys = ["dataset", "hidden", "label", "active_pct", "lr", "optimizer", *options]
+    groups = runs.groupby(keys, observed=True, dropna=False, sort=False)
+    frame = groups[["test_acc_pct", "mults_pct_of_dense"]].mean().reset_index()
+    frame = frame[["dataset", "hidden", "label", "active_pct", "test_acc_pct", "mults_pct_of_dense"]].dropna()
+    parts = frame.groupby(["dataset", "hidden"], observed=True, sort=False)
+    frame["on_front"] = False
+    for _, part in parts:
+        frame.loc[part.index, "on_front"] = [
+            not (
+                (part["test_acc_pct"] >= row["test_acc_pct"])
+                & (part["mults_pct_of_dense"] <= row["mults_pct_of_dense"])
+                & (part.index != index)
+            ).any()
+            for index, row in part.iterrows()
+        ]
+    return frame.reset_index(drop=True) if len(frame) >= FEWEST * max(1, len(parts)) else frame.iloc[:0]
+
+
+def draw(frame: pd.DataFrame, figure: Figure) -> None:
+    """A panel for each dataset and network; accuracies far below the best are left out of view."""
+    places = frame[["dataset", "hidden"]].drop_duplicates().to_numpy().tolist()
+    axes = _style.grid(figure, 1, len(places), width=3.6, height=3.0)[0]
+    for axis, (dataset, hidden) in zip(axes, places, strict=True):
+        part = frame[(frame["dataset"] == dataset) & (frame["hidden"] == hidden)]
+        for label in panels(part, "label"):
+            points = part[part["label"] == label]
+            look = _style.look(label)
+            axis.plot(
+                points["mults_pct_of_dense"], points["test_acc_pct"], linestyle="", color=look.color,
+                marker=look.marker or "*", label=label,
+            )  # fmt: skip
+        front = part[part["on_front"]].sort_values("mults_pct_of_dense")
+        axis.plot(
+            front["mults_pct_of_dense"], front["test_acc_pct"], color="#999999", linewidth=0.8, zorder=0
+        )
+        for share, x, y in zip(
+            front["active_pct"], front["mults_pct_of_dense"], front["test_acc_pct"], strict=True
+        ):
+            axis.annotate(f"{share:g} %", (x, y), textcoords="offset points", xytext=(4, -9), fontsize=7)
+        axis.set_xscale("log")
+        axis.set_title(f"{dataset}, {hidden.count('-') + 1} hidden")
+        axis.set_xlabel("multiplications (% of dense, log scale)")
+    axes[0].set_ylabel("test accuracy (%)")
+    _style.legend(figure, axes)
