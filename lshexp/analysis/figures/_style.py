@@ -88,6 +88,7 @@ def legend(figure: Figure, axes: list[Axes]) -> None:
         entries.values(),
         entries.keys(),
         loc="outside lower center",
+        frameon=False,
         ncols=max(1, int(figure.get_figwidth() / 1.7)),
     )
 
