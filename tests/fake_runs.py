@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,9 @@ import numpy as np
 
 from lshexp import registry
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits
+from lshexp.execution.executors.local import Local
 from lshexp.execution.sweep import run_sweep
+from lshexp.execution.worker import RunFunction
 from lshexp.spec import RunSpec
 from lshexp.training.result import EpochRow, Progress, Reporter, RunResult, WorkRow
 
@@ -45,6 +50,7 @@ class FakeSweep:
     name: str = "fake"
     baseline: Mapping[str, object] = field(default_factory=lambda: {"method": "dense"})
     merged: int = 0
+    timeout_s: float | None = None
 
 
 def spec(method: str = "dense", repeat: int = 0, active_pct: float = 100.0, **changes: Any) -> RunSpec:
@@ -117,18 +123,55 @@ def fake_run(run: RunSpec, report: Reporter | None = None, **changes: Any) -> Ru
     return RunResult(**{**values, **changes})
 
 
-def main() -> None:
-    """Drive a sweep of slow runs in a process of its own: fake_runs.py OUT RUNS SECONDS."""
-    out, runs, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    registry._entries["dataset"]["toy"] = Toy
+def unless_dense(misdeed: Callable[[RunSpec], object]) -> RunFunction:
+    """A run that does something before it ends, if it can; dense runs end well."""
 
-    def slow_run(run: RunSpec, report: Reporter | None) -> RunResult:
-        with (out / "executed.txt").open("a") as log:
-            log.write(f"{run.repeat}\n")
-        time.sleep(seconds)
+    def run(run: RunSpec, report: Reporter | None) -> RunResult:
+        if run.method != "dense":
+            print("printed before the end", flush=True)  # noqa: T201 - into the log of the run
+            if report:
+                report(Progress(1, run.epochs, 1, 2, 0.7, None))
+            misdeed(run)
         return fake_run(run, report)
 
-    run_sweep(sweep_of(["dense"], repeats=runs), out, run=slow_run)
+    return run
+
+
+def _raise(run: RunSpec) -> None:
+    raise ValueError("no good")
+
+
+def _fill_the_store(run: RunSpec) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    os.fsync = full
+
+
+raising_run = unless_dense(_raise)
+crashing_run = unless_dense(lambda run: os.kill(os.getpid(), signal.SIGSEGV))
+killed_run = unless_dense(lambda run: os.kill(os.getpid(), signal.SIGKILL))
+leaving_run = unless_dense(lambda run: os._exit(7))
+endless_run = unless_dense(lambda run: time.sleep(600))
+slow_run = unless_dense(lambda run: time.sleep(0.1))
+orphaning_run = unless_dense(lambda run: (os.kill(os.getppid(), signal.SIGKILL), time.sleep(600)))
+spoiling_run = unless_dense(_fill_the_store)
+
+
+def noted_run(run: RunSpec, report: Reporter | None) -> RunResult:
+    """Take a while, and leave a trace of having run."""
+    with Path(os.environ["EXECUTED"]).open("a") as log:
+        log.write(f"{run.repeat}\n")
+    time.sleep(float(os.environ["SECONDS"]))
+    return fake_run(run, report)
+
+
+def main() -> None:
+    """Drive a sweep of slow runs in a process of its own: fake_runs.py OUT RUNS SECONDS."""
+    out, runs, seconds = sys.argv[1:]
+    os.environ |= {"EXECUTED": str(Path(out) / "executed.txt"), "SECONDS": seconds}
+    registry._entries["dataset"]["toy"] = Toy
+    run_sweep(sweep_of(["dense"], repeats=int(runs)), out, executor=Local(runner="fake_runs:noted_run"))
 
 
 if __name__ == "__main__":

@@ -21,9 +21,10 @@ import lshexp
 from lshexp.errors import DataError, StoreError
 from lshexp.execution import atomic
 from lshexp.execution.events import Listener
-from lshexp.execution.plan import plan_sweep
+from lshexp.execution.plan import Wanted, plan_sweep
 from lshexp.execution.store import Store
-from lshexp.execution.sweep import run_sweep, without_machine_paths
+from lshexp.execution.sweep import run_sweep
+from lshexp.execution.worker import without_machine_paths
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")
 
@@ -80,7 +81,7 @@ def test_another_learning_rate_or_dataset_option_is_another_run(tmp_path):
 def test_force_runs_everything_again(tmp_path):
     run = Counting()
     run_sweep(sweep_of(), tmp_path, run=run)
-    assert run_sweep(sweep_of(), tmp_path, run=run, force=True).ran == 4
+    assert run_sweep(sweep_of(), tmp_path, run=run, wanted=Wanted(force=True)).ran == 4
     assert len(run.ran) == 8 and len(rows(tmp_path)) == 4
 
 
@@ -184,19 +185,35 @@ def test_a_killed_driver_loses_and_doubles_nothing(tmp_path):
     assert len(executed) <= 7, "at most the run that was going is done twice"
 
 
-def test_two_drivers_of_one_folder_do_not_clash(tmp_path):
+def test_two_drivers_of_one_folder_share_its_runs(tmp_path):
+    inner, outer = Counting(), []
+
+    class Impatient(Listener):
+        """Leaves rather than wait for the first driver, which is waiting for this one here."""
+
+        def run_finished(self, run, record):
+            if run.number == 4:
+                raise KeyboardInterrupt
+
     def nested(run, report):
-        with pytest.raises(StoreError, match=rf"process {os.getpid()}\) is running.*-o"):
-            run_sweep(sweep_of(), tmp_path, run=fake_run)
+        outer.append((run.method, run.repeat))
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(sweep_of(), tmp_path, run=inner, listener=Impatient())
         return fake_run(run, report)
 
-    assert run_sweep(FakeSweep([spec()]), tmp_path, run=nested).complete
+    summary = run_sweep(sweep_of(), tmp_path, run=nested)
+    assert summary.complete and summary.ran == 1 and outer == [("dense", 0)]
+    assert inner.ran == [("lsh", 0), ("dense", 1), ("lsh", 1)]
+    assert len(rows(tmp_path)) == 4
 
 
 def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     run_sweep(sweep_of(), tmp_path, run=fake_run)
     leftover = tmp_path / "fake" / "records" / ".0123456789ab.json.1.tmp"
     leftover.write_text("{")
+    run_sweep(sweep_of(), tmp_path, run=fake_run)
+    assert leftover.exists(), "its writer may still be at it"
+    os.utime(leftover, (0, 0))
     run_sweep(sweep_of(), tmp_path, run=fake_run)
     assert not leftover.exists()
 
@@ -217,7 +234,7 @@ def test_the_plan_needs_no_folder_and_makes_none(tmp_path):
     run_sweep(sweep_of(["dense"]), tmp_path / "results", run=fake_run)
     plan = plan_sweep(sweep_of(), tmp_path / "results")
     assert [run.state for run in plan.runs] == ["done", "missing"] * 2
-    assert len(plan.to_run()) == 2 and len(plan.to_run(force=True)) == 4
+    assert len(plan.to_run()) == 2 and len(plan.to_run(Wanted(force=True))) == 4
 
 
 def test_the_listener_hears_everything_in_order(tmp_path):

@@ -152,16 +152,23 @@ def test_a_damaged_record_is_refused_in_one_line(tmp_path, damage, complaint):
     assert path.name in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_finished_record_is_replaced_only_when_asked(tmp_path):
+def test_a_stamp_tells_a_record_from_its_successor(tmp_path):
     store = Store(tmp_path)
-    with store.locked():
-        store.write(record(status="failed", error="x"))
-        store.write(record())
-        with pytest.raises(StoreError, match="use --force"):
-            store.write(record(error="later"))
-        store.write(record(error="later"), replace_finished=True)
+    assert store.stamp(RUN_ID) is None
+    store.write(record(status="failed", error="x"))
+    before = store.stamp(RUN_ID)
+    store.write(record())
+    assert before is not None and store.stamp(RUN_ID) != before
     kept = store.read(RUN_ID)
-    assert kept is not None and kept.result.error == "later"
+    assert kept is not None and kept.result.error is None
+
+
+def test_a_claim_is_given_once(tmp_path):
+    store = Store(tmp_path)
+    with store.claimed(RUN_ID) as mine, store.claimed(RUN_ID) as again, store.claimed("0" * 12) as other:
+        assert mine and not again and other
+    with store.claimed(RUN_ID) as mine:
+        assert mine
 
 
 def test_nested_options_become_one_level():

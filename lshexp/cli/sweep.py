@@ -10,6 +10,7 @@ import typer
 
 from lshexp import errors
 from lshexp.cli._app import app
+from lshexp.cli._complete import run_ids
 
 
 class ProgressStyle(StrEnum):
@@ -19,6 +20,23 @@ class ProgressStyle(StrEnum):
     bars = "bars"
     lines = "lines"
     none = "none"
+
+
+class Place(StrEnum):
+    """Where runs are done."""
+
+    local = "local"
+    inline = "inline"
+    dask = "dask"
+    slurm = "slurm"
+
+
+class Retry(StrEnum):
+    """What is done again although it has a record."""
+
+    none = "none"
+    failed = "failed"
+    diverged = "diverged"
 
 
 @app.command()
@@ -32,38 +50,81 @@ def sweep(
         typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key; `a,b` replaces an axis."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="Show what would run and what is done; run nothing.")
+        bool, typer.Option("-n", "--dry-run", help="Show what would run, and its cost; run nothing.")
+    ] = False,
+    jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, help="Runs at a time.")] = None,
+    oversubscribe: Annotated[
+        bool, typer.Option("--oversubscribe", help="Let -j use more threads than there are cores.")
+    ] = False,
+    executor: Annotated[Place, typer.Option(help="Where runs are done.")] = Place.local,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Dask scheduler; by default one is started.")
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Slurm: submit and leave; the same command collects.")
     ] = False,
     force: Annotated[bool, typer.Option("-f", "--force", help="Run again what is already done.")] = False,
+    retry: Annotated[
+        Retry, typer.Option(help="Do again what has failed, also what has diverged, or neither.")
+    ] = Retry.failed,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="RUN_ID", help="Do this run alone; repeatable.", autocompletion=run_ids
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Start no run after this long: 90s, 30m, 2h.")
+    ] = None,
     repeats: Annotated[
         int | None, typer.Option("-r", "--repeats", min=1, help="Repeats of each configuration.")
     ] = None,
     fail_fast: Annotated[
-        bool, typer.Option("-x", "--fail-fast", help="Stop after the first run that fails.")
+        bool, typer.Option("-x", "--fail-fast", help="Start no run after the first that fails.")
     ] = False,
     progress: Annotated[ProgressStyle, typer.Option(help="How to show progress.")] = ProgressStyle.auto,
 ) -> None:
     """Run every configuration of a sweep file and write tidy CSV files.
 
-    Finished runs are skipped, so the same command resumes a sweep that was interrupted. A run that fails
-    leaves a row with its status, and the sweep goes on.
+    Finished runs are skipped, so the same command resumes a sweep that was interrupted. Each run has a
+    process of its own: one that fails, crashes or runs out of the file's `timeout` leaves a row with its
+    status, and the sweep goes on. Several drivers may be at one folder.
 
-    Exit code: 0 all runs ok, 3 some failed or diverged, 2 the file or an option is wrong (nothing ran), 5 the
-    data or the disk.
+    Exit code: 0 all runs ok, 3 some failed, diverged or are left, 2 the file or an option is wrong (nothing
+    ran), 5 the data or the disk.
 
     Example: lshexp sweep experiments/mnist.yaml -s epochs=10 -s active_pct=5,10
     """
     from lshexp import render
     from lshexp.config import load_sweep
-    from lshexp.execution.plan import plan_sweep
+    from lshexp.config.durations import seconds
+    from lshexp.execution.executors import build_executor
+    from lshexp.execution.plan import Wanted, plan_sweep
     from lshexp.execution.sweep import run_sweep
 
+    try:
+        budget_s = None if budget is None else seconds(budget)
+    except ValueError as error:
+        raise errors.ConfigError(f"--budget: {error}") from None
     loaded = load_sweep(file, settings or [], repeats)
+    wanted = Wanted(force, retry.value, tuple(only or ()))
+    plan = plan_sweep(loaded, out)
+    place = build_executor(
+        executor.value, plan.to_run(wanted), jobs, oversubscribe=oversubscribe, address=address, detach=detach
+    )
     if dry_run:
-        render.plan(plan_sweep(loaded, out), force)
+        render.plan(plan, wanted)
         return
-    with render.watch(progress.value) as listener:
-        summary = run_sweep(loaded, out, force=force, fail_fast=fail_fast, listener=listener)
+    with render.watch(progress.value, f"lshexp sweep {file}") as listener:
+        summary = run_sweep(
+            loaded,
+            out,
+            wanted=wanted,
+            fail_fast=fail_fast,
+            budget_s=budget_s,
+            listener=listener,
+            executor=place,
+        )
     render.summary(summary)
     if not summary.complete:
         raise typer.Exit(errors.RunError.exit_code)

@@ -1,4 +1,4 @@
-"""The top-level keys that describe a sweep rather than its runs: name, repeats, baseline."""
+"""The top-level keys that describe a sweep rather than its runs: name, repeats, baseline, timeout."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lshexp.config.durations import seconds
 from lshexp.config.nodes import Mark, Node, Problems, kind_of
 from lshexp.config.values import Values
 from lshexp.config.vocabulary import RUN_KEYS
@@ -19,18 +20,19 @@ _NAME_RULE = "must be letters, digits, '.', '_' or '-', starting with a letter o
 
 
 class Header(NamedTuple):
-    """What a sweep is called, how often each run is repeated, and what the rows are compared with."""
+    """What describes a sweep as a whole."""
 
     name: str
     seed: int
     repeats: int
     baseline: dict[str, Any]
+    timeout: float | None  # seconds a run may take
 
 
 def read_header(
     entries: Mapping[str, Node], path: Path, start: Mark, values: Values, problems: Problems
 ) -> Header:
-    """Check the keys and supply their defaults: the file's name, one repeat, the dense method."""
+    """Check the keys and supply their defaults: the file's name, one repeat, the dense method, no limit."""
     seed = (
         values.plain("seed", entries["seed"]) if "seed" in entries else RunSpec.model_fields["seed"].default
     )
@@ -39,6 +41,7 @@ def read_header(
         seed=seed,
         repeats=_repeats(entries.get("repeats"), problems),
         baseline=_baseline(entries.get("baseline"), values, problems),
+        timeout=_timeout(entries.get("timeout"), problems),
     )
 
 
@@ -63,6 +66,16 @@ def _repeats(node: Node | None, problems: Problems) -> int:
         problems.at(node, f"a whole number from 1 to {MAX_RUNS} is wanted here")
         return 1
     return node.value
+
+
+def _timeout(node: Node | None, problems: Problems) -> float | None:
+    if node is None or node.value is None:
+        return None
+    try:
+        return seconds(node.value)
+    except ValueError as error:
+        problems.at(node, str(error))
+        return None
 
 
 def _baseline(node: Node | None, values: Values, problems: Problems) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from lshexp.config.settings import merge, nested, report_twice
 from lshexp.config.vocabulary import BLOCK_KEYS, Vocabulary
 from lshexp.errors import format_location
 
-TOP_KEYS = ("name", "repeats", "baseline")
+TOP_KEYS = ("name", "repeats", "baseline", "timeout")
 _FIXED_KEYS = frozenset({"extends", "sweep", *BLOCK_KEYS})
 _SHOWN = 60  # characters of an override in messages
 

@@ -34,7 +34,8 @@ _Dumper.add_representer(str, _write_text)
 
 def write_resolved(header: Header, defaults: Mapping[str, Node], blocks: Iterable[Block]) -> str:
     """Return a sweep file without `extends`, `cases` or overrides that loads to the same runs."""
-    content = header._asdict() | {key: node.plain() for key, node in defaults.items() if node.value != {}}
+    given = {key: value for key, value in header._asdict().items() if value is not None}
+    content = given | {key: node.plain() for key, node in defaults.items() if node.value != {}}
     content["sweep"] = [_block(block) for block in blocks]
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
     return text

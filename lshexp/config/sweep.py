@@ -29,6 +29,7 @@ class Sweep:
     seed: int  # of the runs that are not given another
     repeats: int
     baseline: Mapping[str, Any]  # keys of runs and the values that pick the rows others are compared with
+    timeout_s: float | None  # that a run may take before it is ended
     runs: list[RunSpec]  # in the order in which they are to be done
     merged: int  # expanded runs that were the same as another one and dropped
     files: tuple[str, ...]  # the sweep file, what it extends and its tables, as messages name them
@@ -76,6 +77,7 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = (), repeats: int | N
         seed=header.seed,
         repeats=header.repeats,
         baseline=header.baseline,
+        timeout_s=header.timeout,
         runs=_in_order(reversed(distinct.values()), header.repeats),
         merged=(len(expanded) - len(distinct)) * header.repeats,
         files=tuple(settings.sources),

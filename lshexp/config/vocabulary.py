@@ -15,7 +15,7 @@ from lshexp.spec import RunSpec
 # Filled from the options' maps and from `repeats`; never written by hand.
 _INTERNAL = frozenset({"dataset_options", "method_options", "repeat"})
 RUN_KEYS = tuple(key for key in RunSpec.model_fields if key not in _INTERNAL)
-FILE_KEYS = ("name", "extends", "repeats", "baseline", "sweep")
+FILE_KEYS = ("name", "extends", "repeats", "baseline", "timeout", "sweep")
 BLOCK_KEYS = ("grid", "zip", "cases", "set", "exclude")
 MAX_PARTS = 10  # of a dotted key, after its first
 

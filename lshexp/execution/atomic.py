@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from pathlib import Path
 
 from lshexp.errors import StoreError
+
+STALE_S = 3600.0  # no write takes as long
 
 _REMEDIES = {
     errno.ENOSPC: "free some disk space and run the same command again; nothing already written is lost",
@@ -56,10 +59,12 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files of a writer that was killed. Only for the holder of the folder's lock."""
+    """Delete the temporary files of writers that were killed: those no writer can still be at."""
+    horizon = time.time() - STALE_S
     with contextlib.suppress(OSError):
         for leftover in folder.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+            if leftover.stat().st_mtime < horizon:
+                leftover.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -69,7 +69,7 @@ def capture() -> Environment:
         cpu_model=_cpu_model(),
         cores_physical=psutil.cpu_count(logical=False),
         cores_logical=psutil.cpu_count(),
-        cores_usable=_usable_cores(),
+        cores_usable=usable_cores(),
         memory_gb=round(psutil.virtual_memory().total / GIBIBYTE, 1),
         os=platform.platform(),
     )
@@ -127,7 +127,7 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _usable_cores() -> int | None:
+def usable_cores() -> int | None:
     """Cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -1,8 +1,9 @@
 """Whether another run of ours was on the machine at the same time, so that times are not to be trusted.
 
-Every driver keeps an empty file in the user's cache folder, holds an operating system's lock on it while a
-run is going, and touches it when a run starts and when it ends. A run overlapped another one exactly when, at
-its end, another driver's file is locked, or was touched since the run began. The lock dies with its process.
+Every place where runs are done one after another keeps an empty file in the user's cache folder. It is
+locked while a run is going, and touched when a run starts and when it ends. A run overlapped another one
+exactly when, at its end, another place's file is locked, or was touched since the run began. The lock dies
+with its process.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 STALE_NS = 7 * 24 * 3600 * 10**9
-PATIENCE_S = 5.0  # another driver's look at our file holds its lock for an instant
+PATIENCE_S = 5.0  # another run's look at our file holds its lock for an instant
 
 
 class OverlapWatch:
-    """One driver's place among the drivers of this user on this machine."""
+    """One place among those where this user's runs are done on this machine.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    A place has at most one run at a time; its name may be given so that the processes of a place share it.
+    """
+
+    def __init__(self, folder: Path | None = None, place: str | None = None) -> None:
         self._folder = folder or platformdirs.user_cache_path("lshexp") / "running"
-        self._own = self._folder / f"{uuid.uuid4().hex}.lock"
+        self._own = self._folder / f"{place or uuid.uuid4().hex}.lock"
         self.alone: bool | None = None  # of the last run watched; None = could not be found out
         self._remove_stale()
 
@@ -61,9 +65,9 @@ class OverlapWatch:
         return [path for path in self._folder.glob("*.lock") if path != self._own]
 
     def _remove_stale(self) -> None:
-        """Delete the files of drivers that have been gone for long.
+        """Delete the files of places that have been idle for long.
 
-        A driver does not delete its own: a run that it overlapped may still be going and has yet to look.
+        A place does not delete its own: a run that it overlapped may still be going and has yet to look.
         """
         horizon = time.time_ns() - STALE_NS
         with contextlib.suppress(OSError):
@@ -73,7 +77,7 @@ class OverlapWatch:
 
 
 def _active_since(instant: int, path: Path) -> bool:
-    """Whether the driver that owns `path` had a run going at or after `instant`, in ns since the epoch."""
+    """Whether the place that owns `path` had a run going at or after `instant`, in ns since the epoch."""
     if path.stat().st_mtime_ns >= instant:
         return True
     try:

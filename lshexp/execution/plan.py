@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from lshexp.datasets._base import Dataset
+from lshexp.errors import ConfigError
 from lshexp.execution.record import Record
 from lshexp.execution.store import Store
 from lshexp.registry import build
 from lshexp.spec import RunSpec
 
 State = Literal["done", "failed", "missing"]
+Retry = Literal["none", "failed", "diverged"]
+_RETRIED: dict[Retry, tuple[str, ...]] = {
+    "none": (),
+    "failed": ("failed",),
+    "diverged": ("failed", "diverged"),
+}
 
 
 class SweepLike(Protocol):
@@ -33,6 +40,10 @@ class SweepLike(Protocol):
         """Values that pick the rows others are compared with."""
 
     @property
+    def timeout_s(self) -> float | None:
+        """Seconds a run may take, None without a limit."""
+
+    @property
     def merged(self) -> int:
         """How many expanded runs were the same as another one."""
 
@@ -45,6 +56,7 @@ class PlannedRun:
     run_id: str
     spec: RunSpec
     record: Record | None
+    stamp: str | None = None  # of the record
 
     @property
     def state(self) -> State:
@@ -52,6 +64,26 @@ class PlannedRun:
         if self.record is None:
             return "missing"
         return "done" if self.record.finished else "failed"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs of a sweep a call is to do."""
+
+    force: bool = False  # also those that are done
+    retry: Retry = "failed"  # what has a record and is to be done again
+    only: tuple[str, ...] = ()  # ids, or how they begin; empty = all
+
+    def has(self, run: PlannedRun) -> bool:
+        """Whether the run is to be done."""
+        if self.only and not run.run_id.startswith(self.only):
+            return False
+        if self.force or run.record is None:
+            return True
+        return run.record.status in _RETRIED[self.retry]
+
+
+WHAT_IS_LEFT = Wanted()
 
 
 @dataclass(frozen=True)
@@ -64,9 +96,12 @@ class Plan:
     merged: int  # expanded runs that were the same as another one
     orphans: int  # records in the folder that belong to no run of the sweep
 
-    def to_run(self, force: bool = False) -> list[PlannedRun]:
-        """Runs that a call of `run_sweep` would do."""
-        return [run for run in self.runs if force or run.state != "done"]
+    def to_run(self, wanted: Wanted = WHAT_IS_LEFT) -> list[PlannedRun]:
+        """Runs that a call of `run_sweep` would do. Raises ConfigError for an id that no run has."""
+        for prefix in wanted.only:
+            if not any(run.run_id.startswith(prefix) for run in self.runs):
+                raise ConfigError(f"--only {prefix}: no run of this sweep has an id that begins so")
+        return [run for run in self.runs if wanted.has(run)]
 
 
 def plan_sweep(sweep: SweepLike, out: str | Path = "results") -> Plan:
@@ -77,10 +112,11 @@ def plan_sweep(sweep: SweepLike, out: str | Path = "results") -> Plan:
     store = Store(Path(out) / sweep.name)
     ids = _run_ids(sweep.runs)
     present = store.run_ids()
-    runs = [
-        PlannedRun(number, run_id, spec, store.read(run_id) if run_id in present else None)
-        for number, (run_id, spec) in enumerate(ids.items(), start=1)
-    ]
+    runs = []
+    for number, (run_id, spec) in enumerate(ids.items(), start=1):
+        # the stamp before the record: one written between the two then counts as done since
+        stamp = store.stamp(run_id) if run_id in present else None
+        runs.append(PlannedRun(number, run_id, spec, store.read(run_id) if stamp else None, stamp))
     return Plan(sweep.name, store.folder, runs, sweep.merged, orphans=len(present - ids.keys()))
 
 

@@ -4,12 +4,13 @@ What is in it:
 
 - `records/<run_id>.json`, one atomic record a run;
 - `logs/<run_id>.txt`, the traceback of a run that failed;
+- `claims/<run_id>.lock`, locked by the process that is doing the run;
 - `runs.csv`, `epochs.csv`, `work.csv`, `selection.csv`, `env.csv`, rewritten in full from the records."""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from lshexp.errors import StoreError
 from lshexp.execution.atomic import make_folder, remove_leftovers, storage_error, write_atomic
 from lshexp.execution.record import Record, read_record
 
+PATIENCE_S = 60.0
+MAX_LOG_BYTES = 2**20
+
 
 class Store:
     """Records, logs and tables of one sweep."""
@@ -28,7 +32,7 @@ class Store:
         self.folder = folder
         self._records = folder / "records"
         self._logs = folder / "logs"
-        self._holder = folder / ".lock.pid"
+        self._claims = folder / "claims"
 
     def table_path(self, table: str) -> Path:
         """Path of a CSV file: `runs`, `epochs`, `work`, `selection` or `env`."""
@@ -43,31 +47,49 @@ class Store:
         return self._records / f"{run_id}.json"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Be the only driver of this folder. The lock dies with the process, so none is ever stale.
+    def claimed(self, run_id: str) -> Iterator[bool]:
+        """Try to be the only process that does this run; tells whether it is. Never waits.
 
-        Raises StoreError when another process holds it, or when the folder cannot be written.
+        The claim is an operating system's lock: it dies with its process, so none is ever stale.
+        Raises StoreError when the folder cannot be written.
         """
+        make_folder(self._claims)
+        lock = FileLock(self._claims / f"{run_id}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise storage_error("lock", self._claims, error) from error
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @contextmanager
+    def tables_locked(self) -> Iterator[None]:
+        """Be the only one who rewrites the tables; others wait a moment. Raises StoreError."""
         make_folder(self._records)
-        lock = FileLock(self.folder / ".lock", timeout=0)
+        lock = FileLock(self.folder / ".lock", timeout=PATIENCE_S)
         try:
             lock.acquire()
         except Timeout:
             raise StoreError(
-                f"another lshexp (process {self._holder_pid()}) is running a sweep in {self.folder}; "
-                "wait for it to end, or choose another folder with -o"
+                f"another lshexp has been writing the tables of {self.folder} for {PATIENCE_S:.0f} s; "
+                "see what holds it up, or choose another folder with -o"
             ) from None
         except OSError as error:
             raise storage_error("lock", self.folder, error) from error
         try:
-            remove_leftovers(self.folder)
-            remove_leftovers(self._records)
-            write_atomic(self._holder, f"{os.getpid()}\n".encode())
             yield
         finally:
-            with contextlib.suppress(OSError):
-                self._holder.unlink(missing_ok=True)
             lock.release()
+
+    def clean(self) -> None:
+        """Delete what writers that were killed have left behind."""
+        for folder in (self.folder, self._records, self._logs):
+            remove_leftovers(folder)
 
     def read(self, run_id: str) -> Record | None:
         """Return the run's record, None when it has none. Raises StoreError when it is damaged."""
@@ -80,14 +102,35 @@ class Store:
         except OSError as error:
             raise storage_error("read", self._records, error) from error
 
-    def write(self, record: Record, *, replace_finished: bool = False) -> None:
-        """Keep a record. Raises StoreError, also when it would replace a finished one unasked."""
-        if not replace_finished:
-            old = self.read(record.run_id)
-            if old is not None and old.finished:
-                path = self.record_path(record.run_id)
-                raise StoreError(f"{path} already holds a finished run; use --force to run it again")
+    def stamp(self, run_id: str) -> str | None:
+        """Digest of the run's record, None when it has none: tells whether somebody has done it since.
+
+        Raises StoreError when it cannot be read.
+        """
+        path = self.record_path(run_id)
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error("read", path, error) from error
+
+    def write(self, record: Record) -> None:
+        """Keep a record, in place of an older one of the same run. Raises StoreError."""
+        make_folder(self._records)
         write_atomic(self.record_path(record.run_id), record.to_json())
+
+    def start_log(self, run_id: str) -> Path:
+        """Make the run's log empty and return its path. Raises StoreError."""
+        self.write_log(run_id, "")
+        return self.log_path(run_id)
+
+    def read_log(self, run_id: str) -> str:
+        """The end of the run's log, empty when it has none."""
+        try:
+            return self.log_path(run_id).read_bytes()[-MAX_LOG_BYTES:].decode(errors="replace")
+        except OSError:
+            return ""
 
     def write_log(self, run_id: str, text: str) -> None:
         """Keep the log of a failed run. Raises StoreError."""
@@ -98,9 +141,3 @@ class Store:
         """Forget the log of a run that has succeeded since."""
         with contextlib.suppress(OSError):
             self.log_path(run_id).unlink(missing_ok=True)
-
-    def _holder_pid(self) -> str:
-        try:
-            return self._holder.read_text(encoding="ascii").strip()[:20] or "unknown"
-        except (OSError, UnicodeDecodeError):
-            return "unknown"

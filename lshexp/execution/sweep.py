@@ -1,28 +1,26 @@
-"""Run the runs of a sweep, one after another, so that none is ever lost."""
+"""Run the runs of a sweep so that none is ever lost, whoever else is at it."""
 
 from __future__ import annotations
 
-import datetime
-import os
-import sys
-import traceback
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lshexp.execution.environment import Environment, capture
+from lshexp.execution.environment import capture
 from lshexp.execution.events import Listener
-from lshexp.execution.overlap import OverlapWatch
-from lshexp.execution.plan import Plan, PlannedRun, SweepLike, plan_sweep
+from lshexp.execution.executors._base import Event, Executor, Progressed, Started
+from lshexp.execution.executors.inline import Inline
+from lshexp.execution.executors.local import Local
+from lshexp.execution.job import Job
+from lshexp.execution.plan import WHAT_IS_LEFT, Plan, PlannedRun, SweepLike, Wanted, plan_sweep
 from lshexp.execution.record import Record
 from lshexp.execution.store import Store
 from lshexp.execution.tables import Tables
-from lshexp.spec import RunSpec
-from lshexp.training.result import Progress, Reporter, RunResult
+from lshexp.execution.worker import RunFunction
 
-RunFunction = Callable[[RunSpec, Reporter | None], RunResult]
-MAX_ERROR_CHARACTERS = 500
+TABLES_SHARE = 0.05  # of the time that may go into rewriting tables while runs are going
 
 
 @dataclass(frozen=True)
@@ -50,135 +48,121 @@ def run_sweep(
     sweep: SweepLike,
     out: str | Path = "results",
     *,
-    force: bool = False,
+    wanted: Wanted = WHAT_IS_LEFT,
     fail_fast: bool = False,
+    budget_s: float | None = None,
     listener: Listener | None = None,
+    executor: Executor | None = None,
     run: RunFunction | None = None,
 ) -> SweepSummary:
-    """Do the runs of a sweep that are not done yet, and write `out`/<sweep name>/{runs,epochs,work,env}.csv.
+    """Do the runs of a sweep that are not done yet, and write its tables to `out`/<sweep name>/.
 
-    The tables are rewritten after each run. A run that raises leaves a record with status "failed", its
-    traceback in logs/<run_id>.txt, and the sweep goes on; the next call tries it again. A diverged run is a
-    result and is kept. `force` runs everything again; `fail_fast` stops after the first failed run. `run`
-    replaces the training, for tests and other executors.
+    Several calls may be at the same folder at once: each run is done by one of them, and each waits for all.
+    A run that raises, crashes or runs out of time leaves a record with status "failed" and a log, and the
+    sweep goes on; the next call tries it again. A diverged run is a result and is kept.
 
-    Raises StoreError when results cannot be read or written, or when another driver holds the folder.
+    `wanted` tells which runs; `fail_fast` starts none after the first failure, `budget_s` none after so many
+    seconds. `executor` does the runs, by default one after another in processes of their own. `run`
+    replaces the training, in this process.
+
+    Raises StoreError when results cannot be read or written, ConfigError for a wanted run that is not there.
     KeyboardInterrupt passes through once the tables hold all finished runs.
     """
-    run = run or _training_run()
+    executor = executor or (Inline(run) if run else Local())
     listener = listener or Listener()
-    store = Store(Path(out) / sweep.name)
-    with store.locked():
-        plan = plan_sweep(sweep, out)
-        driver = _Driver(store, plan, run, listener)
-        todo = plan.to_run(force)
-        listener.sweep_started(plan, len(todo))
-        try:
-            driver.tables.write()
-            for planned in todo:
-                record = driver.do(planned, replace_finished=force)
-                if fail_fast and record.status == "failed":
-                    break
-        except KeyboardInterrupt:
-            driver.tables.write()
-            raise
+    plan = plan_sweep(sweep, out)
+    todo = plan.to_run(wanted)
+    driver = _Driver(Store(plan.folder), plan, listener)
+    listener.sweep_started(plan, len(todo))
+    driver.open()
+    try:
+        if todo:
+            executor.run(driver.jobs(todo, sweep.timeout_s, fail_fast, budget_s), driver.hear)
+    finally:
+        driver.write_tables()
     return driver.summary()
 
 
 class _Driver:
     """The state of one call of `run_sweep`."""
 
-    def __init__(self, store: Store, plan: Plan, run: RunFunction, listener: Listener) -> None:
-        self._store, self._plan, self._run, self._listener = store, plan, run, listener
-        self._watch = OverlapWatch()
-        self._env: Environment | None = None
-        self._ran = 0
+    def __init__(self, store: Store, plan: Plan, listener: Listener) -> None:
+        self._store, self._plan, self._listener = store, plan, listener
+        self._runs = {run.run_id: run for run in plan.runs}
         self._records = {run.run_id: run.record for run in plan.runs if run.record is not None}
-        self.tables = Tables(store, (run.run_id for run in plan.runs))
+        self._ran = 0
+        self._failed = False
+        self._tables = Tables(store, self._runs)
+        self._tables_due = 0.0
         for record in self._records.values():
-            self.tables.add(record)
+            self._tables.add(record)
 
-    def do(self, planned: PlannedRun, *, replace_finished: bool) -> Record:
-        """Run one run, keep its record and bring the tables up to date."""
-        self._env = self._env or capture()
-        self._listener.run_started(planned)
-        record = self._attempt(planned, self._env)
-        self._store.write(record, replace_finished=replace_finished)
-        if record.status != "failed":
-            self._store.remove_log(record.run_id)
-        self._records[record.run_id] = record
-        self._ran += 1
-        self.tables.add(record)
-        self.tables.write()
-        self._listener.run_finished(planned, record)
-        return record
+    def open(self) -> None:
+        """Make sure of the folder before anything is run in it."""
+        self._store.clean()
+        self.write_tables()
+
+    def jobs(
+        self, todo: list[PlannedRun], timeout_s: float | None, fail_fast: bool, budget_s: float | None
+    ) -> Iterator[Job]:
+        """The jobs, one when it is asked for, until a reason to stop."""
+        started = time.monotonic()
+        env = capture()
+        for planned in todo:
+            late = budget_s is not None and time.monotonic() - started > budget_s
+            if late or (fail_fast and self._failed):
+                return
+            yield Job(
+                folder=self._store.folder,
+                sweep=self._plan.name,
+                run_id=planned.run_id,
+                spec=planned.spec,
+                stamp=planned.stamp,
+                timeout_s=timeout_s,
+                env=env,
+            )
+
+    def hear(self, event: Event) -> None:
+        """Pass on what an executor tells; take in the record of a run that has ended."""
+        planned = self._runs[event.run_id]
+        if isinstance(event, Started):
+            self._listener.run_started(planned)
+        elif isinstance(event, Progressed):
+            self._listener.run_progressed(planned, event.progress)
+        else:
+            self._ran += event.outcome == "done"
+            record = self._take_in(event.run_id)
+            if record:
+                self._failed |= record.status == "failed"
+                self._listener.run_finished(planned, record)
+            if time.monotonic() > self._tables_due:
+                self.write_tables()
+
+    def write_tables(self) -> None:
+        """Bring the tables up to date, with what other drivers of the folder have done too.
+
+        How long that took decides when it may be done again.
+        """
+        started = time.monotonic()
+        with self._store.tables_locked():
+            for run_id in self._store.run_ids() & self._runs.keys():
+                record = self._records.get(run_id)
+                if record is None or not record.finished:
+                    self._take_in(run_id)
+            self._tables.write()
+        ended = time.monotonic()
+        self._tables_due = ended + (ended - started) / TABLES_SHARE
 
     def summary(self) -> SweepSummary:
         """The records of all runs of the sweep, in its order."""
-        ids = [run.run_id for run in self._plan.runs]
-        return SweepSummary(self._plan, self._ran, [self._records[i] for i in ids if i in self._records])
+        return SweepSummary(
+            self._plan, self._ran, [self._records[i] for i in self._runs if i in self._records]
+        )
 
-    def _attempt(self, planned: PlannedRun, env: Environment) -> Record:
-        """Run, and turn any exception of the run into a record that says so."""
-
-        def report(progress: Progress) -> None:
-            self._listener.run_progressed(planned, progress)
-
-        def record(result: RunResult, timing_valid: bool | None) -> Record:
-            return Record(
-                run_id=planned.run_id,
-                sweep=self._plan.name,
-                spec=planned.spec,
-                result=result,
-                env=env,
-                started_utc=started,
-                timing_valid=timing_valid,
-            )
-
-        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        try:
-            with self._watch.run():
-                result = self._run(planned.spec, report)
-            return record(result, self._watch.alone)
-        except Exception as error:  # whatever a run raises costs that run, not the sweep
-            self._store.write_log(planned.run_id, without_machine_paths(traceback.format_exc()))
-            return record(_failure(error), None)
-
-
-def without_machine_paths(message: str) -> str:
-    """Cut the folders of this machine out of a text, so that results can be published as they are."""
-    short_forms = {
-        **dict.fromkeys([*sys.path, str(Path.cwd())], ""),
-        str(Path.home()): "~" + os.sep,
-        os.environ.get("LSHEXP_DATA", ""): "$LSHEXP_DATA" + os.sep,
-    }
-    for folder, short in sorted(short_forms.items(), key=lambda pair: -len(pair[0])):
-        if len(Path(folder).parts) > 1:  # neither "" nor the root
-            message = message.replace(folder.rstrip(os.sep) + os.sep, short)
-    return message
-
-
-def _failure(error: Exception) -> RunResult:
-    """The result of a run that raised."""
-    words = " ".join(f"{type(error).__name__}: {error}".split())
-    return RunResult(
-        status="failed",
-        error=without_machine_paths(words)[:MAX_ERROR_CHARACTERS],
-        epochs=[],
-        work=[],
-        mults_dense=0,
-        mults_paper=0,
-        mults_dense_paper=0,
-        active_by_layer_pct=[],
-        compile_s=0.0,
-        peak_rss_mb=None,
-        init_hash="",
-        order_hash="",
-    )
-
-
-def _training_run() -> RunFunction:
-    """The real thing, imported when first needed because it loads numba."""
-    from lshexp.training.trainer import run
-
-    return run
+    def _take_in(self, run_id: str) -> Record | None:
+        """Read a run's record and put it into the tables."""
+        record = self._store.read(run_id)
+        if record:
+            self._records[run_id] = record
+            self._tables.add(record)
+        return record

@@ -31,16 +31,19 @@ def label(run: PlannedRun) -> str:
 
 
 @contextmanager
-def watch(style: str) -> Iterator[Listener]:
-    """Give a listener that shows a sweep in the wanted style: auto, bars, lines or none."""
+def watch(style: str, command: str) -> Iterator[Listener]:
+    """Give a listener that shows a sweep in the wanted style: auto, bars, lines or none.
+
+    `command` is what the user typed to get here, without options: it is shown beside a failure.
+    """
     console = err()
     if style == "none":
         yield Listener()
     elif style == "bars" or (style == "auto" and console.is_terminal):
         with _bars(console) as bars:
-            yield _Bars(bars)
+            yield _Bars(bars, command)
     else:
-        yield _Lines(console)
+        yield _Lines(console, command)
 
 
 def _bars(console: Console) -> Progress:
@@ -56,38 +59,39 @@ def _bars(console: Console) -> Progress:
 
 
 class _Bars(Listener):
-    """A bar for the sweep and one for the running run."""
+    """A bar for the sweep and one for each running run."""
 
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
+    def __init__(self, bars: Progress, command: str) -> None:
+        self._bars, self._command = bars, command
         self._sweep: TaskID | None = None
-        self._run: TaskID | None = None
+        self._runs: dict[str, TaskID] = {}
 
     def sweep_started(self, plan: Plan, to_run: int) -> None:
         self._sweep = self._bars.add_task(plan.name, total=to_run, note="")
 
     def run_started(self, run: PlannedRun) -> None:
-        self._run = self._bars.add_task(label(run), total=None, note="compiling and loading")
+        note = "compiling and loading"
+        self._runs[run.run_id] = self._bars.add_task(label(run), total=None, note=note)
 
     def run_progressed(self, run: PlannedRun, progress: RunProgress) -> None:
-        if self._run is not None:
+        if run.run_id in self._runs:
             total = progress.epochs * progress.examples
             done = (progress.epoch - 1) * progress.examples + progress.examples_done
-            self._bars.update(self._run, total=total, completed=done, note=_state(progress))
+            self._bars.update(self._runs[run.run_id], total=total, completed=done, note=_state(progress))
 
     def run_finished(self, run: PlannedRun, record: Record) -> None:
-        if self._run is not None:
-            self._bars.remove_task(self._run)
+        if run.run_id in self._runs:
+            self._bars.remove_task(self._runs.pop(run.run_id))
         if self._sweep is not None:
             self._bars.advance(self._sweep)
-        self._bars.console.print(outcome(run, record), markup=False)
+        self._bars.console.print(outcome(run, record, self._command), markup=False)
 
 
 class _Lines(Listener):
     """One line a finished run, and a heartbeat now and then."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, command: str) -> None:
+        self._console, self._command = console, command
         self._spoke = time.monotonic()
         self._done = self._total = 0
 
@@ -101,7 +105,7 @@ class _Lines(Listener):
 
     def run_finished(self, run: PlannedRun, record: Record) -> None:
         self._done += 1
-        self._say(f"[{self._done}/{self._total}] {outcome(run, record)}")
+        self._say(f"[{self._done}/{self._total}] {outcome(run, record, self._command)}")
 
     def _say(self, line: str) -> None:
         self._spoke = time.monotonic()
@@ -113,12 +117,12 @@ def _state(progress: RunProgress) -> str:
     return f"epoch {progress.epoch}/{progress.epochs}, loss {progress.train_loss:.4f}{accuracy}"
 
 
-def outcome(run: PlannedRun, record: Record) -> str:
-    """One line about a finished run."""
+def outcome(run: PlannedRun, record: Record, command: str) -> str:
+    """One line about a finished run; of a failed one where its log is and how it alone is done again."""
     result = record.result
     if record.status != "ok" or not result.epochs:
-        log = f"; see logs/{record.run_id}.txt" if record.status == "failed" else ""
-        return f"{label(run)}: {record.status}: {result.error}{log}"
+        again = f"; see logs/{run.run_id}.txt; again: {command} --only {run.run_id}"
+        return f"{label(run)}: {record.status}: {result.error}{again if record.status == 'failed' else ''}"
     last = result.epochs[-1]
     mults = sum(row.mults for row in result.work)
     seconds = sum(row.train_s for row in result.epochs)

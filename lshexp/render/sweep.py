@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lshexp.render._console import err, print_table
 
 if TYPE_CHECKING:
-    from lshexp.execution.plan import Plan
+    from lshexp.execution.plan import Plan, Wanted
     from lshexp.execution.sweep import SweepSummary
 
 
@@ -31,7 +31,7 @@ def summary(done: SweepSummary) -> None:
     console.print(f"next:   lshexp compare {folder}", markup=False)
 
 
-def plan(planned: Plan, force: bool) -> None:
+def plan(planned: Plan, wanted: Wanted) -> None:
     """Print the runs of a sweep by network, method and share, with how many are done."""
     groups: dict[tuple[str, str, str, str], Counter[str]] = {}
     for run in planned.runs:
@@ -43,6 +43,6 @@ def plan(planned: Plan, force: bool) -> None:
         for key, states in groups.items()
     ]
     print_table(["dataset", "hidden", "method", "active_pct", "done", "missing", "failed"], rows, text=3)
-    todo = len(planned.to_run(force))
+    todo = len(planned.to_run(wanted))
     merged = f"; {planned.merged} duplicates merged" if planned.merged else ""
     err().print(f"{planned.name}: {todo} of {len(planned.runs)} runs to do{merged}", markup=False)
