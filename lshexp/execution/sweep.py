@@ -73,8 +73,8 @@ def run_sweep(
     plan = plan_sweep(sweep, out)
     todo = plan.to_run(wanted)
     driver = _Driver(Store(plan.folder), plan, listener)
-    listener.sweep_started(plan, len(todo))
     driver.open()
+    listener.sweep_started(plan, len(todo))
     try:
         if todo:
             executor.run(driver.jobs(todo, sweep.timeout_s, fail_fast, budget_s), driver.hear)

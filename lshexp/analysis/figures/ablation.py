@@ -1,4 +1,4 @@
-"""What each change to the selection does to accuracy, recall and multiplications.
+"""What each change to the selection does to the test error, recall and multiplications.
 
 Drawn where a sweep varies several options of one method at one share. A row is a configuration, named by the
 options in which it differs from the one that has the most usual value of each; dots are means over repeats,
@@ -18,7 +18,7 @@ from lshexp.analysis.results import Results
 
 FEWEST_ROWS = 5
 MEASURES = {
-    "test_acc_pct": "test accuracy (%)",
+    "test_error_pct": "test error (%), logarithmic",
     "recall_pct": "recall of the true top k (%)",
     "mults_pct_of_dense": "multiplications (% of dense)",
 }
@@ -29,6 +29,7 @@ def tidy(results: Results) -> pd.DataFrame:
     runs = ok_runs(results.runs)
     runs = runs.merge(_last_recall(results.selection), on="run_id", how="left")
     runs["name"] = _names(runs)
+    runs["test_error_pct"] = 100 - runs["test_acc_pct"]
     parts = []
     for measure in MEASURES:
         table = (
@@ -60,7 +61,7 @@ def _names(runs: pd.DataFrame) -> pd.Series:
         rows: list[dict[Any, Any]] = part[options].to_dict("records")
         for index, run in zip(part.index, rows, strict=True):
             differ = [
-                f"{name.removeprefix('p_').replace('hash_', '')} {_word(run[name])}"
+                f"{name.removeprefix('p_').removeprefix("hash_")} {_word(run[name])}"
                 for name in options
                 if usual[name] is not None and pd.notna(run[name]) and str(run[name]) != usual[name]
             ]
@@ -96,3 +97,5 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
             axis.axvline(reference.iloc[0], color="#000000", linewidth=0.8, linestyle=(0, (5, 2)))
         axis.set_yticks(list(place.values()), list(place))
         axis.set_xlabel(MEASURES[measure])
+        if measure == "test_error_pct":  # a change that breaks the selection must not flatten all others
+            _style.log_axis(axis)
