@@ -113,7 +113,10 @@ def sweep(
         executor.value, plan.to_run(wanted), jobs, oversubscribe=oversubscribe, address=address, detach=detach
     )
     if dry_run:
-        render.plan(plan, wanted)
+        from lshexp.execution.estimate import estimate
+        from lshexp.execution.tables import default_energy_model
+
+        render.plan(plan, estimate(plan.to_run(wanted), default_energy_model()), jobs or 1)
         return
     with render.watch(progress.value, f"lshexp sweep {file}") as listener:
         summary = run_sweep(

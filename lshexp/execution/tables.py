@@ -39,7 +39,7 @@ class Tables:
     def __init__(self, store: Store, run_ids: Iterable[str]) -> None:
         self._store = store
         self._order = list(run_ids)
-        self._energy = _energy_model()
+        self._energy = default_energy_model()
         self._runs: dict[str, _RunCells] = {}
         self._epochs: dict[str, str] = {}
         self._work: dict[str, str] = {}
@@ -131,7 +131,8 @@ def _lines(rows: Iterable[Sequence[str]]) -> str:
     return buffer.getvalue()
 
 
-def _energy_model() -> EnergyModel:
+def default_energy_model() -> EnergyModel:
+    """The model that prices `energy_proxy_j`."""
     model = build("energy", DEFAULT_ENERGY_MODEL)
     if not isinstance(model, EnergyModel):
         raise TypeError(f"{type(model).__name__} is registered as an energy model and is not one")

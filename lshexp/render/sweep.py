@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lshexp.render._console import err, print_table
 
 if TYPE_CHECKING:
-    from lshexp.execution.plan import Plan, Wanted
+    from lshexp.execution.estimate import Estimate
+    from lshexp.execution.plan import Plan
     from lshexp.execution.sweep import SweepSummary
+    from lshexp.spec import RunSpec
 
 
 def summary(done: SweepSummary) -> None:
@@ -31,18 +34,52 @@ def summary(done: SweepSummary) -> None:
     console.print(f"next:   lshexp compare {folder}", markup=False)
 
 
-def plan(planned: Plan, wanted: Wanted) -> None:
-    """Print the runs of a sweep by network, method and share, with how many are done."""
-    groups: dict[tuple[str, str, str, str], Counter[str]] = {}
+def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
+    """Print the runs of a sweep by network, method and share: how many are done, what the rest will cost."""
+    states: dict[tuple[str, ...], Counter[str]] = {}
+    costs: dict[tuple[str, ...], list[Estimate]] = {}
     for run in planned.runs:
-        spec = run.spec
-        key = (spec.dataset, "-".join(map(str, spec.hidden)), spec.method, f"{spec.active_pct:g}")
-        groups.setdefault(key, Counter())[run.state] += 1
+        states.setdefault(_group(run.spec), Counter())[run.state] += 1
+    for cost in estimates:
+        costs.setdefault(_group(cost.run.spec), []).append(cost)
     rows = [
-        [*key, *(str(states[name]) for name in ("done", "missing", "failed"))]
-        for key, states in groups.items()
+        [
+            *key,
+            *(str(count[name]) for name in ("done", "missing", "failed")),
+            *_cost_cells(costs.get(key, [])),
+        ]
+        for key, count in states.items()
     ]
-    print_table(["dataset", "hidden", "method", "active_pct", "done", "missing", "failed"], rows, text=3)
-    todo = len(planned.to_run(wanted))
+    names = ["dataset", "hidden", "method", "active_pct", "done", "missing", "failed"]
+    print_table([*names, "to_do", "mults", "energy_proxy_j", "memory_mb", "time"], rows, text=3)
     merged = f"; {planned.merged} duplicates merged" if planned.merged else ""
-    err().print(f"{planned.name}: {todo} of {len(planned.runs)} runs to do{merged}", markup=False)
+    took = f", about {_span(sum(cost.seconds for cost in estimates) / jobs)}" if estimates else ""
+    todo = f"{len(estimates)} of {len(planned.runs)} runs to do{took}"
+    err().print(f"{planned.name}: {todo}{merged}", markup=False)
+    scaled = sum(not cost.measured for cost in estimates)
+    if scaled:
+        err().print(f"  {scaled} estimates are scaled from another configuration of the method", markup=False)
+
+
+def _group(spec: RunSpec) -> tuple[str, ...]:
+    return (spec.dataset, "-".join(map(str, spec.hidden)), spec.method, f"{spec.active_pct:g}")
+
+
+def _cost_cells(costs: Sequence[Estimate]) -> list[str]:
+    """How many runs, their sums of multiplications, energy and time, and the memory of the largest."""
+    if not costs:
+        return ["0", "", "", "", ""]
+    return [
+        str(len(costs)),
+        f"{sum(cost.mults for cost in costs):.1e}",
+        f"{sum(cost.joules for cost in costs):.2g}",
+        f"{max(cost.memory_mb for cost in costs):.0f}",
+        _span(sum(cost.seconds for cost in costs)),
+    ]
+
+
+def _span(seconds: float) -> str:
+    """A span of time for people."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 # Okabe and Ito, "Color universal design" (2008), the yellow left out
 COLOURS = {
@@ -66,6 +67,14 @@ def new_figure() -> Figure:
     """An empty figure with the shared style; its drawer sets the size."""
     with mpl.rc_context(RC):
         return Figure()
+
+
+def log_axis(axis: Axes) -> None:
+    """Make the x axis logarithmic, with plain numbers at 1, 2 and 5 of each decade."""
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def grid(

@@ -61,7 +61,7 @@ def _names(runs: pd.DataFrame) -> pd.Series:
         rows: list[dict[Any, Any]] = part[options].to_dict("records")
         for index, run in zip(part.index, rows, strict=True):
             differ = [
-                f"{name.removeprefix('p_').removeprefix("hash_")} {_word(run[name])}"
+                f"{name.removeprefix('p_').removeprefix('hash_')} {_word(run[name])}"
                 for name in options
                 if usual[name] is not None and pd.notna(run[name]) and str(run[name]) != usual[name]
             ]
