@@ -29,7 +29,7 @@ def plan(tmp_path):
 
 
 def test_multiplications_are_near_those_counted_later(plan):
-    costs = estimate(plan.runs, default_energy_model(), seconds=4)
+    costs = estimate(plan.runs, default_energy_model(), seconds=1e9)
     assert all(cost.measured and cost.seconds > 0 and cost.joules > 0 for cost in costs)
     for cost in costs[:9]:
         counted = sum(row.mults for row in run(cost.run.spec).work)
@@ -38,7 +38,7 @@ def test_multiplications_are_near_those_counted_later(plan):
 
 
 def test_what_is_not_measured_is_scaled_and_says_so(plan):
-    measured = {cost.run.run_id: cost for cost in estimate(plan.runs, default_energy_model(), seconds=4)}
+    measured = {cost.run.run_id: cost for cost in estimate(plan.runs, default_energy_model(), seconds=1e9)}
     scaled = estimate(plan.runs, default_energy_model(), seconds=0)
     assert [cost.run.spec.method for cost in scaled if cost.measured and cost.run.spec.repeat == 0] == [
         "dense", "dropout", "adaptive_dropout", "winner_take_all", "lsh",

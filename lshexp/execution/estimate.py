@@ -20,7 +20,7 @@ from lshexp.work import STEP_COSTS, Tally
 FLOAT_BYTES = 4
 EVALUATION_SHARE = 1 / 3  # of a training pass over as many examples: forward, without backward and update
 DECIMAL_MEGABYTE = 1e6
-SHORTEST_S = 0.02  # of a measurement
+SHORTEST_S, LONGEST_S = 0.02, 0.2  # of a measurement
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def estimate(runs: Sequence[PlannedRun], energy: EnergyModel, seconds: float = 2
     the rest is scaled by dense multiplications and active share from a measured one of the same method.
     """
     kinds = {_kind(run.spec): run.spec for run in runs}
-    each = max(SHORTEST_S, seconds / (2 * max(1, len(kinds))))
+    each = min(LONGEST_S, max(SHORTEST_S, seconds / (2 * max(1, len(kinds)))))
     known: dict[str, _Known] = {}
     spent = 0.0
     for kind, spec in kinds.items():
