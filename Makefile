@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart test check readme format clean
+.PHONY: help install quickstart test check faults readme format clean
 
 help:
 	@echo "make quickstart  install, then compare five methods on generated data (about a minute)"
 	@echo "make test        install, then run the tests"
 	@echo "make check       what a change must pass: ruff, mypy, tests"
+	@echo "make faults      kill sweeps at random, fill the disk, let drivers compete (some ten minutes)"
 	@echo "make readme      put the tables of results/ into README.md"
 	@echo "make format      let ruff format and sort imports"
 	@echo "make clean       remove the virtual environment and caches"
@@ -33,6 +34,9 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
+
+faults: install
+	$(BIN)/python tests/faults.py
 
 readme: install
 	$(BIN)/python scripts/readme.py

@@ -16,6 +16,7 @@ import numpy as np
 
 from lshexp import registry
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits
+from lshexp.errors import LshexpError
 from lshexp.execution.executors.local import Local
 from lshexp.execution.sweep import run_sweep
 from lshexp.execution.worker import RunFunction
@@ -167,11 +168,16 @@ def noted_run(run: RunSpec, report: Reporter | None) -> RunResult:
 
 
 def main() -> None:
-    """Drive a sweep of slow runs in a process of its own: fake_runs.py OUT RUNS SECONDS."""
-    out, runs, seconds = sys.argv[1:]
+    """Drive a sweep of slow runs in a process of its own: fake_runs.py OUT RUNS SECONDS [JOBS]."""
+    out, runs, seconds, *jobs = sys.argv[1:]
     os.environ |= {"EXECUTED": str(Path(out) / "executed.txt"), "SECONDS": seconds}
     registry._entries["dataset"]["toy"] = Toy
-    run_sweep(sweep_of(["dense"], repeats=int(runs)), out, executor=Local(runner="fake_runs:noted_run"))
+    executor = Local(int(jobs[0]) if jobs else 1, "fake_runs:noted_run")
+    try:
+        run_sweep(sweep_of(["dense"], repeats=int(runs)), out, executor=executor)
+    except LshexpError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

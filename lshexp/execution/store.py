@@ -122,8 +122,13 @@ class Store:
 
     def start_log(self, run_id: str) -> Path:
         """Make the run's log empty and return its path. Raises StoreError."""
-        self.write_log(run_id, "")
-        return self.log_path(run_id)
+        make_folder(self._logs)
+        path = self.log_path(run_id)
+        try:
+            path.write_bytes(b"")  # nothing is lost with it, so it need not be atomic
+        except OSError as error:
+            raise storage_error("write", path, error) from error
+        return path
 
     def read_log(self, run_id: str) -> str:
         """The end of the run's log, empty when it has none."""
