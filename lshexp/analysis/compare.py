@@ -6,7 +6,7 @@ same pairs, so that a configuration and its baseline always stand for the same s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +21,7 @@ from lshexp.analysis.pairing import (
     baseline_settings,
     configurations,
     match_baselines,
+    paired,
     setting_columns,
     telling_apart,
 )
@@ -62,8 +63,7 @@ def compare(
     Raises StoreError for results that cannot be read, ConfigError for an unknown metric or baseline setting,
     for a margin that is not above zero, and for pairs that began from other weights or saw another order.
     """
-    sources: list[Source] = source if isinstance(source, list) else [source]
-    runs, notes = _once(pd.concat([_runs_of(one) for one in sources], ignore_index=True))
+    runs, notes = gather(source if isinstance(source, list) else [source])
     _check_metric(runs, metric)
     if not margin > 0:
         raise ConfigError([Problem(("margin",), f"{margin} is not above zero")])
@@ -84,6 +84,11 @@ def compare(
     frame["p"] = holm([None if pd.isna(p) else p for p in frame["p"]])
     frame.attrs["notes"] = notes + _too_few(frame)
     return frame
+
+
+def gather(sources: Sequence[Source]) -> tuple[pd.DataFrame, list[str]]:
+    """Read the runs of all sources as one frame, each run once, and what there is to say about that."""
+    return _once(pd.concat([_runs_of(one) for one in sources], ignore_index=True))
 
 
 def _runs_of(source: Source) -> pd.DataFrame:
@@ -141,7 +146,7 @@ def _summary(config: Configuration, metric: str, margin: float) -> dict[str, obj
     """The numbers of one row."""
     ok = config.ok
     counts = config.runs["status"].value_counts()
-    pairs = _pairs(config)
+    pairs = paired(config)
     measured = pairs[pairs[metric].notna() & pairs[f"{metric}_base"].notna()]
     differences = (measured[metric] - measured[f"{metric}_base"]).to_numpy(dtype=float)
     if config.is_baseline:
@@ -168,28 +173,6 @@ def _summary(config: Configuration, metric: str, margin: float) -> dict[str, obj
         "energy_ratio": _ratio(pairs, "energy_proxy_j"),
         "time_ratio": _ratio(timed, "train_s"),
     }
-
-
-def _pairs(config: Configuration) -> pd.DataFrame:
-    """Ok runs beside the baseline's ok run of the same seed and repeat, whose columns end in `_base`."""
-    base = config.baseline.ok if config.baseline is not None else config.ok.iloc[:0]
-    pairs = config.ok.merge(base, on=PAIR, suffixes=("", "_base"))
-    _check_pairs(pairs)
-    return pairs
-
-
-def _check_pairs(pairs: pd.DataFrame) -> None:
-    """Refuse pairs that did not begin alike: their difference would not be the method's."""
-    other_start = pairs["init_hash"] != pairs["init_hash_base"]
-    same_length = pairs["epochs"] == pairs["epochs_base"]
-    other_order = same_length & (pairs["order_hash"] != pairs["order_hash_base"])
-    for what, rows in (("initial weights", other_start), ("order of examples", other_order)):
-        odd = pairs[rows.fillna(False).astype(bool)]
-        if len(odd):
-            ids = ", ".join(f"{a} and {b}" for a, b in zip(odd["run_id"], odd["run_id_base"], strict=True))
-            raise ConfigError(
-                [Problem((), f"runs {ids} are no pairs: their {what} differ; run one of them again")]
-            )
 
 
 def _ratio(pairs: pd.DataFrame, column: str) -> float:

@@ -110,6 +110,31 @@ def baseline_settings(baseline: str | Mapping[str, object], known: Iterable[str]
     return wanted
 
 
+def paired(config: Configuration) -> pd.DataFrame:
+    """Ok runs beside the baseline's ok run of the same seed and repeat, whose columns end in `_base`.
+
+    Raises ConfigError for pairs that began from other weights or saw another order.
+    """
+    base = config.baseline.ok if config.baseline is not None else config.ok.iloc[:0]
+    pairs = config.ok.merge(base, on=PAIR, suffixes=("", "_base"))
+    _check_pairs(pairs)
+    return pairs
+
+
+def _check_pairs(pairs: pd.DataFrame) -> None:
+    """Refuse pairs that did not begin alike: their difference would not be the method's."""
+    other_start = pairs["init_hash"] != pairs["init_hash_base"]
+    same_length = pairs["epochs"] == pairs["epochs_base"]
+    other_order = same_length & (pairs["order_hash"] != pairs["order_hash_base"])
+    for what, rows in (("initial weights", other_start), ("order of examples", other_order)):
+        odd = pairs[rows.fillna(False).astype(bool)]
+        if len(odd):
+            ids = ", ".join(f"{a} and {b}" for a, b in zip(odd["run_id"], odd["run_id_base"], strict=True))
+            raise ConfigError(
+                [Problem((), f"runs {ids} are no pairs: their {what} differ; run one of them again")]
+            )
+
+
 def telling_apart(settings: Iterable[Settings]) -> list[str]:
     """Names of the settings that are not the same everywhere."""
     values: dict[str, set[object]] = {}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lshexp import errors
 from lshexp.cli._app import Format, app
 
 
@@ -22,6 +23,9 @@ def compare(
     margin: Annotated[
         float, typer.Option(help="How much worse is no worse, in the metric's unit, for the verdict.")
     ] = 1.0,
+    claims: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims instead, one card each.")
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.table,
 ) -> None:
     """Compare configurations with a baseline: accuracy, active nodes, multiplications, energy, time.
@@ -29,9 +33,23 @@ def compare(
     Means are over repeats; differences and ratios are over pairs of runs with the same seed and repeat.
     With two pairs or more, differences have a 95 % interval and a verdict at the margin.
 
+    With --claims, says of each claim in the file whether the rows support it, refute it or cannot tell. Exit
+    code: 4 when a claim that is marked as a gate is not supported.
+
     Example: lshexp compare results/mnist --format md
     """
     from lshexp import render
+
+    if claims is not None:
+        from lshexp.analysis.claims import judge
+        from lshexp.config.claims import load_claims
+
+        judgements = judge(load_claims(claims), list(paths))
+        render.claims(judgements, form.value)
+        failed = [card.claim.id for card in judgements if card.stops]
+        if failed:
+            raise errors.ClaimError(f"a gate does not hold: {', '.join(dict.fromkeys(failed))}")
+        return
     from lshexp.analysis.compare import compare as compare_runs
 
     render.comparison(compare_runs(list(paths), baseline, metric, margin), form.value)

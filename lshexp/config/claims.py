@@ -1,0 +1,110 @@
+"""Claims as data: what is said of which rows, and what the paper's own figure is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lshexp.config.document import read_document
+from lshexp.config.files import read_text, top_source
+from lshexp.config.nodes import Problems, kind_of
+from lshexp.errors import ConfigError
+from lshexp.registry import validate
+
+Setting = str | float | None
+Settings = Annotated[dict[str, Setting], Field(min_length=1)]
+
+
+class Claim(BaseModel):
+    """One claim about the rows that `of` picks, by columns or by keys of a sweep file.
+
+    With a `baseline`, pairs of runs are compared with it: `no_worse` than by `margin`, or `better`. Without
+    one, the `metric` itself is `at_most` or `at_least` a number. `ratio` compares quotients instead of
+    differences, and takes a bound. `each` makes a card for each of the values of a setting.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    id: Annotated[str, Field(pattern="^[a-z0-9_]{1,60}$")]
+    title: Annotated[str, Field(min_length=1, max_length=120)]
+    statement: str
+    paper: str = ""  # the paper's own figure, in words
+    sweep: str | None = None  # only rows of this sweep
+    metric: str = "test_acc_pct"
+    of: Settings
+    each: dict[str, list[Setting]] = Field(default_factory=dict)
+    baseline: Settings | None = None
+    relation: Literal["no_worse", "better"] = "no_worse"
+    margin: Annotated[float, Field(gt=0)] | None = None
+    ratio: bool = False
+    at_most: float | None = None
+    at_least: float | None = None
+    gate: bool = False
+
+    @property
+    def relative(self) -> bool:
+        """Whether its figure is a difference from a baseline."""
+        return self.baseline is not None and not self.ratio
+
+    @property
+    def asked(self) -> str:
+        """What its figure must be, in signs: `>= -1`, `<= 5`, `> 0`."""
+        if self.at_most is not None:
+            return f"<= {self.at_most:g}"
+        if self.at_least is not None:
+            return f">= {self.at_least:g}"
+        higher = self.metric.endswith("acc_pct")
+        if self.relation == "better":
+            return "> 0" if higher else "< 0"
+        return f"> -{self.margin:g}" if higher else f"< {self.margin:g}"
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        bounds = sum(bound is not None for bound in (self.at_most, self.at_least))
+        if self.ratio and self.baseline is None:
+            raise ValueError("ratio: a ratio needs a baseline")
+        if (self.baseline is None or self.ratio) and bounds != 1:
+            raise ValueError("give at_most or at_least, one of the two, or a baseline and a margin")
+        if self.baseline is not None and not self.ratio:
+            if bounds:
+                raise ValueError("a difference from a baseline has a margin; at_most and at_least need ratio")
+            if self.relation == "no_worse" and self.margin is None:
+                raise ValueError("margin: say how much worse is no worse")
+        return self
+
+
+class _File(BaseModel):
+    """What a file of claims holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    claims: Annotated[list[Claim], Field(min_length=1, max_length=1000)]
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        ids = [claim.id for claim in self.claims]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"claims: the id '{twice[0]}' is given twice")
+        return self
+
+
+def load_claims(path: str | Path) -> list[Claim]:
+    """Read a file of claims. Raises ConfigError with every problem at its line and column."""
+    problems = Problems()
+    source = top_source(Path(path))
+    text = read_text(source, problems)
+    root = read_document(text, source.shown, problems) if text is not None else None
+    problems.raise_any()
+    assert root is not None  # or there would be a problem
+    if not isinstance(root.value, dict):
+        problems.at(root, f"a file of claims is a map with a list 'claims'; this is {kind_of(root)}")
+        problems.raise_any()
+    try:
+        return validate(_File, root.plain()).claims
+    except ConfigError as error:
+        problems.below(root, error)
+        problems.raise_any()
+        raise
