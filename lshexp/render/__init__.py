@@ -8,6 +8,7 @@ from lshexp.render.errors import fail
 from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
 from lshexp.render.progress import label, outcome, watch
+from lshexp.render.report import report_written
 from lshexp.render.sweep import plan, summary
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "listing",
     "outcome",
     "plan",
+    "report_written",
     "summary",
     "watch",
 ]

@@ -1,0 +1,97 @@
+"""Tables and commands, as every section shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from lshexp.analysis.presentation import HEADINGS
+from lshexp.analysis.report._html import Html, element, join, text
+
+VERDICTS = ("better", "equivalent", "worse", "undetermined", "supported", "refuted", "failed", "diverged")
+
+
+class Group(NamedTuple):
+    """Rows that belong together; without a title, they follow without a heading."""
+
+    title: str
+    rows: Sequence[Sequence[object]]
+
+
+def table(
+    caption: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    words: int = 1,
+    sortable: bool = True,
+) -> Html:
+    """A table in a box of its own that scrolls; the first column names the row, `words` columns are text."""
+    return grouped(caption, heads, [Group("", list(rows))], words, sortable)
+
+
+def grouped(
+    caption: str, heads: Sequence[str], groups: Sequence[Group], words: int = 1, sortable: bool = True
+) -> Html:
+    """A table whose rows are in groups, each under its title."""
+    head = element("tr", *(_head(name, i >= words) for i, name in enumerate(heads)))
+    bodies = [
+        element(
+            "tbody",
+            _title(group.title, len(heads)) if group.title else Html(),
+            *(element("tr", *(_cell(i, value, words) for i, value in enumerate(row))) for row in group.rows),
+        )
+        for group in groups
+    ]
+    made = element(
+        "table",
+        element("caption", caption),
+        element("thead", head),
+        *bodies,
+        class_="sortable" if sortable else None,
+    )
+    return element("div", made, class_="scroll", role="region", aria_label=caption, tabindex=0) + Html("\n")
+
+
+def verdict(word: str) -> Html:
+    """A verdict or status: the word itself, in its colour."""
+    return element("span", word, class_=f"verdict {word}" if word in VERDICTS else "verdict")
+
+
+def commands(*lines: str) -> Html:
+    """Commands to be typed in a terminal."""
+    return element("pre", element("code", "\n".join(lines)), tabindex=0)
+
+
+def paragraph(*content: object, quiet: bool = False) -> Html:
+    """A paragraph of text."""
+    return element("p", *content, class_="quiet" if quiet else None)
+
+
+def notes(sentences: Iterable[str]) -> Html:
+    """A list of sentences, nothing where there are none."""
+    items = [element("li", sentence) for sentence in sentences]
+    return element("ul", *items) if items else Html()
+
+
+def _head(name: str, number: bool) -> Html:
+    heading = HEADINGS.get(name, name).replace("_", " ")
+    return element("th", heading, scope="col", class_="number" if number else None)
+
+
+def _title(title: str, columns: int) -> Html:
+    return element("tr", element("th", title, scope="rowgroup", colspan=columns))
+
+
+def _cell(column: int, value: object, words: int) -> Html:
+    if column == 0:
+        return element("th", value, scope="row")
+    if isinstance(value, Html):
+        return element("td", value)
+    if column >= words:
+        return element("td", value, class_="number")
+    return element("td", value, class_="long" if len(str(value)) > 40 else None)
+
+
+def described(pairs: Iterable[tuple[str, object]]) -> Html:
+    """A list of names and values."""
+    return element("dl", join(element("dt", name) + element("dd", text(value)) for name, value in pairs))
