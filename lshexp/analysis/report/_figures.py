@@ -27,7 +27,6 @@ def _figure(drawing: Drawing, sweep: Sweep) -> Html:
     file = base64.b64encode(drawing.csv()).decode()
     name = f"{sweep.name}_{drawing.name}.csv"
     heads = [str(column) for column in frame.columns]
-    words = next((i for i, column in enumerate(heads) if pd.api.types.is_numeric_dtype(frame[column])), 1)
     rows = [[_number(value) for value in row] for row in frame.head(MOST_ROWS).to_numpy().tolist()]
     more = (
         f"The first {MOST_ROWS} of {len(frame):,} rows; the CSV file has all. "
@@ -38,7 +37,7 @@ def _figure(drawing: Drawing, sweep: Sweep) -> Html:
         "details",
         element("summary", "The numbers drawn, and how to draw it again"),
         paragraph(more, element("a", f"Save {name}", href=data_url("text/csv", file), download=name)),
-        table(f"{drawing.name}, the numbers drawn", heads, rows, words=max(1, words)),
+        table(f"{drawing.name}, the numbers drawn", heads, rows),
         commands(f"lshexp figures {sweep.shown} --only {drawing.name}"),
     )
     return element(

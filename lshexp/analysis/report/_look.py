@@ -63,9 +63,9 @@ tbody th{font-weight:500;white-space:nowrap}
 tbody th[scope=rowgroup]{background:var(--panel);font-weight:600}
 th button{font:inherit;font-weight:600;color:inherit;background:none;border:0;padding:0}
 th button{text-align:inherit;cursor:pointer}
-th button::after{content:" \\2195";color:var(--quiet)}
-th[aria-sort=ascending] button::after{content:" \\2191"}
-th[aria-sort=descending] button::after{content:" \\2193"}
+th button::after{content:"\\a0\\2195";color:var(--quiet)}
+th[aria-sort=ascending] button::after{content:"\\a0\\2191"}
+th[aria-sort=descending] button::after{content:"\\a0\\2193"}
 .verdict{font-weight:600;white-space:nowrap}
 .better{color:var(--good)}.supported{color:var(--good)}
 .worse{color:var(--bad)}.refuted{color:var(--bad)}.failed{color:var(--bad)}.diverged{color:var(--bad)}

@@ -26,7 +26,6 @@ def section(sweep: Sweep) -> Html:
         "Machines and states of the code",
         ["what", *(str(one) for one in env["env_id"])],
         rows,
-        words=1 + len(env),
         sortable=False,
     )
     return join([paragraph(sentence) for sentence in _warnings(env)] + [made])

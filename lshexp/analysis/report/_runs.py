@@ -48,9 +48,7 @@ def _row(run: pd.Series, names: list[str]) -> list[object]:
         value = run[name]
         if name == "status":
             values.append(verdict(str(value)))
-        elif name in ("mults_total", "bytes_touched") and pd.notna(value):
-            values.append(str(int(value)))
-        elif name == "energy_proxy_j" and pd.notna(value):
+        elif name in ("mults_total", "bytes_touched", "energy_proxy_j") and pd.notna(value):
             values.append(f"{value:.4g}")
         else:
             values.append(cell(name, value))
@@ -80,7 +78,7 @@ def failures(sweep: Sweep) -> Html:
                 f"{len(runs)} of {len(sweep.results.runs)} runs. They enter no mean. A run that failed is "
                 "done again by the sweep's command; one that diverged is a result, and is kept."
             ),
-            table("Runs that failed or diverged", heads, rows, words=len(heads)),
+            table("Runs that failed or diverged", heads, rows),
         ]
     )
 

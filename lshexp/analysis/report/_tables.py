@@ -8,6 +8,7 @@ from typing import NamedTuple
 from lshexp.analysis.presentation import HEADINGS
 from lshexp.analysis.report._html import Html, element, join, text
 
+MISSING = "-"
 VERDICTS = ("better", "equivalent", "worse", "undetermined", "supported", "refuted", "failed", "diverged")
 
 
@@ -22,23 +23,22 @@ def table(
     caption: str,
     heads: Sequence[str],
     rows: Iterable[Sequence[object]],
-    words: int = 1,
     sortable: bool = True,
 ) -> Html:
-    """A table in a box of its own that scrolls; the first column names the row, `words` columns are text."""
-    return grouped(caption, heads, [Group("", list(rows))], words, sortable)
+    """A table in a box of its own that scrolls; the first column names the row."""
+    return grouped(caption, heads, [Group("", list(rows))], sortable)
 
 
-def grouped(
-    caption: str, heads: Sequence[str], groups: Sequence[Group], words: int = 1, sortable: bool = True
-) -> Html:
+def grouped(caption: str, heads: Sequence[str], groups: Sequence[Group], sortable: bool = True) -> Html:
     """A table whose rows are in groups, each under its title."""
-    head = element("tr", *(_head(name, i >= words) for i, name in enumerate(heads)))
+    rows = [row for group in groups for row in group.rows]
+    numbers = [i > 0 and all(_is_number(row[i]) for row in rows) for i in range(len(heads))]
+    head = element("tr", *(_head(*pair) for pair in zip(heads, numbers, strict=True)))
     bodies = [
         element(
             "tbody",
             _title(group.title, len(heads)) if group.title else Html(),
-            *(element("tr", *(_cell(i, value, words) for i, value in enumerate(row))) for row in group.rows),
+            *(element("tr", *map(_cell, range(len(row)), row, numbers)) for row in group.rows),
         )
         for group in groups
     ]
@@ -54,7 +54,7 @@ def grouped(
 
 def verdict(word: str) -> Html:
     """A verdict or status: the word itself, in its colour."""
-    return element("span", word, class_=f"verdict {word}" if word in VERDICTS else "verdict")
+    return element("span", word, class_=f"verdict {word}" if word in VERDICTS else None)
 
 
 def commands(*lines: str) -> Html:
@@ -82,14 +82,24 @@ def _title(title: str, columns: int) -> Html:
     return element("tr", element("th", title, scope="rowgroup", colspan=columns))
 
 
-def _cell(column: int, value: object, words: int) -> Html:
+def _cell(column: int, value: object, number: bool) -> Html:
     if column == 0:
         return element("th", value, scope="row")
-    if isinstance(value, Html):
-        return element("td", value)
-    if column >= words:
+    if number:
         return element("td", value, class_="number")
-    return element("td", value, class_="long" if len(str(value)) > 40 else None)
+    long = len(str(value)) > 40 and not isinstance(value, Html)
+    return element("td", value, class_="long" if long else None)
+
+
+def _is_number(value: object) -> bool:
+    """Whether a cell is a number as text, or the dash that stands for none."""
+    if isinstance(value, Html):
+        return False
+    try:
+        float(str(value))
+    except ValueError:
+        return str(value) == MISSING
+    return True
 
 
 def described(pairs: Iterable[tuple[str, object]]) -> Html:

@@ -23,13 +23,12 @@ def summary(sweeps: Sequence[Sweep | Unread], anchors: Sequence[str], question: 
             rows.append([link, "could not be read", *["-"] * 7])
             continue
         found = list(sweep.parts())
-        rows += [[link, part.title, *_counts(part), _cheapest(part)] for part in found]
+        rows += [[link, part.title, _cheapest(part), *_counts(part)] for part in found]
         if not found:
             rows.append([link, "cannot be compared" if sweep.problem else "no runs", *["-"] * 7])
-    heads = ["sweep", "network", *JUDGED, "no verdict", "failed or diverged runs", "cheapest, no worse"]
-    rows = [[*row[:2], row[-1], *row[2:-1]] for row in rows]
-    heads = [*heads[:2], heads[-1], *heads[2:-1]]
-    unit = "points" if question.metric.endswith("_pct") else "units of the metric"
+    heads = ["sweep", "network", "cheapest, no worse", *JUDGED, "no verdict", "failed or diverged runs"]
+    unit = "percentage point" if question.metric.endswith("_pct") else "unit of the metric"
+    unit += "" if question.margin == 1 else "s"
     return join(
         [
             paragraph(
@@ -44,7 +43,7 @@ def summary(sweeps: Sequence[Sweep | Unread], anchors: Sequence[str], question: 
                 verdict("undetermined"),
                 " otherwise. It takes two pairs of runs to have a verdict at all.",
             ),
-            table("Verdicts by sweep and network", heads, rows, words=3),
+            table("Verdicts by sweep and network", heads, rows),
             paragraph(
                 "Cheapest, no worse: the configuration with the fewest multiplications, selection included, "
                 f"whose interval lies above -{question.margin:g}.",
@@ -68,7 +67,7 @@ def _cheapest(part: Part) -> str:
     rows = part.frame[~part.frame["is_baseline"].astype(bool)]
     sound = rows[rows["non_inferior"].eq(True) & rows["mults_pct_of_dense"].notna()]
     if sound.empty:
-        return "none shown to be" if rows["verdict"].notna().any() else "-"
+        return "none" if rows["verdict"].notna().any() else "-"
     row = sound.sort_values("mults_pct_of_dense", kind="stable").iloc[0]
     return f"{row_label(part, row)}: {row['mults_pct_of_dense']:.3g} % of the multiplications"
 
@@ -89,7 +88,7 @@ def section(sweep: Sweep, question: Question) -> Html:
 
 def _table(part: Part) -> Html:
     rows = [[_value(name, row) for name in part.shown] for _, row in part.frame.iterrows()]
-    return table(part.title, part.heads(), rows, words=1)
+    return table(part.title, part.heads(), rows)
 
 
 def _value(name: str, row: pd.Series) -> object:
