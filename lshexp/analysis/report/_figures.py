@@ -40,16 +40,12 @@ def _figure(drawing: Drawing, sweep: Sweep) -> Html:
         table(f"{drawing.name}, the numbers drawn", heads, rows),
         commands(f"lshexp figures {sweep.shown} --only {drawing.name}"),
     )
-    return element(
-        "figure",
-        element(
-            "img",
-            src=data_url("image/svg+xml", svg),
-            alt=f"{drawing.caption} Drawn from sweep {sweep.name}; its numbers are in the table below.",
-        ),
-        element("figcaption", drawing.caption),
-        numbers,
-    ) + Html("\n")
+    image = element(
+        "img",
+        src=data_url("image/svg+xml", svg),
+        alt=f"{drawing.caption} Drawn from sweep {sweep.name}; its numbers are in the table below.",
+    )
+    return join([element("figure", image, element("figcaption", drawing.caption)), numbers, "\n"])
 
 
 def _number(value: object) -> str:

@@ -78,7 +78,7 @@ th[aria-sort=descending] button::after{content:"\\a0\\2193"}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .8rem;margin:.5rem 0}
 dt{color:var(--quiet)}
 dd{margin:0}
-figure{margin:1rem 0 1.5rem}
+figure{margin:1.5rem 0 0}
 figure img{display:block;max-width:100%;height:auto;background:#fff}
 figure img{padding:.5rem;border:1px solid var(--line)}
 figcaption{margin-top:.4rem;max-width:60rem}

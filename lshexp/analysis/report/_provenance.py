@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lshexp.analysis.presentation import cell
 from lshexp.analysis.report._html import Html, join
 from lshexp.analysis.report._sources import Sweep
-from lshexp.analysis.report._tables import paragraph, table
+from lshexp.analysis.report._tables import cell, paragraph, table
 
 
 def section(sweep: Sweep) -> Html:
@@ -21,7 +20,7 @@ def section(sweep: Sweep) -> Html:
     rows.append(["last run started (UTC)", *(times.max() if len(times) else "-" for times in started)])
     for name in env.columns:
         if name != "env_id":
-            rows.append([name.replace("_", " "), *(_value(value) for value in env[name])])
+            rows.append([name.replace("_", " "), *(cell(name, value) for value in env[name])])
     made = table(
         "Machines and states of the code",
         ["what", *(str(one) for one in env["env_id"])],
@@ -29,10 +28,6 @@ def section(sweep: Sweep) -> Html:
         sortable=False,
     )
     return join([paragraph(sentence) for sentence in _warnings(env)] + [made])
-
-
-def _value(value: object) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else cell("", value)
 
 
 def _warnings(env: pd.DataFrame) -> list[str]:

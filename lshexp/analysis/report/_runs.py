@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from lshexp.analysis.pairing import equal
-from lshexp.analysis.presentation import Part, cell
+from lshexp.analysis.presentation import Part
 from lshexp.analysis.report._html import Html, join
 from lshexp.analysis.report._sources import Sweep, row_label
-from lshexp.analysis.report._tables import Group, commands, grouped, paragraph, table, verdict
+from lshexp.analysis.report._tables import Group, cell, commands, grouped, paragraph, table, verdict
 
 COLUMNS = (
     "seed", "repeat", "status", "test_acc_pct", "best_test_acc_pct", "valid_acc_pct", "train_loss",

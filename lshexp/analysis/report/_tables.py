@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import pandas as pd
+
 from lshexp.analysis.presentation import HEADINGS
+from lshexp.analysis.presentation import cell as presented
 from lshexp.analysis.report._html import Html, element, join, text
 
 MISSING = "-"
@@ -49,12 +52,19 @@ def grouped(caption: str, heads: Sequence[str], groups: Sequence[Group], sortabl
         *bodies,
         class_="sortable" if sortable else None,
     )
-    return element("div", made, class_="scroll", role="region", aria_label=caption, tabindex=0) + Html("\n")
+    return element("div", made, class_="scroll", role="group", aria_label=caption, tabindex=0) + Html("\n")
 
 
 def verdict(word: str) -> Html:
     """A verdict or status: the word itself, in its colour."""
     return element("span", word, class_=f"verdict {word}" if word in VERDICTS else None)
+
+
+def cell(name: str, value: object) -> str:
+    """A value of a column as text; yes and no for what is true or false."""
+    if pd.api.types.is_bool(value):
+        return "yes" if value else "no"
+    return presented(name, value, MISSING)
 
 
 def commands(*lines: str) -> Html:
