@@ -57,6 +57,20 @@ def cell(name: str, value: Any, missing: str = "-") -> str:
     return str(value)
 
 
+def row_label(part: Part, row: pd.Series) -> str:
+    """A configuration in words: `lsh, active 5 %, lr 0.1`."""
+    words = []
+    for name in part.settings:
+        value = cell(name, row[name], "")
+        if name == "method":
+            words.append(value)
+        elif name == "active_pct":
+            words.append(f"active {value} %")
+        elif value:
+            words.append(f"{name.removeprefix('p_').replace('_', ' ')} {value}")
+    return ", ".join(words)
+
+
 def _implied(part: pd.DataFrame) -> list[str]:
     """Options that tell no rows apart once the others are known, as those that a preset sets."""
     options = [name for name in part.columns if name.startswith("p_")]

@@ -22,6 +22,10 @@ def compare(
     margin: Annotated[
         float, typer.Option(help="How much worse is no worse, in the metric's unit, for the verdict.")
     ] = 1.0,
+    energy: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL|FILE", help="Price energy anew: horowitz45_mem, or my_table.yaml."),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.table,
 ) -> None:
     """Compare configurations with a baseline: accuracy, active nodes, multiplications, energy, time.
@@ -34,4 +38,4 @@ def compare(
     from lshexp import render
     from lshexp.analysis.compare import compare as compare_runs
 
-    render.comparison(compare_runs(list(paths), baseline, metric, margin), form.value)
+    render.comparison(compare_runs(list(paths), baseline, metric, margin, energy), form.value)

@@ -4,6 +4,7 @@ Data goes to stdout, everything else to stderr; what is not a terminal gets no c
 """
 
 from lshexp.render.comparison import comparison
+from lshexp.render.energy import energies
 from lshexp.render.errors import fail
 from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
@@ -14,6 +15,7 @@ from lshexp.render.sweep import plan, summary
 __all__ = [
     "comparison",
     "drawn",
+    "energies",
     "environment",
     "fail",
     "label",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import lshexp
-from lshexp.analysis.report import _figures, _provenance, _runs, _verdicts
+from lshexp.analysis.report import _energy, _figures, _provenance, _runs, _verdicts
 from lshexp.analysis.report._html import Html, element, join
 from lshexp.analysis.report._look import SCRIPT, style_sheet
 from lshexp.analysis.report._sources import Question, Sweep, Unread, read_all, shown_path
@@ -134,6 +134,8 @@ def _section(sweep: Sweep | Unread, anchor: str, shown: str, question: Question)
             _verdicts.section(sweep, question),
             element("h3", "Figures"),
             _figures.section(sweep),
+            element("h3", "Energy"),
+            _energy.section(sweep, question),
             element("h3", "Runs by configuration"),
             _runs.section(sweep),
             element("h3", "Failures"),

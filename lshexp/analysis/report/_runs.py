@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from lshexp.analysis.pairing import equal
-from lshexp.analysis.presentation import Part
+from lshexp.analysis.presentation import Part, row_label
 from lshexp.analysis.report._html import Html, join
-from lshexp.analysis.report._sources import Sweep, row_label
+from lshexp.analysis.report._sources import Sweep
 from lshexp.analysis.report._tables import Group, cell, commands, grouped, paragraph, table, verdict
 
 COLUMNS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from lshexp.analysis.compare import compare
-from lshexp.analysis.presentation import Part, cell, parts
+from lshexp.analysis.presentation import Part, parts
 from lshexp.analysis.results import Results, read_results
 from lshexp.errors import ConfigError, StoreError
 
@@ -108,17 +108,3 @@ def shown_path(path: Path) -> str:
     """A path as it is written on the page: as given, but never with the places of this machine in it."""
     relative = not path.is_absolute() and ".." not in path.parts
     return path.as_posix() if relative else path.resolve().name
-
-
-def row_label(part: Part, row: pd.Series) -> str:
-    """A configuration in words: `lsh, active 5 %, lr 0.1`."""
-    words = []
-    for name in part.settings:
-        value = cell(name, row[name], "")
-        if name == "method":
-            words.append(value)
-        elif name == "active_pct":
-            words.append(f"active {value} %")
-        elif value:
-            words.append(f"{name.removeprefix('p_').replace('_', ' ')} {value}")
-    return ", ".join(words)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lshexp.analysis.presentation import Part
+from lshexp.analysis.presentation import Part, row_label
 from lshexp.analysis.report._html import Html, element, join
-from lshexp.analysis.report._sources import Question, Sweep, Unread, row_label
+from lshexp.analysis.report._sources import Question, Sweep, Unread
 from lshexp.analysis.report._tables import cell, commands, notes, paragraph, table, verdict
 
 JUDGED = ("better", "equivalent", "worse", "undetermined")
