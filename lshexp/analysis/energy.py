@@ -94,7 +94,7 @@ def sensitivity(
 ) -> Sensitivity:
     """Price the runs of a sweep, given as its folder or its `Results`, under several tables.
 
-    `models`, by default those in `DEFAULT_MODELS`, are named as `lshexp.config.energy.energy_model` reads them.
+    `models`, by default `DEFAULT_MODELS`, are named as `lshexp.config.energy.energy_model` reads them.
 
     Raises StoreError for tables of results, ConfigError for models that cannot be read or are called alike.
     """

@@ -27,8 +27,8 @@ def section(sweep: Sweep, question: Question) -> Html:
     return join(
         [
             paragraph(
-                "A proxy from counted operations, not a meter's reading: published prices of a 45 nm process, "
-                "for the arithmetic alone (horowitz45) and with every byte fetched from one level of memory."
+                "A proxy from counted operations, not a meter's reading: published prices of a 45 nm "
+                "process, for the arithmetic alone (horowitz45) and with every byte fetched from one level of memory."
             ),
             *tables,
             commands(f"lshexp energy {sweep.shown}{again}"),
