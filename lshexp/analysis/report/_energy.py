@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lshexp.analysis.energy import sensitivity
-from lshexp.analysis.report._html import Html, join
+from lshexp.analysis.report._html import Html, join, text
 from lshexp.analysis.report._sources import Question, Sweep
 from lshexp.analysis.report._tables import commands, notes, paragraph, table
 
@@ -16,7 +16,7 @@ def section(sweep: Sweep, question: Question) -> Html:
     tables = [
         table(
             f"{network.title}: joules (times the baseline)",
-            ["configuration", *found.models],
+            ["configuration", *map(text, found.models)],
             network.cells(found.models),
             sortable=False,
         )
@@ -28,7 +28,8 @@ def section(sweep: Sweep, question: Question) -> Html:
         [
             paragraph(
                 "A proxy from counted operations, not a meter's reading: published prices of a 45 nm "
-                "process, for the arithmetic alone (horowitz45) and with every byte fetched from one level of memory."
+                "process, for the arithmetic alone (horowitz45) and with every byte fetched from one level "
+                "of memory."
             ),
             *tables,
             commands(f"lshexp energy {sweep.shown}{again}"),

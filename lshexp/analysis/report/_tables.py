@@ -84,7 +84,8 @@ def notes(sentences: Iterable[str]) -> Html:
 
 
 def _head(name: str, number: bool) -> Html:
-    heading = HEADINGS.get(name, name).replace("_", " ")
+    """A heading, column names in words; `Html` stays as it is."""
+    heading = name if isinstance(name, Html) else HEADINGS.get(name, name).replace("_", " ")
     return element("th", heading, scope="col", class_="number" if number else None)
 
 
