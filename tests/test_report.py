@@ -221,6 +221,24 @@ def test_the_same_results_give_the_same_bytes(tmp_path):
     assert write_report(folder, tmp_path / "new" / "page.html").path.read_bytes() == first
 
 
+def test_names_with_spaces_are_quoted_in_commands(tmp_path):
+    folder = results(tmp_path).rename(tmp_path / "my results; rm -rf x")
+    page = Page(page_of(folder, question=Question(baseline="method=dense, lr=0.01")))
+    assert "lshexp figures 'my results; rm -rf x'\n" in page.said
+    assert "--baseline 'method=dense, lr=0.01'" in page.said
+
+
+def test_a_sweep_without_runs_has_a_page(tmp_path):
+    page = Page(page_of(results(tmp_path, runs=[])))
+    assert "This sweep has no runs yet." in page.said and "no run has ended yet" in page.said
+
+
+def test_energy_is_shown_under_several_tables(tmp_path):
+    page = Page(page_of(results(tmp_path)))
+    assert "horowitz45_mem,memory=dram" in page.said and "lshexp energy fake" in page.said
+    assert "No run has a reading of the machine's own counters" in page.said
+
+
 def luminance(colour):
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]

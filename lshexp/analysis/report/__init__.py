@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 import lshexp
@@ -71,7 +72,7 @@ def page(sweeps: Sequence[Sweep | Unread], shown: str, question: Question, cards
         _claims(cards),
         *(_section(sweep, anchor, shown, question) for sweep, anchor in zip(sweeps, anchors, strict=True)),
     ]
-    again = f"lshexp report {shown}{question.options()}"
+    again = f"lshexp report {quote(shown)}{question.options()}"
     about = (
         f"Written by lshexp {lshexp.__version__} from the CSV files of the sweeps; the page loads nothing."
     )

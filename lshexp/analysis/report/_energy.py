@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
+import pandas as pd
+
 from lshexp.analysis.energy import sensitivity
 from lshexp.analysis.report._html import Html, join, text
 from lshexp.analysis.report._sources import Question, Sweep
@@ -23,7 +27,7 @@ def section(sweep: Sweep, question: Question) -> Html:
         + notes(network.sentences(found.models))
         for network in found.networks
     ]
-    again = "" if question.baseline == Question().baseline else f" --baseline {question.baseline}"
+    again = "" if question.baseline == Question().baseline else f" --baseline {quote(question.baseline)}"
     return join(
         [
             paragraph(
@@ -32,6 +36,18 @@ def section(sweep: Sweep, question: Question) -> Html:
                 "of memory."
             ),
             *tables,
-            commands(f"lshexp energy {sweep.shown}{again}"),
+            paragraph(_metered(sweep.results.runs)),
+            commands(f"lshexp energy {sweep.typed}{again}"),
         ]
+    )
+
+
+def _metered(runs: pd.DataFrame) -> str:
+    """Whether there are readings of a meter beside the proxy."""
+    read = int(runs["energy_rapl_j"].notna().sum())
+    if read:
+        return f"Of {len(runs)} runs, {read} have a reading of the machine's own counters (energy_rapl_j)."
+    return (
+        "No run has a reading of the machine's own counters (energy_rapl_j): they could not be read, or the "
+        "machine was shared."
     )

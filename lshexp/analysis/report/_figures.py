@@ -38,7 +38,7 @@ def _figure(drawing: Drawing, sweep: Sweep) -> Html:
         element("summary", "The numbers drawn, and how to draw it again"),
         paragraph(more, element("a", f"Save {name}", href=data_url("text/csv", file), download=name)),
         table(f"{drawing.name}, the numbers drawn", heads, rows),
-        commands(f"lshexp figures {sweep.shown} --only {drawing.name}"),
+        commands(f"lshexp figures {sweep.typed} --only {drawing.name}"),
     )
     image = element(
         "img",

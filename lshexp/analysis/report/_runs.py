@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import pandas as pd
 
 from lshexp.analysis.pairing import equal
@@ -94,10 +96,10 @@ def repeat_commands(sweep: Sweep, page: str) -> Html:
                 "folder (-o) makes the results anew."
             ),
             commands(
-                f"lshexp sweep experiments/{sweep.name}.yaml -o {parent}",
-                f"lshexp compare {sweep.shown}",
-                f"lshexp figures {sweep.shown}",
-                f"lshexp report {page}",
+                f"lshexp sweep {quote(f'experiments/{sweep.name}.yaml')} -o {quote(parent)}",
+                f"lshexp compare {sweep.typed}",
+                f"lshexp figures {sweep.typed}",
+                f"lshexp report {quote(page)}",
             ),
         ]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import pandas as pd
 
@@ -27,7 +28,7 @@ class Question:
         default = Question()
         asked = (("baseline", default.baseline), ("metric", default.metric), ("margin", default.margin))
         values = ((name, getattr(self, name), usual) for name, usual in asked)
-        return "".join(f" --{name} {value}" for name, value, usual in values if value != usual)
+        return "".join(f" --{name} {quote(str(value))}" for name, value, usual in values if value != usual)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Sweep:
     def parts(self) -> Iterator[Part]:
         """The comparison by dataset and network."""
         return parts(self.comparison) if self.comparison is not None else iter(())
+
+    @property
+    def typed(self) -> str:
+        """The folder as it is typed in a terminal."""
+        return quote(self.shown)
 
     @property
     def unsound(self) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def section(sweep: Sweep, question: Question) -> Html:
         [
             *made,
             notes(str(note) for note in sweep.comparison.attrs.get("notes", [])),
-            commands(f"lshexp compare {sweep.shown}{question.options()}"),
+            commands(f"lshexp compare {sweep.typed}{question.options()}"),
         ]
     )
 
