@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ from lshexp.training.result import WorkRow
 from lshexp.work import Tally
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")
+ROOT = Path(__file__).parent.parent
 TABLE = "title: chip\nsource: a data sheet\npicojoules: {mult: 2, add: 0.5, access: 16}\naccess_bytes: 4\n"
 WORK = {  # mults, adds, bytes: dense does arithmetic, lsh moves data, dropout does a little of both
     "dense": (1000, 1000, 100),
@@ -56,6 +58,13 @@ def test_a_users_table_prices_by_hand(tmp_path_factory, mults, adds, nbytes):
 def test_a_table_needs_no_more_than_prices_of_arithmetic(tmp_path):
     model = load_table(table(tmp_path, "title: a\npicojoules: {mult: 1, add: 0}"))
     assert model.joules(Tally(10**12, 10**12, 10**12)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "experiments" / "energy").glob("*.yaml")), ids=lambda p: p.name
+)
+def test_tables_that_come_with_lshexp_are_valid(path):
+    assert load_table(path).source
 
 
 @pytest.mark.parametrize(
