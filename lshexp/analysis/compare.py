@@ -25,8 +25,10 @@ from lshexp.analysis.pairing import (
     setting_columns,
     telling_apart,
 )
+from lshexp.analysis.pricing import priced_runs
 from lshexp.analysis.results import Results, read_runs
 from lshexp.analysis.statistics import Interval, holm, interval, non_inferior, sign_flip_p, verdict
+from lshexp.config.energy import energy_model
 from lshexp.errors import ConfigError, Problem
 from lshexp.registry import suggest
 
@@ -44,11 +46,13 @@ def compare(
     baseline: str | Mapping[str, object] = "dense",
     metric: str = "test_acc_pct",
     margin: float = 1.0,
+    energy: str | None = None,
 ) -> pd.DataFrame:
     """Compare configurations with a baseline; one row for each dataset, network, method and setting.
 
     `source` is one or more of: a sweep's folder, its runs.csv, its `Results`, a frame of runs. `baseline` is
     a method's name, or the settings that pick a configuration, as text (`method=dense,lr=0.01`) or a mapping.
+    `energy` prices the runs anew: a model, or a file, as `lshexp.config.energy.energy_model` reads it.
 
     Columns: dataset, hidden, method, active_pct and whatever else tells rows apart; `runs`, of which
     `failed` and `diverged` enter no mean; the `metric` with its `mean` and `sd`; `difference` to the
@@ -63,7 +67,7 @@ def compare(
     Raises StoreError for results that cannot be read, ConfigError for an unknown metric or baseline setting,
     for a margin that is not above zero, and for pairs that began from other weights or saw another order.
     """
-    runs, notes = gather(source if isinstance(source, list) else [source])
+    runs, notes = gather(source if isinstance(source, list) else [source], energy)
     _check_metric(runs, metric)
     if not margin > 0:
         raise ConfigError([Problem(("margin",), f"{margin} is not above zero")])
@@ -82,13 +86,18 @@ def compare(
         order, ascending=[True, True, False, True, True], kind="stable", ignore_index=True
     )
     frame["p"] = holm([None if pd.isna(p) else p for p in frame["p"]])
-    frame.attrs["notes"] = notes + _too_few(frame)
+    frame.attrs["notes"] = notes + too_few(frame)
     return frame
 
 
-def gather(sources: Sequence[Source]) -> tuple[pd.DataFrame, list[str]]:
-    """Read the runs of all sources as one frame, each run once, and what there is to say about that."""
-    return _once(pd.concat([_runs_of(one) for one in sources], ignore_index=True))
+def gather(sources: Sequence[Source], energy: str | None = None) -> tuple[pd.DataFrame, list[str]]:
+    """Read the runs of all sources as one frame, each run once, and what there is to say about that.
+
+    `energy` names a model that prices them anew.
+    """
+    model = energy_model(energy) if energy else None
+    tables = [priced_runs(one, model) if model else _runs_of(one) for one in sources]
+    return _once(pd.concat(tables, ignore_index=True))
 
 
 def _runs_of(source: Source) -> pd.DataFrame:
@@ -129,7 +138,7 @@ def _varying(configs: list[Configuration]) -> list[str]:
     return [name for name in configs[0].settings if name in names] if configs else []
 
 
-def _too_few(frame: pd.DataFrame) -> list[str]:
+def too_few(frame: pd.DataFrame) -> list[str]:
     """Say it when there are too few seeds for a test to find anything."""
     pairs = frame.loc[~frame["is_baseline"].astype(bool) & (frame["pairs"] > 0), "pairs"]
     if pairs.empty or pairs.min() >= FEWEST_FOR_A_TEST:

@@ -53,7 +53,7 @@ def read_results(path: str | Path) -> Results:
     return Results(
         runs=read_runs(folder),
         epochs=_read_table(folder / "epochs.csv", [*KEYS, *EPOCH]),
-        work=_read_table(folder / "work.csv", [*KEYS, *WORK]),
+        work=read_work(folder),
         selection=_read_table(folder / "selection.csv", [*KEYS, *SELECTION]),
         env=_read_table(folder / "env.csv", ENV),
     )
@@ -63,6 +63,11 @@ def read_runs(path: str | Path) -> pd.DataFrame:
     """Read runs.csv alone, given its path or the folder it lies in. Raises StoreError."""
     path = Path(path)
     return _read_table(path / "runs.csv" if path.is_dir() else path, [*RUN_IDENTITY, *RUN_OUTCOME])
+
+
+def read_work(folder: Path) -> pd.DataFrame:
+    """Read work.csv alone. Raises StoreError."""
+    return _read_table(folder / "work.csv", [*KEYS, *WORK])
 
 
 def _read_table(path: Path, columns: Sequence[Column[Any]]) -> pd.DataFrame:

@@ -26,6 +26,10 @@ def compare(
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims instead, one card each.")
     ] = None,
+    energy: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL|FILE", help="Price energy anew: horowitz45_mem, or my_table.yaml."),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.table,
 ) -> None:
     """Compare configurations with a baseline: accuracy, active nodes, multiplications, energy, time.
@@ -52,4 +56,4 @@ def compare(
         return
     from lshexp.analysis.compare import compare as compare_runs
 
-    render.comparison(compare_runs(list(paths), baseline, metric, margin), form.value)
+    render.comparison(compare_runs(list(paths), baseline, metric, margin, energy), form.value)

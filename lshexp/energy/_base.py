@@ -7,6 +7,8 @@ from abc import abstractmethod
 from lshexp.registry import Plugin
 from lshexp.work import Tally
 
+JOULES_PER_PICOJOULE = 1e-12
+
 
 class EnergyModel(Plugin):
     """Base of every registered energy model.

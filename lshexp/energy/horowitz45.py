@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from lshexp.energy._base import EnergyModel
+from lshexp.energy._base import JOULES_PER_PICOJOULE, EnergyModel
 from lshexp.registry import register
 from lshexp.work import Tally
-
-JOULES_PER_PICOJOULE = 1e-12
 
 
 @register("energy", "horowitz45")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lshexp.energy.horowitz45 import JOULES_PER_PICOJOULE, Horowitz45
+from lshexp.energy._base import JOULES_PER_PICOJOULE
+from lshexp.energy.horowitz45 import Horowitz45
 from lshexp.registry import register
 from lshexp.work import Tally
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 from lshexp.energy._base import EnergyModel
+from lshexp.energy._rapl import whole
 from lshexp.execution.environment import Environment
 from lshexp.execution.record import SCHEMA_VERSION, Record
 from lshexp.training.result import EpochRow, SelectionRow, WorkRow
@@ -77,6 +78,11 @@ class RunRow:
     def joules(self) -> float | None:
         """Energy of the counted work under the model."""
         return None if self.total is None else self.energy.joules(self.total)
+
+    def metered(self) -> float | None:
+        """A meter's reading of the whole machine, never an estimate; None unless this run was alone."""
+        joules = self.record.result.rapl_j
+        return whole(joules) if joules is not None and self.record.timing_valid else None
 
     def measured(self, value: Cell) -> Cell:
         """A value of the result, unless the run failed before it had one."""
@@ -171,7 +177,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     Column("bytes_touched", "int", lambda row: row.total.bytes if row.total else None),
     Column("energy_proxy_j", "float", lambda row: row.joules()),
     Column("energy_model", "category", lambda row: None if row.work is None else row.energy.name),
-    Column("energy_rapl_j", "float", lambda row: None),  # only ever a meter's reading, never an estimate
+    Column("energy_rapl_j", "float", lambda row: row.metered()),
     _result("compile_s", "float"),
     _sum("select_s"),
     _sum("train_s"),

@@ -5,22 +5,26 @@ Data goes to stdout, everything else to stderr; what is not a terminal gets no c
 
 from lshexp.render.claims import claims
 from lshexp.render.comparison import comparison
+from lshexp.render.energy import energies
 from lshexp.render.errors import fail
 from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
 from lshexp.render.progress import label, outcome, watch
+from lshexp.render.report import report_written
 from lshexp.render.sweep import plan, summary
 
 __all__ = [
     "claims",
     "comparison",
     "drawn",
+    "energies",
     "environment",
     "fail",
     "label",
     "listing",
     "outcome",
     "plan",
+    "report_written",
     "summary",
     "watch",
 ]

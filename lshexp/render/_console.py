@@ -8,13 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-HEADINGS = {
-    "active_pct": "active % asked",
-    "difference": "diff",
-    "active_pct_achieved": "active % got",
-    "mults_pct_of_dense": "mults % of dense",
-    "mults_pct_of_dense_paper": "mults % as in paper",
-}
+from lshexp.analysis.presentation import HEADINGS
 
 
 def out() -> Console:

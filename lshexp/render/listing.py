@@ -49,4 +49,15 @@ def environment(env: Environment) -> None:
         rows.append(["mnist", "found, checksums right"])
     except LshexpError as error:
         rows.append(["mnist", str(error)])
+    rows.append(["rapl", _meter()])
     print_table(["what", "value"], rows, text=2)
+
+
+def _meter() -> str:
+    """The domains of the energy counters, or why they cannot be read."""
+    from lshexp.energy._rapl import UnreadableError, find_domains
+
+    try:
+        return ", ".join(domain.label for domain in find_domains())
+    except UnreadableError as error:
+        return str(error)

@@ -74,6 +74,7 @@ class RunResult:
     order_hash: str  # of the order in which examples were visited
     notes: dict[str, int] = field(default_factory=dict)  # counters of caps and fallbacks, by name
     selection: list[SelectionRow] = field(default_factory=list)  # empty unless the run has a probe
+    rapl_j: dict[str, float] | None = None  # joules of each RAPL domain of the machine over train_s
 
 
 @dataclass(frozen=True)

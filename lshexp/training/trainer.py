@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 
 from lshexp.datasets._base import Dataset, Part, Splits
+from lshexp.energy._rapl import POWERCAP, Meter
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods._base import Batch, Method
 from lshexp.registry import build
@@ -120,6 +121,7 @@ class _Run:
         self.examples_seen = 0
         self.steps = 0
         self.order = hashlib.sha256()
+        self.meter = Meter(POWERCAP)
         self.probe = (
             Probe(network, train, spec.probe, spec.active_pct / 100, spec.key()) if spec.probe else None
         )
@@ -135,6 +137,7 @@ class _Run:
                 rows.append(self._epoch(epoch, rows[-1].test_acc_pct if rows else None, report))
         except _DivergedError as stop:
             error = str(stop)
+        self.meter.stop()  # it still runs when an epoch broke off
         network = self.network
         dense = DenseCost([len(self.train.x[0]), *(layer.nodes for layer in network.layers)])
         active = self.selected / max(1, self.examples_seen)
@@ -159,12 +162,14 @@ class _Run:
             order_hash=self.order.hexdigest()[:12],
             notes=self._notes(),
             selection=self.selection,
+            rapl_j=self.meter.joules,
         )
 
     def _epoch(self, epoch: int, last_acc: float | None, report: Reporter | None) -> EpochRow:
         spec, network = self.spec, self.network
         order = stream(spec.key(), "order", epoch).permutation(len(self.train.y))
         self.order.update(order.astype("<i8").tobytes())
+        self.meter.start()
         loss, hits, done = 0.0, 0, 0
         select_before = network.select_s
         mults_before = sum(layer.work.mults() for layer in network.layers)
@@ -179,6 +184,7 @@ class _Run:
             self.selected += outcome.selected
             self.examples_seen += len(ids)
             self.steps += 1
+            self.meter.sample()
             if not np.isfinite(loss):
                 raise _DivergedError(
                     f"loss is not finite in epoch {epoch + 1}, step {self.steps}; try a lower lr"
@@ -190,6 +196,7 @@ class _Run:
         if average:
             average.include()
         train_s = time.perf_counter() - started
+        self.meter.stop()
         tested = average.network() if average else network
         valid_acc = self._accuracy(tested, self.valid, epoch) if len(self.valid.y) else None
         test_acc = self._accuracy(tested, self.test, epoch)

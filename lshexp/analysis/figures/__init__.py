@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+
+import pandas as pd
 
 from lshexp.analysis.results import Results, read_results
 from lshexp.errors import ConfigError, Problem
@@ -27,9 +30,38 @@ class Drawn:
     files: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that these results have numbers for."""
+
+    name: str
+    caption: str
+    frame: pd.DataFrame  # the numbers that are drawn
+    _module: ModuleType
+
+    def rendered(self, *kinds: str) -> dict[str, bytes]:
+        """Draw it, as `svg` and `png` or one of them; the same bytes for the same numbers."""
+        from lshexp.analysis.figures import _style
+
+        figure = _style.new_figure()
+        self._module.draw(self.frame, figure)
+        return {kind: _style.rendered(figure, kind) for kind in kinds}
+
+    def csv(self) -> bytes:
+        """The numbers that are drawn, as a CSV file."""
+        return self.frame.to_csv(index=False, lineterminator="\n").encode()
+
+
 def names() -> list[str]:
     """Names of all figures, in order."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def drawings(results: Results, only: list[str] | None = None) -> Iterator[Drawing]:
+    """Figures, all or `only` the named ones, whose `frame` is empty where there is nothing to draw."""
+    for name in only or names():
+        module = importlib.import_module(f"{__name__}.{name}")
+        yield Drawing(name, (module.__doc__ or name).splitlines()[0], module.tidy(results), module)
 
 
 def draw_figures(
@@ -49,28 +81,17 @@ def draw_figures(
             [Problem(("only",), f"no figure '{name}'{suggest(name, names())}") for name in unknown]
         )
     target = Path(out) if out is not None else Path(folder) / "figures"
-    results = read_results(folder)
-    return [_draw(name, importlib.import_module(f"{__name__}.{name}"), results, target) for name in wanted]
+    return [_write(drawing, target) for drawing in drawings(read_results(folder), wanted)]
 
 
-def _draw(name: str, module: ModuleType, results: Results, target: Path) -> Drawn:
-    caption = (module.__doc__ or name).splitlines()[0]
-    frame = module.tidy(results)
-    if frame.empty:
-        return Drawn(name, caption, ())
-    from lshexp.analysis.figures import _style
-
-    figure = _style.new_figure()
-    module.draw(frame, figure)
+def _write(drawing: Drawing, target: Path) -> Drawn:
+    if drawing.frame.empty:
+        return Drawn(drawing.name, drawing.caption, ())
     make_folder(target)
-    content = {
-        "svg": _style.rendered(figure, "svg"),
-        "png": _style.rendered(figure, "png"),
-        "csv": frame.to_csv(index=False, lineterminator="\n").encode(),
-    }
+    content = drawing.rendered("svg", "png") | {"csv": drawing.csv()}
     files = []
     for kind, data in content.items():
-        path = target / f"{name}.{kind}"
+        path = target / f"{drawing.name}.{kind}"
         write_atomic(path, data)
         files.append(path)
-    return Drawn(name, caption, tuple(files))
+    return Drawn(drawing.name, drawing.caption, tuple(files))

@@ -1,0 +1,116 @@
+"""What the page is made of: the folders of sweeps, read and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+import pandas as pd
+
+from lshexp.analysis.compare import compare
+from lshexp.analysis.presentation import Part, parts
+from lshexp.analysis.results import Results, read_results
+from lshexp.errors import ConfigError, StoreError
+
+
+@dataclass(frozen=True)
+class Question:
+    """What every sweep is asked, as in `lshexp compare`."""
+
+    baseline: str = "dense"
+    metric: str = "test_acc_pct"
+    margin: float = 1.0
+
+    def options(self) -> str:
+        """The options that ask it, empty where all are the defaults."""
+        default = Question()
+        asked = (("baseline", default.baseline), ("metric", default.metric), ("margin", default.margin))
+        values = ((name, getattr(self, name), usual) for name, usual in asked)
+        return "".join(f" --{name} {quote(str(value))}" for name, value, usual in values if value != usual)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One folder of results and its comparison; `comparison` is None, and `problem` says why, without one."""
+
+    name: str
+    folder: Path
+    shown: str  # the folder as it is written in commands
+    results: Results
+    comparison: pd.DataFrame | None
+    problem: str
+
+    def parts(self) -> Iterator[Part]:
+        """The comparison by dataset and network."""
+        return parts(self.comparison) if self.comparison is not None else iter(())
+
+    @property
+    def typed(self) -> str:
+        """The folder as it is typed in a terminal."""
+        return quote(self.shown)
+
+    @property
+    def unsound(self) -> pd.DataFrame:
+        """The runs that failed or diverged."""
+        return self.results.runs[self.results.runs["status"] != "ok"]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A folder whose tables cannot be read."""
+
+    name: str
+    shown: str
+    problem: str
+
+
+def folders_of(folder: Path) -> list[Path]:
+    """The sweep's folder itself, or the folders of sweeps in it, by name. Raises StoreError."""
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is not a folder; give the folder of a sweep, such as results/quickstart")
+    if (folder / "runs.csv").exists():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob("*/runs.csv"))
+    if not found:
+        raise StoreError(f"{folder} holds no runs.csv and no folder that does; run a sweep first")
+    return found
+
+
+def read_sweep(folder: Path, shown: str, question: Question) -> Sweep:
+    """Read and compare one folder; runs that are no pairs become a problem.
+
+    Raises StoreError, and ConfigError for a baseline, metric or margin that these results do not know.
+    """
+    results = read_results(folder)
+    names = results.runs["sweep"].dropna().unique()
+    name = str(names[0]) if len(names) == 1 else folder.name
+    try:
+        frame, problem = compare(results, question.baseline, question.metric, question.margin), ""
+    except ConfigError as error:
+        if any(problem.where for problem in error.problems):  # it is the question that is wrong
+            raise
+        frame, problem = None, str(error)
+    return Sweep(name, folder, shown, results, frame, problem)
+
+
+def read_all(folder: Path, question: Question) -> list[Sweep | Unread]:
+    """Read the folders of sweeps; one that is alone must be readable. Raises StoreError and ConfigError."""
+    found = folders_of(folder)
+    made: list[Sweep | Unread] = []
+    for path in found:
+        shown = shown_path(path)
+        try:
+            made.append(read_sweep(path, shown, question))
+        except StoreError as error:
+            if len(found) == 1:
+                raise
+            made.append(Unread(path.name, shown, str(error).replace(str(path), shown)))
+    return made
+
+
+def shown_path(path: Path) -> str:
+    """A path as it is written on the page: as given, but never with the places of this machine in it."""
+    relative = not path.is_absolute() and ".." not in path.parts
+    return path.as_posix() if relative else path.resolve().name

@@ -1,0 +1,41 @@
+"""`lshexp report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lshexp.cli._app import app
+
+
+@app.command()
+def report(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="The folder of a sweep, or of several.", show_default=False),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Where to write; by default DIR/report.html."),
+    ] = None,
+    baseline: Annotated[
+        str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
+    ] = "dense",
+    metric: Annotated[str, typer.Option(help="Column of runs.csv to compare.")] = "test_acc_pct",
+    margin: Annotated[
+        float, typer.Option(help="How much worse is no worse, in the metric's unit, for the verdict.")
+    ] = 1.0,
+) -> None:
+    """Write one HTML page: verdicts, figures, runs, failures, and where they come from.
+
+    The page is a single file that loads nothing from any network. A folder of several sweeps gives one page
+    with a section for each.
+
+    Example: lshexp report results/headline
+    """
+    from lshexp import render
+    from lshexp.analysis.report import Question, write_report
+
+    render.report_written(write_report(folder, out, Question(baseline, metric, margin)))

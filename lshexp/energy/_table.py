@@ -1,0 +1,41 @@
+"""A table of prices that a user wrote, as an energy model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lshexp.energy._base import JOULES_PER_PICOJOULE, EnergyModel
+from lshexp.work import Tally
+
+Price = Annotated[float, Field(ge=0)]
+
+
+class Picojoules(BaseModel):
+    """Prices of one operation each, in picojoules."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    mult: Price
+    add: Price
+    access: Price = 0.0  # of `access_bytes` bytes, loaded or stored
+
+
+class PriceTable(EnergyModel):
+    """Prices of a multiplication, an addition and a memory access, from a file.
+
+    A division or a square root counts, and so costs, as one multiplication. All traffic is priced alike: the
+    counters know no caches.
+    """
+
+    title: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$")]
+    source: str = ""  # where the prices are from
+    picojoules: Picojoules
+    access_bytes: Annotated[int, Field(ge=1, le=4096)] = 8
+
+    def joules(self, work: Tally) -> float:
+        """Return the energy of the arithmetic and of the bytes touched, in joules."""
+        price = self.picojoules
+        traffic = work.bytes / self.access_bytes * price.access
+        return (work.mults * price.mult + work.adds * price.add + traffic) * JOULES_PER_PICOJOULE
