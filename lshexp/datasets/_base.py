@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ class DatasetInfo:
     test_examples: int
     origin: str  # one line: where it comes from, or how it is made
     picture: tuple[int, int, int] | None = None  # (views, height, width) where features are pixels
+    licence: str = "not stated"  # of the data, as its publisher or its mirrors state it
 
 
 class Dataset(Plugin):
@@ -55,6 +57,20 @@ class Dataset(Plugin):
 
         Raises DataError, in one line that says what to do, when files are absent or damaged.
         """
+
+    def locate(self) -> list[Path]:
+        """Return the files that `load` would read; none where the dataset is generated.
+
+        Raises DataError, saying what to do, when one is absent.
+        """
+        return []
+
+    def sample(self, examples: int) -> Part:
+        """Return training examples to look at: at least the first `examples` of them, as far as there are.
+
+        Raises DataError as `load` does.
+        """
+        return self.load().train
 
 
 def freeze(part: Part) -> Part:

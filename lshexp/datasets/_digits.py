@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -52,13 +53,18 @@ def digits_fingerprint() -> str:
     return hashlib.sha256("".join(file.sha256 for file in FILES.values()).encode()).hexdigest()[:16]
 
 
+def find_digits(key: str) -> Path:
+    """Return where FILES[key] lies, plain or compressed. Raises DataError when it is absent."""
+    return find_file(FOLDER, [FILES[key].name, f"{FILES[key].name}.gz"])
+
+
 def read_digits(key: str) -> NDArray[np.uint8]:
     """Return the array of FILES[key], read-only, after checking its format and checksum.
 
     Raises DataError when the file is absent or is not the published one.
     """
     file = FILES[key]
-    path = find_file(FOLDER, [file.name, f"{file.name}.gz"])
+    path = find_digits(key)
     content = read_bounded(path, idx_size(file.shape))
     values = parse_idx(content, file.shape, path)
     verify(path, content, file.sha256)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
-from lshexp.datasets._digits import SIDE, digits_fingerprint, read_digits
+from lshexp.datasets._digits import FILES, SIDE, digits_fingerprint, find_digits, read_digits
 from lshexp.registry import register
 
 
@@ -26,7 +28,12 @@ class Mnist(Dataset):
             test_examples=10_000,
             origin="LeCun, Cortes and Burges, the MNIST database, IDX files checked against pinned sha256",
             picture=(1, SIDE, SIDE),
+            licence="CC BY-SA 3.0, as its mirrors state",
         )
+
+    def locate(self) -> list[Path]:
+        """Return the four IDX files."""
+        return [find_digits(key) for key in FILES]
 
     def fingerprint(self) -> str:
         """Return a digest of the pinned checksums."""

@@ -5,6 +5,7 @@ Data goes to stdout, everything else to stderr; what is not a terminal gets no c
 
 from lshexp.render.claims import claims
 from lshexp.render.comparison import comparison
+from lshexp.render.data import datasets, statistics, verified, written
 from lshexp.render.errors import fail
 from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
@@ -14,6 +15,7 @@ from lshexp.render.sweep import plan, summary
 __all__ = [
     "claims",
     "comparison",
+    "datasets",
     "drawn",
     "environment",
     "fail",
@@ -21,6 +23,9 @@ __all__ = [
     "listing",
     "outcome",
     "plan",
+    "statistics",
     "summary",
+    "verified",
     "watch",
+    "written",
 ]

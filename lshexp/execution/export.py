@@ -1,0 +1,27 @@
+"""A dataset as one NumPy archive, which the dataset `npz` and any other program reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lshexp.datasets._base import Dataset
+from lshexp.errors import DataError
+from lshexp.execution.atomic import atomic_file, make_folder
+
+
+def export_npz(dataset: Dataset, path: Path) -> int:
+    """Draw a generated dataset into arrays x_train, y_train, x_test and y_test; return the file's bytes.
+
+    Raises DataError when the dataset is read from files, StoreError when `path` cannot be written.
+    """
+    if dataset.locate():
+        raise DataError(
+            f"{dataset.name}: is read from files, there is nothing to make; see `lshexp data list`"
+        )
+    train, test = dataset.load()
+    make_folder(path.parent)
+    with atomic_file(path) as file:
+        np.savez_compressed(file, x_train=train.x, y_train=train.y, x_test=test.x, y_test=test.y)
+    return path.stat().st_size

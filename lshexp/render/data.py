@@ -1,0 +1,60 @@
+"""Datasets: what there is, what they hold, what was made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lshexp.errors import DataError
+from lshexp.render._console import err, out, print_table
+
+if TYPE_CHECKING:
+    from lshexp.datasets._catalog import Entry
+
+ABSENT = "-"
+
+
+def datasets(entries: list[Entry]) -> None:
+    """Print what is known of each dataset without reading it."""
+    rows = []
+    for entry in entries:
+        info = entry.info
+        if info is None:
+            rows.append([entry.name, entry.state, ABSENT, entry.summary, *[ABSENT] * 4])
+            continue
+        sizes = (info.train_examples, info.test_examples, info.features, info.classes)
+        rows.append([entry.name, entry.state, info.licence, info.origin, *(f"{size:,}" for size in sizes)])
+    print_table(
+        ["dataset", "data", "licence", "origin", "train", "test", "features", "classes"], rows, text=4
+    )
+
+
+def statistics(entries: list[Entry]) -> None:
+    """Print the figures of the datasets that are there; what cannot be read says so on stderr."""
+    from lshexp.datasets._statistics import COMPONENTS
+
+    names = ["dataset", "examples", "smallest class %", "largest class %", "mean", "non-zero %"]
+    names += [f"variance in first {count} %" for count in COMPONENTS]
+    rows = []
+    for entry in entries:
+        try:
+            found = entry.statistics()
+        except DataError as error:
+            err().print(f"{entry.name}: {error}", markup=False)
+            continue
+        if found is None:
+            continue
+        shares = (found.smallest_class_pct, found.largest_class_pct)
+        row = [entry.name, f"{found.examples:,}", *(f"{share:.1f}" for share in shares), f"{found.mean:.3f}"]
+        rows.append([*row, f"{found.nonzero_pct:.1f}", *(f"{share:.1f}" for share in found.variance_pct)])
+    print_table(names, rows, title="Of the first training examples:")
+
+
+def verified(name: str, what: str) -> None:
+    """Print what verifying a dataset has shown."""
+    out().print(f"{name}: {what}", markup=False)
+
+
+def written(path: Path, what: str) -> None:
+    """Tell that a file was written, and what it holds."""
+    err().print(f"{path}: {what}", markup=False)
