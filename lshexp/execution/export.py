@@ -14,6 +14,8 @@ from lshexp.execution.atomic import atomic_file, make_folder
 def export_npz(dataset: Dataset, path: Path) -> int:
     """Draw a generated dataset into arrays x_train, y_train, x_test and y_test; return the file's bytes.
 
+    Pictures keep their shape: (examples, height, width), or (examples, views, height, width).
+
     Raises DataError when the dataset is read from files, StoreError when `path` cannot be written.
     """
     if dataset.locate():
@@ -21,7 +23,11 @@ def export_npz(dataset: Dataset, path: Path) -> int:
             f"{dataset.name}: is read from files, there is nothing to make; see `lshexp data list`"
         )
     train, test = dataset.load()
+    info = dataset.info()
+    views, *sides = info.picture or (1, info.features)
+    shape = (-1, *([views] if views > 1 else []), *sides)
+    x_train, x_test = train.x.reshape(shape), test.x.reshape(shape)
     make_folder(path.parent)
     with atomic_file(path) as file:
-        np.savez_compressed(file, x_train=train.x, y_train=train.y, x_test=test.x, y_test=test.y)
+        np.savez_compressed(file, x_train=x_train, y_train=train.y, x_test=x_test, y_test=test.y)
     return path.stat().st_size
