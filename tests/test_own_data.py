@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lshexp.datasets import _budget
+from lshexp.datasets import _budget, _svm_text
 from lshexp.datasets._labels import class_numbers
 from lshexp.datasets._sheet import contact_sheet
+from lshexp.datasets._sparse import SparseRows
 from lshexp.errors import ConfigError, DataError
+from lshexp.kernels.ragged import listed
 from lshexp.registry import build
 
 NAMES = ["low", "mid", "high"]
@@ -38,12 +41,15 @@ def write(name, x, labels):
         np.savez(name, x=x, y=labels)
     elif name.startswith("parquet"):
         frame.to_parquet(name)
+    elif name.startswith("libsvm"):
+        rows = [f"{label} 1:{row[0]:g} 2:{row[1]:g} 3:0.25\n" for label, row in zip(labels, x, strict=True)]
+        Path(name).write_text("# made up\n" + "".join(rows), encoding="utf-8")
     else:
         frame.to_csv(name, index=False)
     return name
 
 
-FILES = ["npz.npz", "csv.csv", "csv.csv.gz", "csv.csv.bz2", "csv.csv.xz", "parquet.parquet"]
+FILES = ["npz.npz", "csv.csv", "csv.csv.gz", "csv.csv.bz2", "csv.csv.xz", "parquet.parquet", "libsvm.txt"]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -180,8 +186,10 @@ def test_what_does_not_fit_the_memory_is_refused_before_it_is_read(folder, monke
     write("npz.npz", *table())
     write("csv.csv", *table())
     write("parquet.parquet", *table())
+    write("libsvm.txt", *table())
     monkeypatch.setattr(_budget, "SHARE", 0)
-    for name, file in (("npz", "npz.npz"), ("csv", "csv.csv"), ("parquet", "parquet.parquet")):
+    for file in ("npz.npz", "csv.csv", "parquet.parquet", "libsvm.txt"):
+        name = file.partition(".")[0]
         with pytest.raises(DataError, match="of memory available"):
             build("dataset", name, {"path": file}).load()
 
@@ -194,3 +202,64 @@ def test_a_bomb_of_rows_stops_where_no_table_would_go(folder, monkeypatch):
             file.write(b"0,0\n" * 250_000)
     with pytest.raises(DataError, match="many times its size"):
         build("dataset", "csv", {"path": "bomb.csv.gz"}).info()
+
+
+def sparse_rows(random, rows=40, features=30, share=0.1):
+    return np.where(random.random((rows, features)) < share, random.standard_normal((rows, features)), 0)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_libsvm_text_is_read_exactly(folder, monkeypatch, first):
+    monkeypatch.setattr(_svm_text, "_BLOCK", 300)  # several blocks
+    rows = sparse_rows(np.random.default_rng(3)).astype(np.float32)
+    rows[0, -1] = 1
+    lines = [
+        f"{(-1) ** at:+d} " + " ".join(f"{id + first}:{row[id]!s}" for id in np.flatnonzero(row))
+        for at, row in enumerate(rows)
+    ]
+    lines.insert(7, "")
+    lines[9] += " # a note"
+    Path("a.txt").write_text("\r\n".join(lines), encoding="utf-8")
+    dataset = build("dataset", "libsvm", {"path": "a.txt", "zero_based": not first})
+    table = dataset.table(folder / "a.txt", "train", 30)
+    np.testing.assert_array_equal(table.x.dense(), rows)
+    assert table.labels.tolist() == ["+1", "-1"] * 20
+    assert dataset.info().features == 30
+    wider = build("dataset", "libsvm", {"path": "a.txt", "zero_based": not first, "features": 50})
+    assert wider.load().train.x.shape[1] == wider.info().features == 50
+
+
+def test_sparse_rows_are_the_array_they_stand_for():
+    dense = sparse_rows(np.random.default_rng(1)).astype(np.float32)
+    dense[3] = 0
+    lists = listed(dense)
+    rows = SparseRows(lists.starts, lists.nodes, lists.values, 30)
+    assert rows.shape == dense.shape
+    for which in (slice(None, 7), slice(5, 5), np.array([3, 39, 0, 3]), np.array([], dtype=np.int64)):
+        np.testing.assert_array_equal(rows[which].dense(), dense[which])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 1:2\n0 0:1", r":2: '0:1' is an index below"),
+        ("1 1:2\n0 2:1:3 4", ":2: '2:1:3' is not index:value"),
+        ("1 1:2\n\n0 2:x", ":3: '2:x' is not index:value"),
+        ("1 1:2\n0 2:1 2:1", "or twice"),
+        ("1 4:2\n0 2:1 1:1", ":2: '1:1' does not come in ascending order"),
+        ("1 1:2\n0 2.5:1", "no whole index"),
+        ("1 1:2\n0 99999999999:1", "no whole index"),
+        ("1 1:2\n0 2:nan", "not a finite number"),
+        ("1 1:2\n0 2:1e39", "not a finite number"),
+        ("1 1:2\n1:1 2:1", "no label"),
+        ("1 1:2\n1,2 2:1", "several labels"),
+        ("1 1:2\n0 qid:3 2:1", "'qid:3' is not index:value"),
+        ("1 1:2\n-3 2:1", "label -3 is negative"),
+        ("1\n0", "no features"),
+        ("", "no examples"),
+    ],
+)
+def test_lines_that_are_not_libsvm_are_named(folder, text, message):
+    Path("a.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        build("dataset", "libsvm", {"path": "a.txt"}).info()

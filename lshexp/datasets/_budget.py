@@ -10,6 +10,7 @@ from lshexp.errors import DataError
 
 SHARE = 0.5  # of the available memory, for one array
 MOST_FOLD = 200  # growth of a packed file; text and matrices that people pack grow 2- to 50-fold
+BYTES_A_NUMBER = 8  # a table is held twice for a moment: as it is read, and in the order of its examples
 FREE_BYTES = 64 << 20  # any file may grow to this
 
 
@@ -21,6 +22,11 @@ def require_memory(path: Path, nbytes: int, what: str) -> None:
             f"{path}: {what} need {nbytes / 1e6:,.0f} MB, more than half of the {available / 1e6:,.0f} MB of "
             "memory available; use fewer examples or features"
         )
+
+
+def require_table(path: Path, examples: int, features: int) -> None:
+    """Raise DataError when a dense float32 table of this size is too large to be loaded."""
+    require_memory(path, BYTES_A_NUMBER * examples * features, f"{examples:,} x {features:,} numbers")
 
 
 def most_unpacked(path: Path) -> int:

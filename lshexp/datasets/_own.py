@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
+from lshexp.datasets._budget import require_table
 from lshexp.datasets._files import ENVIRONMENT_VARIABLE, one_line
 from lshexp.datasets._labels import Labels, class_numbers
 from lshexp.datasets._scaling import Scale, scale_parts
+from lshexp.datasets._sparse import SparseRows
 from lshexp.errors import DataError
 from lshexp.streams import stream
 
@@ -34,9 +36,9 @@ class Head(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A file read in full: x float32[n, features], finite, and every row's label."""
+    """A file read in full: x float32[n, features], dense or sparse, finite, and every row's label."""
 
-    x: NDArray[np.float32]
+    x: NDArray[np.float32] | SparseRows
     labels: Labels
 
 
@@ -101,7 +103,7 @@ class OwnData(Dataset):
         features = self.info().features
         tables = [(path, self.table(path, split, features)) for path, split in sources]
         labels, _ = class_numbers([(path, table.labels) for path, table in tables])
-        parts = [Part(table.x, y) for (_, table), y in zip(tables, labels, strict=True)]
+        parts = [Part(_dense(path, table.x), y) for (path, table), y in zip(tables, labels, strict=True)]
         order = self._order(len(parts[0].y))
         if len(parts) == 1:
             kept = _kept(len(order), self.test_fraction)
@@ -155,6 +157,13 @@ class OwnData(Dataset):
 def _kept(examples: int, fraction: float) -> int:
     """How many examples are for testing: the share asked for, but one at least, and one to train."""
     return max(1, min(examples - 1, round(examples * fraction)))
+
+
+def _dense(path: Path, x: NDArray[np.float32] | SparseRows) -> NDArray[np.float32]:
+    if not isinstance(x, SparseRows):
+        return x
+    require_table(path, *x.shape)
+    return x.dense()
 
 
 def _taken(part: Part, ids: NDArray[np.int64]) -> Part:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.datasets._budget import require_memory
+from lshexp.datasets._budget import require_table
 from lshexp.datasets._columns import CELLS, Columns, numbers
 from lshexp.datasets._files import one_line
 from lshexp.datasets._own import Head, Split, Table
@@ -60,7 +60,7 @@ class Csv(Columns):
             labels.append(self._labels(chunk, place))
             pieces.append(numbers(path, chunk.drop(columns=str(place)), wanted, rows))
             rows += len(chunk)
-            require_memory(path, 8 * rows * features, f"{rows:,} and more rows of {features:,} numbers")
+            require_table(path, rows, features)
         return Table(np.concatenate(pieces), _joined(path, labels))
 
     def _names(self, path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.datasets._budget import most_unpacked, require_memory
+from lshexp.datasets._budget import most_unpacked, require_memory, require_table
 from lshexp.datasets._files import READ_ERRORS, one_line
 from lshexp.datasets._labels import Labels
 from lshexp.datasets._numbers import finite_float32
@@ -59,7 +59,7 @@ class Npz(OwnData):
     def table(self, path: Path, split: Split, features: int) -> Table:
         """Read the arrays; each example's features become one row."""
         shape = self._features(path, split).shape
-        require_memory(path, 4 * shape[0] * features, f"{shape[0]:,} x {features:,} numbers")
+        require_table(path, shape[0], features)
         with _opened(path) as archive:
             values = _read(path, archive, self._name(path, self.x, split))
         x = finite_float32(path, values.reshape(shape[0], features))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lshexp.datasets._budget import require_memory
+from lshexp.datasets._budget import require_memory, require_table
 from lshexp.datasets._columns import CELLS, Columns
 from lshexp.datasets._files import one_line
 from lshexp.datasets._labels import Labels
@@ -46,7 +46,7 @@ class Parquet(Columns):
             place = self._checked(path, file)
             names = [name for at, name in enumerate(file.schema_arrow.names) if at != place]
             rows = file.metadata.num_rows
-            require_memory(path, 4 * rows * features, f"{rows:,} x {features:,} numbers")
+            require_table(path, rows, features)
             x = np.empty((rows, features), np.float32)
             row = 0
             for batch in file.iter_batches(max(1, CELLS // features), columns=names):
