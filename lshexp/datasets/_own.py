@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from abc import abstractmethod
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import Field, model_validator
 
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
 from lshexp.datasets._budget import require_table
+from lshexp.datasets._checksums import Stamp, sha256, stamp
 from lshexp.datasets._files import ENVIRONMENT_VARIABLE, one_line
 from lshexp.datasets._labels import Labels, class_numbers
 from lshexp.datasets._scaling import Scale, scale_parts
@@ -23,8 +23,6 @@ from lshexp.errors import DataError
 from lshexp.streams import stream
 
 Split = Literal["train", "test"]
-Stamp = tuple[str, int, int]  # path, bytes, time of the last change: while these stay, so does the content
-_BLOCK = 1 << 20
 
 
 class Head(NamedTuple):
@@ -86,12 +84,12 @@ class OwnData(Dataset):
 
     def info(self) -> DatasetInfo:
         """Look at the files; the answer is remembered for as long as they do not change."""
-        return _info(self, tuple(_stamp(path) for path in self.locate()))
+        return _info(self, tuple(stamp(path) for path in self.locate()))
 
     def fingerprint(self) -> str:
         """Return the checksum of each file and the options that change what is read from it."""
         options = self.model_dump(exclude={"path", "test_path"})
-        digests = [_sha256(_stamp(path)) for path in self.locate()]
+        digests = [sha256(stamp(path)) for path in self.locate()]
         return f"{self.name}:{','.join(digests)}:{sorted(options.items())}"
 
     def load(self) -> Splits:
@@ -187,28 +185,6 @@ def _locate(dataset: str, text: str) -> Path:
     )
 
 
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    if not path.is_file():
-        raise DataError(f"{path}: not a regular file; put the data file itself there")
-    return str(path), status.st_size, status.st_mtime_ns
-
-
 @functools.lru_cache(maxsize=64)
 def _info(dataset: OwnData, stamps: tuple[Stamp, ...]) -> DatasetInfo:
     return dataset.look()
-
-
-@functools.lru_cache(maxsize=64)
-def _sha256(stamp: Stamp) -> str:
-    digest = hashlib.sha256()
-    try:
-        with Path(stamp[0]).open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-    except OSError as error:
-        raise DataError(f"{stamp[0]}: cannot be read: {error.strerror}; check its permissions") from None
-    return digest.hexdigest()
