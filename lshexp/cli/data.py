@@ -1,4 +1,4 @@
-"""`lshexp data`: list, show, verify, make."""
+"""`lshexp data`: list, fetch, verify, show, make."""
 
 from __future__ import annotations
 
@@ -38,6 +38,32 @@ def list_(
     render.datasets(entries)
     if stats:
         render.statistics(entries)
+
+
+@data.command()
+def fetch(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Where to; by default the cache.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also when the files are there already.")] = False,
+) -> None:
+    """Download the published files of a dataset and check them. An interrupted download goes on.
+
+    Example: lshexp data fetch mnist
+    """
+    from lshexp import render
+    from lshexp.config.chosen import chosen_dataset
+    from lshexp.datasets._catalog import is_there
+    from lshexp.execution.fetch import fetch as fetch_files
+
+    dataset = chosen_dataset(name, ())
+    if dataset.remotes() and is_there(dataset) and not force and out is None:
+        render.fetched(name, dataset.locate(), new=False)
+        return
+    with render.downloads() as watch:
+        paths = fetch_files(dataset, out, watch)
+    render.fetched(name, paths, new=True)
 
 
 @data.command()

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
 from lshexp.datasets._checksums import check_recorded, sha256, stamp
 from lshexp.datasets._files import UNPACKERS, find_file
+from lshexp.datasets._remote import Remote
 from lshexp.datasets._text import open_bytes
 from lshexp.errors import DataError
 
+PUBLISHER = "http://www.iro.umontreal.ca/~lisa/icml2007data/"
+MOST_PACKED = 200 << 20  # bytes of an archive; the largest is 82 MB
 SIDE = 28
 CLASSES = 2
 TEST_EXAMPLES = 50_000
@@ -29,6 +32,8 @@ _BLOCK = 4 << 20  # bytes of whole lines
 class Amat(Dataset):
     """Base of the published sets of 28x28 pictures in two classes."""
 
+    archive: ClassVar[str]  # name at its publisher
+    archive_sha1: ClassVar[str]
     stem: ClassVar[str]  # of the names of its files
     train: ClassVar[int]  # published examples to train on, those for validation included
 
@@ -51,6 +56,19 @@ class Amat(Dataset):
         name = f"{self.stem}_{split}.amat"
         plain = [name, f"50k/{name}"]  # the archive of convex has its test file in a folder
         return find_file(self.name, plain + [one + packed for packed in UNPACKERS for one in plain])
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """Return the archive that holds both files."""
+        return (
+            Remote(
+                self.archive,
+                (PUBLISHER + self.archive,),
+                f"sha1:{self.archive_sha1}",
+                MOST_PACKED,
+                tuple(f"{self.stem}_{split}.amat" for split in ("train", "test")),
+                (TEST_EXAMPLES * (SIDE * SIDE + 1)) * BYTES_A_NUMBER,
+            ),
+        )
 
     def fingerprint(self) -> str:
         """Return a digest of the files' checksums: none was published to be pinned here."""

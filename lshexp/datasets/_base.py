@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lshexp.datasets._remote import Remote
 from lshexp.registry import Plugin
 
 
@@ -43,6 +44,8 @@ class DatasetInfo:
 class Dataset(Plugin):
     """Base of every registered dataset."""
 
+    pinned: ClassVar[bool] = False  # whether `load` compares every file with a published checksum
+
     @abstractmethod
     def info(self) -> DatasetInfo:
         """Return sizes and origin without touching the data."""
@@ -64,6 +67,10 @@ class Dataset(Plugin):
         Raises DataError, saying what to do, when one is absent.
         """
         return []
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """Return what `lshexp data fetch` downloads; nothing where the dataset is not published as files."""
+        return ()
 
     def sample(self, examples: int) -> Part:
         """Return training examples to look at: at least the first `examples` of them, as far as there are.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lshexp.datasets._base import Dataset, DatasetInfo
+from lshexp.datasets._checksums import recorded_at
 from lshexp.datasets._statistics import Statistics, statistics
 from lshexp.errors import ConfigError, DataError
 from lshexp.registry import build, discover
@@ -38,11 +39,17 @@ def _entry(name: str, summary: str) -> Entry:
     except ConfigError:
         return Entry(name, summary, "give a path", None, None)
     assert isinstance(dataset, Dataset)  # what the kind registers
-    try:
-        state = "present" if dataset.locate() else "generated"
-    except DataError:
-        state = "absent"
+    state = "absent" if not is_there(dataset) else "present" if dataset.locate() else "generated"
     return Entry(name, summary, state, dataset, dataset.info())
+
+
+def is_there(dataset: Dataset) -> bool:
+    """Tell whether every file of a dataset is found; none is read."""
+    try:
+        dataset.locate()
+    except DataError:
+        return False
+    return True
 
 
 def check(dataset: Dataset) -> str:
@@ -55,4 +62,9 @@ def check(dataset: Dataset) -> str:
         return "generated, there is no file to verify"
     train, test = dataset.load()
     folders = ", ".join(sorted({str(file.parent) for file in files}))
-    return f"right: {len(train.y):,} + {len(test.y):,} examples from {len(files)} files in {folders}"
+    found = f"{len(train.y):,} + {len(test.y):,} examples from {len(files)} files in {folders}"
+    if dataset.pinned:
+        return f"as published: {found}"
+    if all(recorded_at(file).exists() for file in files):
+        return f"as first fetched: {found}"
+    return f"readable, no checksum is known to compare with: {found}"

@@ -58,8 +58,8 @@ def find_file(dataset: str, names: Sequence[str]) -> Path:
                 raise _unsearchable(str(folder), error) from None
     searched = ", ".join(str(folder) for folder in folders)
     raise DataError(
-        f"{dataset}: found no file {' or '.join(names)} (searched {searched}); "
-        f"set {ENVIRONMENT_VARIABLE} to the folder that holds it, or put it into {folders[-1]}"
+        f"{dataset}: found no file {' or '.join(names)} (searched {searched}); run `lshexp data fetch "
+        f"{dataset}`, set {ENVIRONMENT_VARIABLE} to the folder that holds it, or put it into {folders[-1]}"
     )
 
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
-from lshexp.datasets._digits import FILES, SIDE, digits_fingerprint, find_digits, read_digits
+from lshexp.datasets._digits import (
+    FILES,
+    SIDE,
+    digit_remotes,
+    digits_fingerprint,
+    find_digits,
+    read_digits,
+)
+from lshexp.datasets._remote import Remote
 from lshexp.registry import register
 
 
@@ -18,6 +27,8 @@ class Mnist(Dataset):
     The four IDX files (plain or .gz) are read from $LSHEXP_DATA, its mnist/ subfolder or the cache, and
     must match the published checksums.
     """
+
+    pinned: ClassVar[bool] = True
 
     def info(self) -> DatasetInfo:
         """Return the published sizes; no file is touched."""
@@ -34,6 +45,10 @@ class Mnist(Dataset):
     def locate(self) -> list[Path]:
         """Return the four IDX files."""
         return [find_digits(key) for key in FILES]
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """Return the four files, compressed."""
+        return digit_remotes()
 
     def fingerprint(self) -> str:
         """Return a digest of the pinned checksums."""

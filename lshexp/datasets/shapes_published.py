@@ -1,4 +1,8 @@
-"""The published files of Convex, Rectangles and Rectangles-images."""
+"""The published files of Convex, Rectangles and Rectangles-images.
+
+Their publisher gives no checksums. The SHA-1 sums of the archives are those that Bergstra's scikit-data
+(`larochelle_etal_2007`) pins.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ class ConvexPublished(Amat):
     convex_train.amat and convex_test.amat, plain or packed, of $LSHEXP_DATA or the cache.
     """
 
+    archive: ClassVar[str] = "convex.zip"
+    archive_sha1: ClassVar[str] = "61eab3c60e0e1caeaa0b82abf827f1809cfd2ef9"
     stem: ClassVar[str] = "convex"
     train: ClassVar[int] = 8_000
 
@@ -26,6 +32,8 @@ class RectanglesPublished(Amat):
     rectangles_train.amat and rectangles_test.amat, plain or packed, of $LSHEXP_DATA or the cache.
     """
 
+    archive: ClassVar[str] = "rectangles.zip"
+    archive_sha1: ClassVar[str] = "b8d456b1f83bea5efebe76a47a9535adc4b72586"
     stem: ClassVar[str] = "rectangles"
     train: ClassVar[int] = 1_200
 
@@ -37,5 +45,7 @@ class RectanglesImagesPublished(Amat):
     rectangles_im_train.amat and rectangles_im_test.amat, plain or packed, of $LSHEXP_DATA or the cache.
     """
 
+    archive: ClassVar[str] = "rectangles_images.zip"
+    archive_sha1: ClassVar[str] = "2700ba92129ae195e93070d8b27f830323573a57"
     stem: ClassVar[str] = "rectangles_im"
     train: ClassVar[int] = 12_000

@@ -5,7 +5,7 @@ Data goes to stdout, everything else to stderr; what is not a terminal gets no c
 
 from lshexp.render.claims import claims
 from lshexp.render.comparison import comparison
-from lshexp.render.data import datasets, statistics, verified, written
+from lshexp.render.data import datasets, downloads, fetched, statistics, verified, written
 from lshexp.render.errors import fail
 from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
@@ -16,9 +16,11 @@ __all__ = [
     "claims",
     "comparison",
     "datasets",
+    "downloads",
     "drawn",
     "environment",
     "fail",
+    "fetched",
     "label",
     "listing",
     "outcome",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from lshexp.errors import DataError
 from lshexp.render._console import err, out, print_table
 
 if TYPE_CHECKING:
     from lshexp.datasets._catalog import Entry
+    from lshexp.execution.fetch import Watcher
 
 ABSENT = "-"
 
@@ -53,6 +58,39 @@ def statistics(entries: list[Entry]) -> None:
 def verified(name: str, what: str) -> None:
     """Print what verifying a dataset has shown."""
     out().print(f"{name}: {what}", markup=False)
+
+
+def fetched(name: str, paths: list[Path], new: bool) -> None:
+    """Tell which files are there now."""
+    how = "fetched" if new else "already there"
+    err().print(f"{name}: {how}: {', '.join(str(path) for path in paths)}", markup=False)
+
+
+@contextmanager
+def downloads() -> Iterator[Watcher]:
+    """Give a watcher that shows a bar for each file on a terminal, and a line for each elsewhere."""
+    console = err()
+    if not console.is_terminal:
+        started: set[str] = set()
+
+        def say(file: str, done: int, total: int | None) -> None:
+            if file not in started:
+                started.add(file)
+                size = "" if total is None else f", {total:,} bytes"
+                console.print(f"fetching {file}{size}", markup=False)
+
+        yield say
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(file: str, done: int, total: int | None) -> None:
+            if file not in tasks:
+                tasks[file] = bars.add_task(file, total=total)
+            bars.update(tasks[file], completed=done, total=total)
+
+        yield show
 
 
 def written(path: Path, what: str) -> None:
