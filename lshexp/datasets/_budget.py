@@ -32,3 +32,9 @@ def require_table(path: Path, examples: int, features: int) -> None:
 def most_unpacked(path: Path) -> int:
     """Return how many bytes a packed file may come to before it is taken for a bomb."""
     return path.stat().st_size * MOST_FOLD + FREE_BYTES
+
+
+def require_no_bomb(path: Path, nbytes: int) -> None:
+    """Raise DataError when a file that says it holds `nbytes` is too small to be meant."""
+    if nbytes > most_unpacked(path):
+        raise DataError(f"{path}: unpacks to many times its size; save it with less packing if that is meant")

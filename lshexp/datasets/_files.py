@@ -110,5 +110,6 @@ def verify(path: Path, content: bytes, sha256: str) -> None:
 
 
 def one_line(error: Exception) -> str:
-    """Return an exception's message as one line, or its class when it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return an exception's message as one printable line, or its class when it has none."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    return "".join(c if c.isprintable() else "?" for c in line)

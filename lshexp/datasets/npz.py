@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tokenize
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.datasets._budget import most_unpacked, require_memory, require_table
+from lshexp.datasets._budget import require_memory, require_no_bomb, require_table
 from lshexp.datasets._files import READ_ERRORS, one_line
 from lshexp.datasets._labels import Labels
 from lshexp.datasets._numbers import finite_float32
@@ -22,6 +23,16 @@ from lshexp.errors import DataError
 from lshexp.registry import register
 
 MOST_LABEL_BYTES = 256  # of one label of text
+# what NumPy's parser of headers lets escape when it is given something else
+HEADER_ERRORS = (
+    SyntaxError,
+    TypeError,
+    KeyError,
+    IndexError,
+    RecursionError,
+    MemoryError,
+    tokenize.TokenError,
+)
 
 
 class _Array(NamedTuple):
@@ -118,11 +129,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[IO[byte
         raise DataError(
             f"{path}: holds no array '{name}'; there are {', '.join(sorted(known)[:20]) or 'none'}"
         )
-    size = archive.getinfo(f"{name}.npy").file_size
-    if size > most_unpacked(path):
-        raise DataError(
-            f"{path}: array '{name}' unpacks to many times its size; save it unpacked if that is meant"
-        )
+    require_no_bomb(path, archive.getinfo(f"{name}.npy").file_size)
     with archive.open(f"{name}.npy") as file:
         yield file
 
@@ -134,7 +141,10 @@ def _header(path: Path, archive: zipfile.ZipFile, name: str) -> _Array:
         if version not in ((1, 0), (2, 0)):
             raise ValueError(f"array '{name}' has format {version[0]}.{version[1]}")
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
+        try:
+            shape, _, dtype = read(file)
+        except HEADER_ERRORS:
+            raise ValueError(f"array '{name}' has a header that is none") from None
         if dtype.hasobject:
             raise DataError(f"{path}: array '{name}' holds Python objects; save numbers or texts")
         nbytes = dtype.itemsize

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lshexp.datasets._budget import require_memory, require_table
+from lshexp.datasets._budget import require_memory, require_no_bomb, require_table
 from lshexp.datasets._columns import CELLS, Columns
 from lshexp.datasets._files import one_line
 from lshexp.datasets._labels import Labels
@@ -36,6 +36,7 @@ class Parquet(Columns):
         with _opened(path) as file:
             names = file.schema_arrow.names
             place = self._checked(path, file)
+            require_no_bomb(path, 4 * file.metadata.num_rows)
             require_memory(path, 8 * file.metadata.num_rows, f"{file.metadata.num_rows:,} labels")
             column = file.read(columns=[names[place]]).column(0)
             return Head(len(names) - 1, _labels(path, names[place], column.combine_chunks()))
@@ -46,6 +47,7 @@ class Parquet(Columns):
             place = self._checked(path, file)
             names = [name for at, name in enumerate(file.schema_arrow.names) if at != place]
             rows = file.metadata.num_rows
+            require_no_bomb(path, 4 * rows * features)
             require_table(path, rows, features)
             x = np.empty((rows, features), np.float32)
             row = 0

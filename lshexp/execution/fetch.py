@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,9 +115,10 @@ def _download(url: str, remote: Remote, folder: Path, watch: Watcher | None) -> 
 
 
 def _cause(error: Exception) -> str:
-    """The last link of the chain of reasons that requests wraps, which says what happened."""
+    """What the operating system said, out of the chain of reasons that requests wraps it in."""
     text = one_line(error)
-    return text.rsplit(": ", 1)[-1].rstrip(")'\"")[:120]
+    found = re.search(r"\[Errno[^]]*\] ([^)\"']+)", text)
+    return found[1] if found else text.rsplit(": ", 1)[-1][:120]
 
 
 class _Resuming:
