@@ -6,19 +6,18 @@ import functools
 import os
 from abc import abstractmethod
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
-from lshexp.datasets._budget import require_table
 from lshexp.datasets._checksums import Stamp, sha256, stamp
 from lshexp.datasets._files import ENVIRONMENT_VARIABLE, one_line
 from lshexp.datasets._labels import Labels, class_numbers
 from lshexp.datasets._scaling import Scale, scale_parts
-from lshexp.datasets._sparse import SparseRows
+from lshexp.datasets._sparse import SparseRows, as_sparse
 from lshexp.errors import DataError
 from lshexp.streams import stream
 
@@ -101,7 +100,7 @@ class OwnData(Dataset):
         features = self.info().features
         tables = [(path, self.table(path, split, features)) for path, split in sources]
         labels, _ = class_numbers([(path, table.labels) for path, table in tables])
-        parts = [Part(_dense(path, table.x), y) for (path, table), y in zip(tables, labels, strict=True)]
+        parts = [_part(table.x, y) for (_, table), y in zip(tables, labels, strict=True)]
         order = self._order(len(parts[0].y))
         if len(parts) == 1:
             kept = _kept(len(order), self.test_fraction)
@@ -110,7 +109,13 @@ class OwnData(Dataset):
             train = _taken(parts[0], order)
             test = _taken(parts[1], self._order(len(parts[1].y)))
         train, test = scale_parts(self.scale, train, test)
-        return Splits(freeze(train), freeze(test))
+        return Splits(_frozen(train), _frozen(test))
+
+    def sample(self, examples: int) -> Part:
+        """Return the first training examples with all their features."""
+        x, y = self.load().train
+        sparse = as_sparse(x)
+        return Part(x[:examples] if sparse is None else sparse[:examples].dense(), y[:examples])
 
     def look(self) -> DatasetInfo:
         """Scan the files for what `info` tells. Raises DataError."""
@@ -157,15 +162,16 @@ def _kept(examples: int, fraction: float) -> int:
     return max(1, min(examples - 1, round(examples * fraction)))
 
 
-def _dense(path: Path, x: NDArray[np.float32] | SparseRows) -> NDArray[np.float32]:
-    if not isinstance(x, SparseRows):
-        return x
-    require_table(path, *x.shape)
-    return x.dense()
+def _part(x: NDArray[np.float32] | SparseRows, y: NDArray[np.int32]) -> Part:
+    return Part(cast(NDArray[np.float32], x), y)  # sparse rows are taken for the array they stand for
 
 
 def _taken(part: Part, ids: NDArray[np.int64]) -> Part:
     return Part(part.x[ids], part.y[ids])
+
+
+def _frozen(part: Part) -> Part:
+    return freeze(part) if as_sparse(part.x) is None else part
 
 
 def _locate(dataset: str, text: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from lshexp.kernels.ragged import Lists, even_bounds, scatter_rows
 @dataclass(frozen=True, eq=False, slots=True)
 class SparseRows:
     """Compressed rows: slots starts[i]..starts[i + 1] - 1 hold the features and values of example i.
+
+    Where only shapes, lengths and choosing examples matter, it stands in for the dense array of a `Part`;
+    the network alone looks inside.
 
     starts: int64[n + 1]; ids: int32[P], ascending within a row; values: float32[P], none of them zero.
     """
@@ -35,8 +39,20 @@ class SparseRows:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def __getitem__(self, which: NDArray[np.int64] | slice) -> SparseRows:
-        """Copy the examples with these numbers, in this order; cost in proportion to what they hold."""
+    @overload
+    def __getitem__(self, which: int) -> NDArray[np.float32]: ...
+
+    @overload
+    def __getitem__(self, which: NDArray[np.int64] | slice) -> SparseRows: ...
+
+    def __getitem__(self, which: NDArray[np.int64] | slice | int) -> SparseRows | NDArray[np.float32]:
+        """Copy the examples with these numbers, in this order; cost in proportion to what they hold.
+
+        One number gives that example with all its features.
+        """
+        if isinstance(which, int):
+            one: NDArray[np.float32] = self[np.array([which])].dense()[0]
+            return one
         examples = np.arange(len(self))[which] if isinstance(which, slice) else which
         first = self.starts[examples]
         starts = np.zeros(len(examples) + 1, dtype=np.int64)
@@ -53,3 +69,8 @@ class SparseRows:
         rows = np.empty(self.shape, dtype=np.float32)
         scatter_rows(self.starts, self.ids, self.values, even_bounds(len(self), 1), rows)
         return rows
+
+
+def as_sparse(x: object) -> SparseRows | None:
+    """Return the examples of a part where they are sparse rows, None where they are an array."""
+    return x if isinstance(x, SparseRows) else None

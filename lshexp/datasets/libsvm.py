@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from lshexp.datasets._budget import require_memory
+from lshexp.datasets._budget import require_memory, require_table
 from lshexp.datasets._own import Head, OwnData, Split, Table
 from lshexp.datasets._sparse import SparseRows
 from lshexp.datasets._svm_text import MOST_FEATURES, svm_blocks
@@ -21,10 +21,21 @@ class Libsvm(OwnData):
 
     A line is a label and `index:value` for each feature that is not zero. Features count from 1, or from 0
     with `zero_based: true`. There are as many as the largest index of both files says, or `features`.
+
+    Examples stay sparse: whatever `input` says, the first layer reads only the features that are not zero,
+    and each costs a multiplication a node. (The method `dense` computes with whole rows, a batch at a time.)
+    `dense: true` keeps whole rows in memory instead, which the scales `minmax` and `standard` need.
     """
 
     features: int | None = Field(default=None, ge=1, le=MOST_FEATURES)
     zero_based: bool = False
+    dense: bool = False
+
+    @model_validator(mode="after")
+    def _scale_keeps_zeros(self) -> Libsvm:
+        if self.scale not in ("none", "unit") and not self.dense:
+            raise ValueError(f"scale '{self.scale}' makes zeros something else; use unit, or set dense: true")
+        return self
 
     def head(self, path: Path, split: Split) -> Head:
         """Stream through the file for labels and the largest index."""
@@ -45,7 +56,10 @@ class Libsvm(OwnData):
         counts, ids, values = (np.concatenate([block[at] for block in blocks]) for at in (1, 2, 3))
         starts = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
         labels = np.concatenate([block.labels for block in blocks])
-        return Table(SparseRows(starts, ids, values, features), labels)
+        rows = SparseRows(starts, ids, values, features)
+        if self.dense:
+            require_table(path, len(rows), features)
+        return Table(rows.dense() if self.dense else rows, labels)
 
     def width(self, widths: list[tuple[Path, int]]) -> int:
         """Return `features`, or the largest index of all files."""
