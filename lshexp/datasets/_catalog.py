@@ -62,7 +62,7 @@ def check(dataset: Dataset) -> str:
         return "generated, there is no file to verify"
     train, test = dataset.load()
     folders = ", ".join(sorted({str(file.parent) for file in files}))
-    found = f"{len(train.y):,} + {len(test.y):,} examples from {len(files)} files in {folders}"
+    found = f"{train.size:,} + {test.size:,} examples from {len(files)} files in {folders}"
     if dataset.pinned:
         return f"as published: {found}"
     if all(recorded_at(file).exists() for file in files):

@@ -113,9 +113,9 @@ class OwnData(Dataset):
 
     def sample(self, examples: int) -> Part:
         """Return the first training examples with all their features."""
-        x, y = self.load().train
+        x, y = super().sample(examples)
         sparse = as_sparse(x)
-        return Part(x[:examples] if sparse is None else sparse[:examples].dense(), y[:examples])
+        return Part(x if sparse is None else sparse.dense(), y)
 
     def look(self) -> DatasetInfo:
         """Scan the files for what `info` tells. Raises DataError."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +38,8 @@ class SparseRows:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    @overload
-    def __getitem__(self, which: int) -> NDArray[np.float32]: ...
-
-    @overload
-    def __getitem__(self, which: NDArray[np.int64] | slice) -> SparseRows: ...
-
-    def __getitem__(self, which: NDArray[np.int64] | slice | int) -> SparseRows | NDArray[np.float32]:
-        """Copy the examples with these numbers, in this order; cost in proportion to what they hold.
-
-        One number gives that example with all its features.
-        """
-        if isinstance(which, int):
-            one: NDArray[np.float32] = self[np.array([which])].dense()[0]
-            return one
+    def __getitem__(self, which: NDArray[np.int64] | slice) -> SparseRows:
+        """Copy the examples with these numbers, in this order; cost in proportion to what they hold."""
         examples = np.arange(len(self))[which] if isinstance(which, slice) else which
         first = self.starts[examples]
         starts = np.zeros(len(examples) + 1, dtype=np.int64)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lshexp.datasets._base import Dataset
+from lshexp.datasets._budget import require_memory
 from lshexp.errors import DataError
 from lshexp.execution.atomic import atomic_file, make_folder
 
@@ -16,14 +17,17 @@ def export_npz(dataset: Dataset, path: Path) -> int:
 
     Pictures keep their shape: (examples, height, width), or (examples, views, height, width).
 
-    Raises DataError when the dataset is read from files, StoreError when `path` cannot be written.
+    Raises DataError when the dataset is read from files or too large for the memory, StoreError when `path`
+    cannot be written.
     """
     if dataset.locate():
         raise DataError(
             f"{dataset.name}: is read from files, there is nothing to make; see `lshexp data list`"
         )
-    train, test = dataset.load()
     info = dataset.info()
+    examples = info.train_examples + info.test_examples
+    require_memory(path, 4 * examples * info.features, f"{examples:,} x {info.features:,} numbers")
+    train, test = (part.batch(np.arange(part.size)) for part in dataset.load())
     views, *sides = info.picture or (1, info.features)
     shape = (-1, *([views] if views > 1 else []), *sides)
     x_train, x_test = train.x.reshape(shape), test.x.reshape(shape)
