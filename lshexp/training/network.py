@@ -92,9 +92,9 @@ class Network:
             method.selector(layer, share, stream_key(key, "method", index))
             for index, layer in enumerate(self.hidden)
         ]
+        self.selects = method.uses_active_pct
         # a method that computes every node has BLAS read every feature
-        self._lists = method.uses_active_pct
-        self._lists_input = spec.input == "lists" and self._lists
+        self._lists_input = spec.input == "lists" and self.selects
         self._threads = spec.threads
         self.select_s = 0.0  # seconds spent choosing nodes in training
 
@@ -165,7 +165,7 @@ class Network:
     def _input(self, x: Inputs) -> Signal:
         """A batch in the form the first layer reads."""
         if isinstance(x, SparseRows):
-            return x.lists() if self._lists else x.dense()
+            return x.lists() if self.selects else x.dense()
         return listed(x) if self._lists_input else x
 
     @contextmanager
