@@ -7,12 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from lshexp.cli import app
+from lshexp.config import load_sweep
 from lshexp.config.chosen import chosen_dataset
 from lshexp.datasets._base import Part
 from lshexp.datasets._catalog import catalog, check
 from lshexp.datasets._statistics import describe
 from lshexp.errors import ConfigError, DataError, StoreError
 from lshexp.execution.atomic import atomic_file
+from lshexp.training.trainer import run
 
 SMALL = ["-s", "train=40", "-s", "test=30"]
 
@@ -105,3 +107,16 @@ def test_an_interrupted_write_leaves_the_old_content(tmp_path):
         raise KeyboardInterrupt
     assert (tmp_path / "file").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_was_made_is_shown_and_trained_on(tmp_path):
+    invoke("make", "rectangles", *SMALL, "-o", "made.npz")
+    assert invoke("show", "npz", "-s", "path=made.npz", "-o", "made.png").exit_code == 0
+    assert (tmp_path / "made.png").read_bytes().startswith(b"\x89PNG")
+    text = "name: own\nhidden: [6]\nepochs: 1\nmethod: dense\ndataset: {name: npz, path: made.npz}\n"
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    (spec,) = load_sweep(tmp_path / "own.yaml").runs
+    assert run(spec).status == "ok"
+    (tmp_path / "own.yaml").write_text(text.replace("made", "absent"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"found no file .*absent\.npz"):
+        load_sweep(tmp_path / "own.yaml")

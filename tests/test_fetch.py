@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
+import struct
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from typer.testing import CliRunner
 
+from lshexp.cli import app
+from lshexp.datasets import _digits, mnist
 from lshexp.datasets._base import Dataset, DatasetInfo
 from lshexp.datasets._checksums import check_recorded, recorded_at
+from lshexp.datasets._digits import DigitFile
 from lshexp.datasets._remote import Remote
 from lshexp.errors import DataError, StoreError
 from lshexp.execution import fetch as fetching
@@ -195,6 +201,23 @@ def test_what_is_not_published_cannot_be_fetched(tmp_path):
     type(published).remotes = lambda self: ()
     with pytest.raises(DataError, match="no published files"):
         fetch(published, tmp_path)
+
+
+def test_the_command_fetches_the_digits(server, tmp_path, monkeypatch):
+    labels = struct.pack(">II", 0x801, 9) + bytes(9)
+    packed = gzip.compress(labels)
+    digit = DigitFile("labels", (9,), hashlib.sha256(labels).hexdigest(), hashlib.md5(packed).hexdigest())
+    monkeypatch.setattr(_digits, "FILES", {"test_labels": digit})
+    monkeypatch.setattr(mnist, "FILES", _digits.FILES)
+    monkeypatch.setattr(_digits, "MIRRORS", (f"{server}/gone/", f"{server}/archive/"))
+    monkeypatch.setattr(Handler, "archive", packed)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("LSHEXP_DATA", raising=False)
+    for said in ("mnist: fetched: ", "mnist: already there: "):
+        done = CliRunner().invoke(app, ["data", "fetch", "mnist"], catch_exceptions=False)
+        assert done.exit_code == 0
+        assert said + str(tmp_path) in done.stderr.replace("\n", "")
+    assert _digits.read_digits("test_labels").tolist() == [0] * 9
 
 
 def archive(*members):
