@@ -21,17 +21,18 @@ ABSENT = "-"
 
 def datasets(entries: list[Entry]) -> None:
     """Print what is known of each dataset without reading it."""
-    rows = []
+    rows, origins = [], []
     for entry in entries:
         info = entry.info
         if info is None:
-            rows.append([entry.name, entry.state, ABSENT, entry.summary, *[ABSENT] * 4])
+            rows.append([entry.name, entry.state, *[ABSENT] * 4])
+            origins.append([entry.name, entry.summary])
             continue
         sizes = (info.train_examples, info.test_examples, info.features, info.classes)
-        rows.append([entry.name, entry.state, info.licence, info.origin, *(f"{size:,}" for size in sizes)])
-    print_table(
-        ["dataset", "data", "licence", "origin", "train", "test", "features", "classes"], rows, text=4
-    )
+        rows.append([entry.name, entry.state, *(f"{size:,}" for size in sizes)])
+        origins.append([entry.name, f"{info.origin}; licence: {info.licence}"])
+    print_table(["dataset", "data", "train", "test", "features", "classes"], rows, text=2)
+    print_table(["dataset", "origin and licence"], origins, text=2)
 
 
 def statistics(entries: list[Entry]) -> None:
