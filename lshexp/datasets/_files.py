@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import lzma
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import platformdirs
 
 from lshexp.errors import DataError
 
 ENVIRONMENT_VARIABLE = "LSHEXP_DATA"
+UNPACKERS: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+# what reading a damaged or truncated file raises, packed or not
+READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def cache_folder(dataset: str) -> Path:
@@ -53,8 +58,8 @@ def find_file(dataset: str, names: Sequence[str]) -> Path:
                 raise _unsearchable(str(folder), error) from None
     searched = ", ".join(str(folder) for folder in folders)
     raise DataError(
-        f"{dataset}: found no file {' or '.join(names)} (searched {searched}); "
-        f"set {ENVIRONMENT_VARIABLE} to the folder that holds it, or put it into {folders[-1]}"
+        f"{dataset}: found no file {' or '.join(names)} (searched {searched}); run `lshexp data fetch "
+        f"{dataset}`, set {ENVIRONMENT_VARIABLE} to the folder that holds it, or put it into {folders[-1]}"
     )
 
 
@@ -66,16 +71,15 @@ def _unsearchable(folder: str, error: Exception) -> DataError:
 
 
 def open_plain(path: Path) -> IO[bytes]:
-    """Open `path`, decompressing it when its name ends in .gz.
+    """Open `path`, decompressing it when its name ends in .gz, .bz2 or .xz.
 
     Raises DataError when it is not a regular file or cannot be opened.
     """
     if not path.is_file():
         raise DataError(f"{path}: not a regular file; put the data file itself there")
     try:
-        if path.suffix == ".gz":
-            return cast(IO[bytes], gzip.open(path, "rb"))
-        return path.open("rb")
+        unpack = UNPACKERS.get(path.suffix)
+        return cast(IO[bytes], unpack(path, "rb")) if unpack else path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: cannot be opened: {error.strerror}; check its permissions") from None
 
@@ -90,7 +94,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     with open_plain(path) as file:
         try:
             content = file.read(limit + 1)
-        except (OSError, EOFError, zlib.error) as error:
+        except READ_ERRORS as error:
             raise DataError(f"{path}: cannot be read: {one_line(error)}; fetch the file again") from None
     if len(content) > limit:
         raise DataError(f"{path}: holds more than the {limit} bytes expected; fetch the file again")
@@ -106,5 +110,6 @@ def verify(path: Path, content: bytes, sha256: str) -> None:
 
 
 def one_line(error: Exception) -> str:
-    """Return an exception's message as one line, or its class when it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return an exception's message as one printable line, or its class when it has none."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    return "".join(c if c.isprintable() else "?" for c in line)

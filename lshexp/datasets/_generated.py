@@ -48,6 +48,10 @@ class Generated(Dataset):
         options = ",".join(f"{key}={value}" for key, value in sorted(self.model_dump().items()))
         return f"{self.name}:{self.revision}:{options}"
 
+    def sample(self, examples: int) -> Part:
+        """Draw only the examples asked for."""
+        return self.examples("train", 0, min(examples, self.train))
+
     def load(self) -> Splits:
         """Draw `train` and `test` examples."""
         return Splits(self.examples("train", 0, self.train), self.examples("test", 0, self.test))

@@ -43,6 +43,7 @@ class Convex(Generated):
             test_examples=self.test,
             origin="generated: convex and non-convex regions after Larochelle et al., ICML 2007",
             picture=(1, SIDE, SIDE),
+            licence="none needed, drawn here",
         )
 
     def fill(self, key: np.uint64, start: int, part: Part) -> None:

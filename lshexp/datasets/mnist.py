@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import ClassVar
+
 import numpy as np
 
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
-from lshexp.datasets._digits import SIDE, digits_fingerprint, read_digits
+from lshexp.datasets._digits import (
+    FILES,
+    SIDE,
+    digit_remotes,
+    digits_fingerprint,
+    find_digits,
+    read_digits,
+)
+from lshexp.datasets._remote import Remote
 from lshexp.registry import register
 
 
@@ -17,6 +28,8 @@ class Mnist(Dataset):
     must match the published checksums.
     """
 
+    pinned: ClassVar[bool] = True
+
     def info(self) -> DatasetInfo:
         """Return the published sizes; no file is touched."""
         return DatasetInfo(
@@ -26,7 +39,16 @@ class Mnist(Dataset):
             test_examples=10_000,
             origin="LeCun, Cortes and Burges, the MNIST database, IDX files checked against pinned sha256",
             picture=(1, SIDE, SIDE),
+            licence="CC BY-SA 3.0, as its mirrors state",
         )
+
+    def locate(self) -> list[Path]:
+        """Return the four IDX files."""
+        return [find_digits(key) for key in FILES]
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """Return the four files, compressed."""
+        return digit_remotes()
 
     def fingerprint(self) -> str:
         """Return a digest of the pinned checksums."""

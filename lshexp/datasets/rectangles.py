@@ -34,6 +34,7 @@ class Rectangles(Generated):
             test_examples=self.test,
             origin="generated: outlines of rectangles after Larochelle et al., ICML 2007",
             picture=(1, SIDE, SIDE),
+            licence="none needed, drawn here",
         )
 
     def fill(self, key: np.uint64, start: int, part: Part) -> None:

@@ -43,6 +43,7 @@ class RectanglesImages(Generated):
             test_examples=self.test,
             origin="generated: rectangles after Larochelle et al., ICML 2007, on procedural 1/f textures",
             picture=(1, SIDE, SIDE),
+            licence="none needed, drawn here",
         )
 
     def fill(self, key: np.uint64, start: int, part: Part) -> None:

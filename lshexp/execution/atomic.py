@@ -6,7 +6,9 @@ import contextlib
 import errno
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from lshexp.errors import StoreError
 
@@ -40,13 +42,23 @@ def make_folder(path: Path) -> None:
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace the content of a file so that a reader sees all of the old or all of the new.
 
+    Raises StoreError; the old content is then untouched and the temporary file is gone.
+    """
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file whose content takes the place of `path` once the block ends without an exception.
+
     The data reaches the disk under a temporary name in the same folder before it takes the final one.
     Raises StoreError; the old content is then untouched and the temporary file is gone.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

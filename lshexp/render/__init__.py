@@ -5,6 +5,7 @@ Data goes to stdout, everything else to stderr; what is not a terminal gets no c
 
 from lshexp.render.claims import claims
 from lshexp.render.comparison import comparison
+from lshexp.render.data import datasets, downloads, fetched, statistics, verified, written
 from lshexp.render.energy import energies
 from lshexp.render.errors import fail
 from lshexp.render.figures import drawn
@@ -16,15 +17,21 @@ from lshexp.render.sweep import plan, summary
 __all__ = [
     "claims",
     "comparison",
+    "datasets",
+    "downloads",
     "drawn",
     "energies",
     "environment",
     "fail",
+    "fetched",
     "label",
     "listing",
     "outcome",
     "plan",
     "report_written",
+    "statistics",
     "summary",
+    "verified",
     "watch",
+    "written",
 ]

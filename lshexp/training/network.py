@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lshexp.datasets._sparse import SparseRows
 from lshexp.kernels.loss import softmax_cross_entropy
 from lshexp.kernels.ragged import (
     Lists,
@@ -55,6 +56,7 @@ class View(NamedTuple):
     lists: Lists | None
 
 
+Inputs = Matrix | SparseRows  # a batch of examples as the dataset holds them
 Seen = TypeVar("Seen")
 
 
@@ -90,8 +92,9 @@ class Network:
             method.selector(layer, share, stream_key(key, "method", index))
             for index, layer in enumerate(self.hidden)
         ]
+        self.selects = method.uses_active_pct
         # a method that computes every node has BLAS read every feature
-        self._lists_input = spec.input == "lists" and method.uses_active_pct
+        self._lists_input = spec.input == "lists" and self.selects
         self._threads = spec.threads
         self.select_s = 0.0  # seconds spent choosing nodes in training
 
@@ -116,11 +119,11 @@ class Network:
             selector.refresh()
         return twin
 
-    def train_batch(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """One step on a mini-batch: select, forward, backward and update, layer by layer."""
         tapes: list[_Tape] = []
         selected: list[int] = []
-        signal: Signal = listed(x) if self._lists_input else x
+        signal = self._input(x)
         for layer, selector in zip(self.hidden, self.selectors, strict=True):
             started = time.perf_counter()
             selection = selector.select(signal, batch)
@@ -135,10 +138,10 @@ class Network:
         self._backward(tapes, signal, pairs, deltas)
         return outcome
 
-    def predict(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
+    def predict(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
         selected: list[int] = []
-        signal: Signal = listed(x) if self._lists_input else x
+        signal = self._input(x)
         with self._uncounted():
             for layer, selector in zip(self.hidden, self.selectors, strict=True):
                 selection = selector.select(signal, batch)
@@ -148,16 +151,22 @@ class Network:
         _, losses, hits = self._loss(logits, y)
         return Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
 
-    def watch(self, x: Matrix, batch: Batch, look: Callable[[View], Seen]) -> list[Seen]:
+    def watch(self, x: Inputs, batch: Batch, look: Callable[[View], Seen]) -> list[Seen]:
         """Show each hidden layer, with all its pre-activations, to `look`; no work is counted."""
         seen: list[Seen] = []
-        signal: Signal = listed(x) if self._lists_input else x
+        signal = self._input(x)
         with self._uncounted():
             for layer, selector in zip(self.hidden, self.selectors, strict=True):
                 selection = selector.select(signal, batch)
                 seen.append(look(View(layer.scores_of_all(signal), selection.lists)))
                 signal = self._signal(self._activate(layer, signal, selection), layer)
         return seen
+
+    def _input(self, x: Inputs) -> Signal:
+        """A batch in the form the first layer reads."""
+        if isinstance(x, SparseRows):
+            return x.lists() if self.selects else x.dense()
+        return listed(x) if self._lists_input else x
 
     @contextmanager
     def _uncounted(self) -> Iterator[None]:
