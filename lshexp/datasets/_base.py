@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,51 @@ class Part(NamedTuple):
     x: NDArray[np.float32]
     y: NDArray[np.int32]
 
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+        return len(self.y)
+
+    @property
+    def features(self) -> int:
+        """Numbers an example has."""
+        return int(self.x.shape[1])
+
+    def batch(self, ids: NDArray[np.int64]) -> Part:
+        """Return copies of the examples with these ids, in this order."""
+        return Part(self.x[ids], self.y[ids])
+
+    def cut(self, start: int, stop: int) -> Part:
+        """Return examples start..stop-1 as a part of their own, without copying them."""
+        return Part(self.x[start:stop], self.y[start:stop])
+
+
+class Examples(Protocol):
+    """What training asks of a split: a `Part` that is held in memory, or examples made as they are asked for.
+
+    Example i is the same whenever it is asked for, in whatever company.
+    """
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+
+    @property
+    def features(self) -> int:
+        """Numbers an example has."""
+
+    def batch(self, ids: NDArray[np.int64]) -> Part:
+        """Return the examples with these ids, 0 <= id < size, in this order; the arrays are the caller's."""
+
+    def cut(self, start: int, stop: int) -> Examples:
+        """Return examples start..stop-1, numbered from 0."""
+
 
 class Splits(NamedTuple):
     """A loaded dataset; its arrays are read-only."""
 
-    train: Part
-    test: Part
+    train: Examples
+    test: Examples
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
-from lshexp.datasets._digits import SIDE, digits_fingerprint, read_digits
+from lshexp.datasets._base import Dataset, DatasetInfo, Splits
+from lshexp.datasets._digits import SIDE, digits_fingerprint, digits_part
 from lshexp.registry import register
 
 
@@ -37,12 +35,4 @@ class Mnist(Dataset):
 
         Raises DataError when a file is absent or damaged.
         """
-        return Splits(*(_part(split) for split in ("train", "test")))
-
-
-def _part(split: str) -> Part:
-    labels = read_digits(f"{split}_labels")
-    images = read_digits(f"{split}_images")
-    x = images.reshape(len(images), SIDE * SIDE).astype(np.float32)
-    x /= 255
-    return freeze(Part(x, labels.astype(np.int32)))
+        return Splits(digits_part("train"), digits_part("test"))

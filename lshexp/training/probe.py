@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.datasets._base import Part
+from lshexp.datasets._base import Examples
 from lshexp.kernels.ragged import even_bounds
 from lshexp.kernels.select import top_k_rows
 from lshexp.methods._base import Batch, Selector, wanted_nodes
@@ -27,10 +27,10 @@ Mask = NDArray[np.bool_]
 class Probe:
     """Watches the hidden layers of one network; remembers active sets from one epoch to the next."""
 
-    def __init__(self, network: Network, part: Part, share: float, active: float, key: int) -> None:
-        """Draw ceil(share * len(part)) examples; `active` is the wanted active share, 0 < active <= 1."""
-        count = math.ceil(share * len(part.y))
-        self._ids = np.sort(stream(key, "probe").permutation(len(part.y))[:count])
+    def __init__(self, network: Network, part: Examples, share: float, active: float, key: int) -> None:
+        """Draw ceil(share * part.size) examples; `active` is the wanted active share, 0 < active <= 1."""
+        count = math.ceil(share * part.size)
+        self._ids = np.sort(stream(key, "probe").permutation(part.size)[:count])
         self._part = part
         self._active = active
         self._network = network
@@ -39,7 +39,7 @@ class Probe:
     def look(self, epoch: int) -> list[SelectionRow]:
         """Return one row a hidden layer; `epoch` is 0-based."""
         batches = [
-            self._network.watch(self._part.x[ids], Batch(ids, epoch, False), self._view)
+            self._network.watch(self._part.batch(ids).x, Batch(ids, epoch, False), self._view)
             for ids in np.array_split(self._ids, math.ceil(len(self._ids) / PROBE_BATCH))
         ]
         layers = [_joined(views) for views in zip(*batches, strict=True)]

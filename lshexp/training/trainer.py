@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import psutil
 
-from lshexp.datasets._base import Dataset, Part, Splits
+from lshexp.datasets._base import Dataset, Examples, Splits
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods._base import Batch, Method
 from lshexp.registry import build
@@ -46,7 +46,7 @@ def run(spec: RunSpec, report: Reporter | None = None) -> RunResult:
     classes = dataset.info().classes
     with using_threads(spec.threads), Gemm(spec.threads) as gemm:
         compile_s = _warm_up(spec, method, train, classes, gemm)
-        network = Network(spec, method, train.x.shape[1], classes, gemm)
+        network = Network(spec, method, train.features, classes, gemm)
         return _Run(spec, network, train, valid, test).finish(compile_s, report)
 
 
@@ -75,34 +75,29 @@ def _plugins(spec: RunSpec) -> tuple[Method, Dataset]:
     return method, dataset
 
 
-def _cut(splits: Splits, spec: RunSpec) -> tuple[Part, Part, Part]:
+def _cut(splits: Splits, spec: RunSpec) -> tuple[Examples, Examples, Examples]:
     """The first train_examples, less their held-out tail, and the first test_examples."""
-    n_train = spec.train_examples or len(splits.train.y)
-    n_test = spec.test_examples or len(splits.test.y)
+    n_train = spec.train_examples or splits.train.size
+    n_test = spec.test_examples or splits.test.size
     n_fit = n_train - spec.validation_examples
     for key, wanted, there in (
-        ("train_examples", n_train, len(splits.train.y)),
-        ("test_examples", n_test, len(splits.test.y)),
+        ("train_examples", n_train, splits.train.size),
+        ("test_examples", n_test, splits.test.size),
         ("validation_examples", spec.validation_examples, n_train - 1),
     ):
         if wanted > there:
             raise ConfigError([Problem((key,), f"{wanted} is more than the {there} there are")])
-    x, y = splits.train
-    return (
-        Part(x[:n_fit], y[:n_fit]),
-        Part(x[n_fit:n_train], y[n_fit:n_train]),
-        Part(splits.test.x[:n_test], splits.test.y[:n_test]),
-    )
+    return splits.train.cut(0, n_fit), splits.train.cut(n_fit, n_train), splits.test.cut(0, n_test)
 
 
-def _warm_up(spec: RunSpec, method: Method, train: Part, classes: int, gemm: Gemm) -> float:
+def _warm_up(spec: RunSpec, method: Method, train: Examples, classes: int, gemm: Gemm) -> float:
     """Compile every kernel the run will use, on a small twin of its network; return the seconds it took."""
     started = time.perf_counter()
-    # copies, as batches are: numba compiles anew for the dataset's own arrays, which are read-only
-    ids = np.arange(min(len(train.y), 32))
-    x, y = train.x[ids], train.y[ids]
+    # batches are copies: numba would compile anew for the dataset's own arrays, which are read-only
+    ids = np.arange(min(train.size, 32))
+    x, y = train.batch(ids)
     small = spec.model_copy(update={"hidden": [min(width, WARM_UP_WIDTH) for width in spec.hidden]})
-    network = Network(small, method, train.x.shape[1], classes, gemm)
+    network = Network(small, method, train.features, classes, gemm)
     for training in (True, False):
         (network.train_batch if training else network.predict)(x, y, Batch(ids, 0, training))
     return time.perf_counter() - started
@@ -111,7 +106,9 @@ def _warm_up(spec: RunSpec, method: Method, train: Part, classes: int, gemm: Gem
 class _Run:
     """The state of a run between its epochs."""
 
-    def __init__(self, spec: RunSpec, network: Network, train: Part, valid: Part, test: Part) -> None:
+    def __init__(
+        self, spec: RunSpec, network: Network, train: Examples, valid: Examples, test: Examples
+    ) -> None:
         self.spec = spec
         self.network = network
         self.train, self.valid, self.test = train, valid, test
@@ -136,7 +133,7 @@ class _Run:
         except _DivergedError as stop:
             error = str(stop)
         network = self.network
-        dense = DenseCost([len(self.train.x[0]), *(layer.nodes for layer in network.layers)])
+        dense = DenseCost([self.train.features, *(layer.nodes for layer in network.layers)])
         active = self.selected / max(1, self.examples_seen)
         return RunResult(
             status="diverged" if error else "ok",
@@ -163,7 +160,7 @@ class _Run:
 
     def _epoch(self, epoch: int, last_acc: float | None, report: Reporter | None) -> EpochRow:
         spec, network = self.spec, self.network
-        order = stream(spec.key(), "order", epoch).permutation(len(self.train.y))
+        order = stream(spec.key(), "order", epoch).permutation(self.train.size)
         self.order.update(order.astype("<i8").tobytes())
         loss, hits, done = 0.0, 0, 0
         select_before = network.select_s
@@ -172,7 +169,7 @@ class _Run:
         reported = started = time.perf_counter()
         for first in range(0, len(order), spec.batch):
             ids = order[first : first + spec.batch]
-            outcome = network.train_batch(self.train.x[ids], self.train.y[ids], Batch(ids, epoch, True))
+            outcome = network.train_batch(*self.train.batch(ids), Batch(ids, epoch, True))
             loss += outcome.loss
             hits += outcome.hits
             done += len(ids)
@@ -191,7 +188,7 @@ class _Run:
             average.include()
         train_s = time.perf_counter() - started
         tested = average.network() if average else network
-        valid_acc = self._accuracy(tested, self.valid, epoch) if len(self.valid.y) else None
+        valid_acc = self._accuracy(tested, self.valid, epoch) if self.valid.size else None
         test_acc = self._accuracy(tested, self.test, epoch)
         if self.probe:
             self.selection += self.probe.look(epoch)
@@ -209,12 +206,12 @@ class _Run:
             eval_s=time.perf_counter() - started - train_s,
         )
 
-    def _accuracy(self, network: Network, part: Part, epoch: int) -> float:
+    def _accuracy(self, network: Network, part: Examples, epoch: int) -> float:
         hits = 0
-        for first in range(0, len(part.y), EVALUATION_BATCH):
-            ids = np.arange(first, min(first + EVALUATION_BATCH, len(part.y)))
-            hits += network.predict(part.x[ids], part.y[ids], Batch(ids, epoch, False)).hits
-        return 100 * hits / len(part.y)
+        for first in range(0, part.size, EVALUATION_BATCH):
+            ids = np.arange(first, min(first + EVALUATION_BATCH, part.size))
+            hits += network.predict(*part.batch(ids), Batch(ids, epoch, False)).hits
+        return 100 * hits / part.size
 
     def _notes(self) -> dict[str, int]:
         total: dict[str, int] = {}
