@@ -3,6 +3,7 @@
 Data goes to stdout, everything else to stderr; what is not a terminal gets no colour and no `\\r`.
 """
 
+from lshexp.render.bench import bench, say
 from lshexp.render.comparison import comparison
 from lshexp.render.errors import fail
 from lshexp.render.figures import drawn
@@ -11,6 +12,7 @@ from lshexp.render.progress import label, outcome, watch
 from lshexp.render.sweep import plan, summary
 
 __all__ = [
+    "bench",
     "comparison",
     "drawn",
     "environment",
@@ -19,6 +21,7 @@ __all__ = [
     "listing",
     "outcome",
     "plan",
+    "say",
     "summary",
     "watch",
 ]
