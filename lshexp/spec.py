@@ -31,7 +31,7 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 KERNEL_REVISION = 1
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
-ADDED_LATER = ("probe", "input")
+ADDED_LATER = ("probe", "input", "simulate_workers")
 
 
 class RunSpec(BaseModel):
@@ -58,6 +58,7 @@ class RunSpec(BaseModel):
     input: Input = "rows"
     threads: int = Field(default=1, ge=1)
     update: Update = "batch"
+    simulate_workers: int | None = Field(default=None, ge=1, le=4096)
     seed: int = Field(default=2017, ge=0)
     repeat: int = Field(default=0, ge=0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,6 +163,13 @@ def derived_bits(share: float) -> int:
     return min(MOST_DERIVED_BITS, max(1, round(math.log2(1 / share)) + 1))
 
 
+class _Memo(NamedTuple):
+    """What a selection leaves for the step it ends in."""
+
+    steps: Rows | None  # for `Hasher.follow`
+    learned: int  # times that the family had learned the inputs
+
+
 class LshSelector(Selector):
     """Hash tables at work on one layer."""
 
@@ -176,7 +183,7 @@ class LshSelector(Selector):
         )
         self.tables = Tables(bits, options.L, layer.nodes, layer.threads, stream_key(key, "order"))
         self._follows = options.follow and layer.rate is not None and options.family().can_follow
-        self._steps: Rows | None = None  # of the batch in training
+        self._learned = 0  # times that the family has learned the inputs
         self._seen = 0  # examples in training
         self._learn_at = self._rehash_at = 0.0  # at so many
         self._interval = float(options.rehash_every)
@@ -189,7 +196,6 @@ class LshSelector(Selector):
             self._hash_all(inputs)
         layer, options = self._layer, self._options
         query = self.hasher.hash_inputs(inputs, layer.work, self._follows and batch.training)
-        self._steps = query.steps
         ranked = options.rank != "first"
         refine = options.refined(isinstance(inputs, Lists))
         lists, capped = self.tables.collect(
@@ -205,14 +211,18 @@ class LshSelector(Selector):
             short = np.count_nonzero(np.diff(lists.starts) < self._budget)
             self._notes["short_selections"] += int(short)
             self._notes["capped_buckets"] += capped
-        return Selection(lists, scored=refine > 0)
+        return Selection(lists, scored=refine > 0, memo=_Memo(query.steps, self._learned))
 
     def after_update(self, step: Step) -> None:
         layer = self._layer
         if self._follows:
-            assert self._steps is not None and layer.rate is not None  # of the same batch's selection
-            bounds = balanced_bounds(step.groups.starts, layer.threads)
-            self.hasher.follow(self._steps, step.groups, step.deltas, layer.rate, bounds, layer.work)
+            memo = step.memo
+            assert isinstance(memo, _Memo) and memo.steps is not None and layer.rate is not None
+            if memo.learned == self._learned:
+                bounds = balanced_bounds(step.groups.starts, layer.threads)
+                self.hasher.follow(memo.steps, step.groups, step.deltas, layer.rate, bounds, layer.work)
+            elif len(step.deltas):  # a step that comes late: its numbers are those of other directions
+                self._hash(step.touched)
         if self._options.rehash == "touched" and len(step.deltas):
             self._hash(step.touched, self._follows)
 
@@ -242,6 +252,7 @@ class LshSelector(Selector):
 
     def _hash_all(self, inputs: Signal) -> None:
         self.hasher.learn(inputs, self._layer.work)
+        self._learned += 1
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
         self._notes["rebuilds"] += 1
 

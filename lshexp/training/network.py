@@ -65,6 +65,24 @@ class _Tape(NamedTuple):
     pairs: Pairs | None  # the live pairs; None = every node
     rows: Matrix | None  # activations of every node, where pairs is None
     scale: np.float32
+    memo: object  # what the selection left for its step
+
+
+class LayerStep(NamedTuple):
+    """An optimiser step of one layer, formed and not yet taken."""
+
+    layer: int  # 0 = first hidden
+    inputs: Signal
+    pairs: Pairs | None  # None = every node
+    deltas: NDArray[np.float32]  # float32[P], or float32[B, N] where pairs is None
+    memo: object
+
+
+class Pending(NamedTuple):
+    """A batch whose gradients have been computed and not yet been written."""
+
+    outcome: Outcome
+    steps: list[LayerStep]  # from the output down
 
 
 class Network:
@@ -118,6 +136,25 @@ class Network:
 
     def train_batch(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """One step on a mini-batch: select, forward, backward and update, layer by layer."""
+        outcome, steps = self._gradients(x, y, batch)
+        for step in steps:
+            self._take(step)
+        return outcome
+
+    def start(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Pending:
+        """All of a step but its writes: select, forward and backward on the weights of the moment."""
+        outcome, steps = self._gradients(x, y, batch)
+        return Pending(outcome, list(steps))
+
+    def finish(self, pending: Pending) -> None:
+        """Write a step that was started, now or before others were written."""
+        for step in pending.steps:
+            self._take(step)
+
+    def _gradients(
+        self, x: Matrix, y: NDArray[np.int32], batch: Batch
+    ) -> tuple[Outcome, Iterator[LayerStep]]:
+        """Select and go forward; going backward is left to whoever takes the steps."""
         tapes: list[_Tape] = []
         selected: list[int] = []
         signal: Signal = listed(x) if self._lists_input else x
@@ -132,8 +169,7 @@ class Network:
         logits, pairs = self._logits(signal)
         deltas, losses, hits = self._loss(logits, y)
         outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
-        self._backward(tapes, signal, pairs, deltas)
-        return outcome
+        return outcome, self._backward(tapes, signal, pairs, deltas)
 
     def predict(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
@@ -179,7 +215,7 @@ class Network:
             np.maximum(rows, 0, out=rows)
             if selection.gate is not None:
                 rows *= selection.gate
-            return _Tape(inputs, None, rows, scale)
+            return _Tape(inputs, None, rows, scale, selection.memo)
         starts, nodes, values = selection.lists
         if not selection.scored:
             values = layer.scores_of_lists(inputs, selection.lists)
@@ -189,7 +225,7 @@ class Network:
         live = Lists(live.starts, live.nodes[:kept], live.values[:kept])
         if scale != 1:
             layer.work.add("forward", mults=kept, adds=0, nbytes=8 * kept)
-        return _Tape(inputs, Pairs(live, layer.group(live)), None, scale)
+        return _Tape(inputs, Pairs(live, layer.group(live)), None, scale, selection.memo)
 
     def _signal(self, tape: _Tape, layer: Layer) -> Signal:
         """A layer's output in the form the next one reads: rows, or lists where few nodes are live."""
@@ -218,19 +254,28 @@ class Network:
         softmax_cross_entropy(logits, y, even_bounds(len(y), self._threads), deltas, losses, hits)
         return deltas, losses, hits
 
-    def _backward(self, tapes: list[_Tape], signal: Signal, pairs: Pairs | None, deltas: Matrix) -> None:
-        """From the output down: gradient at a layer's input, then the layer's own step."""
+    def _backward(
+        self, tapes: list[_Tape], signal: Signal, pairs: Pairs | None, deltas: Matrix
+    ) -> Iterator[LayerStep]:
+        """From the output down: gradient at a layer's input, then the layer's own step.
+
+        A step may be taken as soon as it is there: nothing that follows reads that layer's weights.
+        """
         flat: NDArray[np.float32] = deltas if pairs is None else deltas.ravel()
         gradient = self.output.input_gradient(signal, pairs, flat) if tapes else None
-        self.output.update(signal, pairs, flat)
+        yield LayerStep(len(tapes), signal, pairs, flat, None)
         for index in range(len(tapes) - 1, -1, -1):
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one
             flat = self._through_relu(layer, tape, gradient)
             gradient = layer.input_gradient(tape.inputs, tape.pairs, flat) if index else None
-            layer.update(tape.inputs, tape.pairs, flat)
-            if tape.pairs is not None:
-                self.selectors[index].after_update(Step(tape.pairs.groups, flat))
+            yield LayerStep(index, tape.inputs, tape.pairs, flat, tape.memo)
+
+    def _take(self, step: LayerStep) -> None:
+        """Write a layer's step and tell its selector."""
+        self.layers[step.layer].update(step.inputs, step.pairs, step.deltas)
+        if step.pairs is not None and step.layer < len(self.selectors):
+            self.selectors[step.layer].after_update(Step(step.pairs.groups, step.deltas, step.memo))
 
     def _through_relu(self, layer: Layer, tape: _Tape, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn the gradient at a layer's output into that at its pre-activations."""

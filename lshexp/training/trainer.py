@@ -23,6 +23,7 @@ from lshexp.training.gemm import Gemm
 from lshexp.training.network import Network
 from lshexp.training.probe import Probe
 from lshexp.training.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
+from lshexp.training.workers import SimulatedWorkers
 from lshexp.work import PHASES
 
 EVALUATION_BATCH = 256
@@ -115,6 +116,9 @@ class _Run:
         self.spec = spec
         self.network = network
         self.train, self.valid, self.test = train, valid, test
+        self.workers = (
+            SimulatedWorkers(network, spec.simulate_workers, spec.key()) if spec.simulate_workers else None
+        )
         self.average = WeightAverage(network) if spec.average_from else None
         self.selected = np.zeros(len(network.hidden), dtype=np.int64)
         self.examples_seen = 0
@@ -172,7 +176,9 @@ class _Run:
         reported = started = time.perf_counter()
         for first in range(0, len(order), spec.batch):
             ids = order[first : first + spec.batch]
-            outcome = network.train_batch(self.train.x[ids], self.train.y[ids], Batch(ids, epoch, True))
+            outcome = (self.workers or network).train_batch(
+                self.train.x[ids], self.train.y[ids], Batch(ids, epoch, True)
+            )
             loss += outcome.loss
             hits += outcome.hits
             done += len(ids)
@@ -186,6 +192,8 @@ class _Run:
             if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
                 reported = time.perf_counter()
                 report(Progress(epoch + 1, spec.epochs, done, len(order), loss / done, last_acc))
+        if self.workers:
+            self.workers.drain()
         average = self.average if spec.average_from and epoch + 1 >= spec.average_from else None
         if average:
             average.include()
@@ -217,7 +225,7 @@ class _Run:
         return 100 * hits / len(part.y)
 
     def _notes(self) -> dict[str, int]:
-        total: dict[str, int] = {}
+        total: dict[str, int] = self.workers.notes() if self.workers else {}
         for selector in self.network.selectors:
             for name, count in selector.notes().items():
                 total[name] = total.get(name, 0) + count
