@@ -7,12 +7,12 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lshexp.streams import stream_key
 
 Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum"]
-Update = Literal["batch"]
+Update = Literal["batch", "hogwild"]
 Input = Literal["rows", "lists"]  # how the first layer reads an example: every feature, or the non-zero ones
 Width = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -61,6 +61,12 @@ class RunSpec(BaseModel):
     simulate_workers: int | None = Field(default=None, ge=1, le=4096)
     seed: int = Field(default=2017, ge=0)
     repeat: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _workers_are_either_real_or_not(self) -> RunSpec:
+        if self.simulate_workers is not None and self.update != "batch":
+            raise ValueError("simulate_workers: give it with update: batch; update: hogwild has real threads")
+        return self
 
     def key(self) -> int:
         """Seed of this repeat's named streams; the same for every method, so that runs pair up."""

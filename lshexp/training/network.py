@@ -58,7 +58,7 @@ class View(NamedTuple):
 Seen = TypeVar("Seen")
 
 
-class _Tape(NamedTuple):
+class Tape(NamedTuple):
     """What a hidden layer must remember of a forward pass to go back."""
 
     inputs: Signal
@@ -108,8 +108,9 @@ class Network:
             method.selector(layer, share, stream_key(key, "method", index))
             for index, layer in enumerate(self.hidden)
         ]
+        self.selects = method.uses_active_pct
         # a method that computes every node has BLAS read every feature
-        self._lists_input = spec.input == "lists" and method.uses_active_pct
+        self._lists_input = spec.input == "lists" and self.selects
         self._threads = spec.threads
         self.select_s = 0.0  # seconds spent choosing nodes in training
 
@@ -155,7 +156,18 @@ class Network:
         self, x: Matrix, y: NDArray[np.int32], batch: Batch
     ) -> tuple[Outcome, Iterator[LayerStep]]:
         """Select and go forward; going backward is left to whoever takes the steps."""
-        tapes: list[_Tape] = []
+        tapes, signal, selected = self.choose(x, batch)
+        logits, pairs = self._logits(signal)
+        deltas, losses, hits = self._loss(logits, y)
+        outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
+        return outcome, self._backward(tapes, signal, pairs, deltas)
+
+    def choose(self, x: Matrix, batch: Batch) -> tuple[list[Tape], Signal, list[int]]:
+        """Select the nodes of each hidden layer, which takes going forward through them.
+
+        Returns what each layer remembers, the output layer's input, and the pairs selected in each layer.
+        """
+        tapes: list[Tape] = []
         selected: list[int] = []
         signal: Signal = listed(x) if self._lists_input else x
         for layer, selector in zip(self.hidden, self.selectors, strict=True):
@@ -166,10 +178,7 @@ class Network:
             selected.append(_size(selection, layer, len(x)))
             tapes.append(tape)
             signal = self._signal(tape, layer)
-        logits, pairs = self._logits(signal)
-        deltas, losses, hits = self._loss(logits, y)
-        outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
-        return outcome, self._backward(tapes, signal, pairs, deltas)
+        return tapes, signal, selected
 
     def predict(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
@@ -205,7 +214,7 @@ class Network:
             for layer in self.layers:
                 layer.work.paused = False
 
-    def _activate(self, layer: Layer, inputs: Signal, selection: Selection) -> _Tape:
+    def _activate(self, layer: Layer, inputs: Signal, selection: Selection) -> Tape:
         """Pre-activations where the selection has not computed them, ReLU, scale and gate."""
         scale = np.float32(selection.scale)
         if selection.lists is None:
@@ -215,7 +224,7 @@ class Network:
             np.maximum(rows, 0, out=rows)
             if selection.gate is not None:
                 rows *= selection.gate
-            return _Tape(inputs, None, rows, scale, selection.memo)
+            return Tape(inputs, None, rows, scale, selection.memo)
         starts, nodes, values = selection.lists
         if not selection.scored:
             values = layer.scores_of_lists(inputs, selection.lists)
@@ -225,9 +234,9 @@ class Network:
         live = Lists(live.starts, live.nodes[:kept], live.values[:kept])
         if scale != 1:
             layer.work.add("forward", mults=kept, adds=0, nbytes=8 * kept)
-        return _Tape(inputs, Pairs(live, layer.group(live)), None, scale, selection.memo)
+        return Tape(inputs, Pairs(live, layer.group(live)), None, scale, selection.memo)
 
-    def _signal(self, tape: _Tape, layer: Layer) -> Signal:
+    def _signal(self, tape: Tape, layer: Layer) -> Signal:
         """A layer's output in the form the next one reads: rows, or lists where few nodes are live."""
         if tape.pairs is None:
             assert tape.rows is not None  # without pairs the activations are rows
@@ -255,7 +264,7 @@ class Network:
         return deltas, losses, hits
 
     def _backward(
-        self, tapes: list[_Tape], signal: Signal, pairs: Pairs | None, deltas: Matrix
+        self, tapes: list[Tape], signal: Signal, pairs: Pairs | None, deltas: Matrix
     ) -> Iterator[LayerStep]:
         """From the output down: gradient at a layer's input, then the layer's own step.
 
@@ -275,9 +284,13 @@ class Network:
         """Write a layer's step and tell its selector."""
         self.layers[step.layer].update(step.inputs, step.pairs, step.deltas)
         if step.pairs is not None and step.layer < len(self.selectors):
-            self.selectors[step.layer].after_update(Step(step.pairs.groups, step.deltas, step.memo))
+            self.tell(step.layer, step.pairs, step.deltas, step.memo)
 
-    def _through_relu(self, layer: Layer, tape: _Tape, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
+    def tell(self, layer: int, pairs: Pairs, deltas: NDArray[np.float32], memo: object) -> None:
+        """Tell a hidden layer's selector of the step that its nodes have taken."""
+        self.selectors[layer].after_update(Step(pairs.groups, deltas, memo))
+
+    def _through_relu(self, layer: Layer, tape: Tape, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn the gradient at a layer's output into that at its pre-activations."""
         if tape.pairs is None:
             assert tape.rows is not None

@@ -20,6 +20,7 @@ from lshexp.streams import stream
 from lshexp.training.averaging import WeightAverage
 from lshexp.training.dense_cost import DenseCost
 from lshexp.training.gemm import Gemm
+from lshexp.training.hogwild import Hogwild
 from lshexp.training.network import Network
 from lshexp.training.probe import Probe
 from lshexp.training.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
@@ -105,8 +106,16 @@ def _warm_up(spec: RunSpec, method: Method, train: Part, classes: int, gemm: Gem
     small = spec.model_copy(update={"hidden": [min(width, WARM_UP_WIDTH) for width in spec.hidden]})
     network = Network(small, method, train.x.shape[1], classes, gemm)
     for training in (True, False):
-        (network.train_batch if training else network.predict)(x, y, Batch(ids, 0, training))
+        batch = Batch(ids, 0, training)
+        ((_workers(spec, network) or network).train_batch if training else network.predict)(x, y, batch)
     return time.perf_counter() - started
+
+
+def _workers(spec: RunSpec, network: Network) -> SimulatedWorkers | Hogwild | None:
+    """What takes the place of the network's own batch steps, where training is asynchronous."""
+    if spec.simulate_workers:
+        return SimulatedWorkers(network, spec.simulate_workers, spec.key())
+    return Hogwild(network, spec.threads) if spec.update == "hogwild" else None
 
 
 class _Run:
@@ -116,9 +125,7 @@ class _Run:
         self.spec = spec
         self.network = network
         self.train, self.valid, self.test = train, valid, test
-        self.workers = (
-            SimulatedWorkers(network, spec.simulate_workers, spec.key()) if spec.simulate_workers else None
-        )
+        self.workers = _workers(spec, network)
         self.average = WeightAverage(network) if spec.average_from else None
         self.selected = np.zeros(len(network.hidden), dtype=np.int64)
         self.examples_seen = 0

@@ -153,7 +153,7 @@ def _cell(
 def _warm(trainee: Trainee, plan: Plan, data: Data) -> int:
     """Compile and settle; return how many examples a pass may have, in whole batches."""
     most = len(data.part.y)
-    first = min(most, 2 * trainee.batch)
+    first = min(most, trainee.batch)
     _timed(trainee, data, first)
     rate = first / _timed(trainee, data, first)
     n = int(min(most, max(first, rate * plan.seconds)))
