@@ -55,6 +55,21 @@ def input_gradient_rows(starts, nodes, deltas, weights, bounds, gradient):
                 _add1(total, weights[nodes[at]], deltas[at])
 
 
+@njit(parallel=False, cache=True, fastmath=False)
+def _add4_listed(total, inputs, rows, da, db, dc, dd):
+    """Add four rows at the listed places, in their order: the sums are those of one row at a time."""
+    a, b, c, d = rows
+    for at in range(len(inputs)):
+        i = np.uint32(inputs[at])  # unsigned: no test for being below zero
+        total[at] = (((total[at] + da * a[i]) + db * b[i]) + dc * c[i]) + dd * d[i]
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _add1_listed(total, inputs, w, delta):
+    for at in range(len(inputs)):
+        total[at] += delta * w[np.uint32(inputs[at])]
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def input_gradient_lists(starts, nodes, deltas, weights, in_starts, in_nodes, bounds, gradient):
     """Input gradient at the listed inputs only; the others have activation zero and pass none on.
@@ -76,8 +91,16 @@ def input_gradient_lists(starts, nodes, deltas, weights, in_starts, in_nodes, bo
             first, last = in_starts[b], in_starts[b + 1]
             for at in range(first, last):
                 gradient[at] = np.float32(0)
-            for slot in range(starts[b], starts[b + 1]):
-                w = weights[nodes[slot]]
-                delta = deltas[slot]
-                for at in range(first, last):
-                    gradient[at] += delta * w[in_nodes[at]]
+            inputs, total = in_nodes[first:last], gradient[first:last]
+            begin, end = starts[b], starts[b + 1]
+            whole = end - (end - begin) % 4
+            for slot in range(begin, whole, 4):
+                rows = (
+                    weights[nodes[slot]], weights[nodes[slot + 1]],
+                    weights[nodes[slot + 2]], weights[nodes[slot + 3]],
+                )  # fmt: skip
+                _add4_listed(
+                    total, inputs, rows, deltas[slot], deltas[slot + 1], deltas[slot + 2], deltas[slot + 3]
+                )
+            for slot in range(whole, end):
+                _add1_listed(total, inputs, weights[nodes[slot]], deltas[slot])
