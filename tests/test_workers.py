@@ -187,3 +187,20 @@ def test_the_key_leaves_the_ids_of_other_runs_alone():
     assert "simulate_workers" not in spec.model_dump(exclude_defaults=True)
     with pytest.raises(ConfigError, match="must be >= 1"):
         validate(RunSpec, {"simulate_workers": 0})
+
+
+def test_batches_of_one_learn_their_directions_from_many():
+    """A single example has no principal directions; found winners must not fall far behind larger batches."""
+    random = np.random.default_rng(0)
+    x = (random.standard_normal((400, 6)) @ random.standard_normal((6, 60))).astype(np.float32)
+    y = random.integers(0, 3, 400).astype(np.int32)
+    found = {}
+    for batch in (1, 100):
+        with network("lsh", hidden=[400], active_pct=5.0, features=60, lr=1e-6, optimizer="sgd") as net:
+            train(net, x, y, batch)
+            scores = x[-100:] @ net.hidden[0].weights.T + net.hidden[0].bias
+            net.predict(x[-100:], y[-100:], Batch(np.arange(100), 0, False))
+            chosen = net.selectors[0].chosen(-1)
+        truth = np.argsort(-scores, axis=1)[:, :20].tolist()
+        found[batch] = np.mean([len(set(a) & set(t)) / 20 for a, t in zip(chosen, truth, strict=True)])
+    assert found[1] > found[100] - 0.1 > 0.5

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from lshexp.errors import ConfigError
 from lshexp.hashing._base import HashFamily, Rows
 from lshexp.hashing._tables import Tables
 from lshexp.kernels.buckets import score_by_coordinates
-from lshexp.kernels.ragged import Lists, balanced_bounds
+from lshexp.kernels.ragged import Lists, balanced_bounds, listed
 from lshexp.kernels.select import top_k_lists
 from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, Signal, Step, wanted_nodes
 from lshexp.registry import build, register
@@ -22,6 +23,7 @@ from lshexp.streams import stream_key
 
 MOST_DERIVED_BITS = 12
 SPARSE_FACTOR = 2.4
+SAMPLE = 128  # examples to learn the inputs from, where batches are single examples
 
 DEFAULT_HASH: Mapping[str, Any] = {"name": "sketch"}
 
@@ -163,6 +165,21 @@ def derived_bits(share: float) -> int:
     return min(MOST_DERIVED_BITS, max(1, round(math.log2(1 / share)) + 1))
 
 
+def _joined(inputs: Sequence[Signal]) -> Signal:
+    """The inputs of several batches as one."""
+    rows = [part for part in inputs if not isinstance(part, Lists)]
+    if len(rows) == len(inputs):
+        return np.concatenate(rows)
+    parts = [part if isinstance(part, Lists) else listed(part) for part in inputs]
+    lengths = np.concatenate([np.diff(part.starts) for part in parts])
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    return Lists(
+        starts,
+        np.concatenate([part.nodes for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+
+
 class _Memo(NamedTuple):
     """What a selection leaves for the step it ends in."""
 
@@ -185,6 +202,7 @@ class LshSelector(Selector):
         self._follows = options.follow and layer.rate is not None and options.family().can_follow
         self._learned = 0  # times that the family has learned the inputs
         self._seen = 0  # examples in training
+        self._singles: deque[Signal] = deque(maxlen=SAMPLE)  # the last inputs, while batches are of one
         self._learn_at = self._rehash_at = 0.0  # at so many
         self._interval = float(options.rehash_every)
         self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
@@ -237,9 +255,17 @@ class LshSelector(Selector):
 
     def _keep_fresh(self, inputs: Signal, examples: int) -> None:
         options, seen = self._options, self._seen
+        if examples == 1:
+            self._singles.append(inputs)
+        else:
+            self._singles.clear()
         scheduled = options.rehash == "schedule" and seen >= self._rehash_at
-        if seen >= self._learn_at:
-            self._hash_all(inputs)
+        if seen == 0 and self._singles and self.hasher.learns:
+            # one example has no directions, and what is learned from too few is lost; until then, those drawn
+            self._hash_every_node()
+            self._learn_at = SAMPLE - 1
+        elif seen >= self._learn_at:
+            self._hash_all(_joined(self._singles) if len(self._singles) > 1 else inputs)
             often = max(2 * options.rehash_every, seen // 4)  # while little has been seen
             self._learn_at = seen + min(options.learn_every, often) if self.hasher.learns else math.inf
         elif scheduled:
@@ -253,6 +279,9 @@ class LshSelector(Selector):
     def _hash_all(self, inputs: Signal) -> None:
         self.hasher.learn(inputs, self._layer.work)
         self._learned += 1
+        self._hash_every_node()
+
+    def _hash_every_node(self) -> None:
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
         self._notes["rebuilds"] += 1
 
