@@ -17,14 +17,13 @@ from lshexp.methods._base import Batch, Method
 from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
+from lshexp.training.asynchronous import workers_of
 from lshexp.training.averaging import WeightAverage
 from lshexp.training.dense_cost import DenseCost
 from lshexp.training.gemm import Gemm
-from lshexp.training.hogwild import Hogwild
 from lshexp.training.network import Network
 from lshexp.training.probe import Probe
 from lshexp.training.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
-from lshexp.training.workers import SimulatedWorkers
 from lshexp.work import PHASES
 
 EVALUATION_BATCH = 256
@@ -107,15 +106,8 @@ def _warm_up(spec: RunSpec, method: Method, train: Part, classes: int, gemm: Gem
     network = Network(small, method, train.x.shape[1], classes, gemm)
     for training in (True, False):
         batch = Batch(ids, 0, training)
-        ((_workers(spec, network) or network).train_batch if training else network.predict)(x, y, batch)
+        ((workers_of(spec, network) or network).train_batch if training else network.predict)(x, y, batch)
     return time.perf_counter() - started
-
-
-def _workers(spec: RunSpec, network: Network) -> SimulatedWorkers | Hogwild | None:
-    """What takes the place of the network's own batch steps, where training is asynchronous."""
-    if spec.simulate_workers:
-        return SimulatedWorkers(network, spec.simulate_workers, spec.key())
-    return Hogwild(network, spec.threads) if spec.update == "hogwild" else None
 
 
 class _Run:
@@ -125,7 +117,7 @@ class _Run:
         self.spec = spec
         self.network = network
         self.train, self.valid, self.test = train, valid, test
-        self.workers = _workers(spec, network)
+        self.workers = workers_of(spec, network)
         self.average = WeightAverage(network) if spec.average_from else None
         self.selected = np.zeros(len(network.hidden), dtype=np.int64)
         self.examples_seen = 0
