@@ -36,7 +36,7 @@ def _dot1(w, a):
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
-def _dot_listed(w, nodes, values):
+def dot_listed(w, nodes, values):
     """Dot product of a weight row with a sparse input; four sums hide the latency of the additions."""
     sum_a = np.float32(0)
     sum_b = np.float32(0)
@@ -112,4 +112,4 @@ def forward_lists(in_starts, in_nodes, in_values, weights, bias, groups, bounds,
             for at in range(starts[node], starts[node + 1]):
                 b = examples[at]
                 inputs = slice(in_starts[b], in_starts[b + 1])
-                values[slots[at]] = _dot_listed(w, in_nodes[inputs], in_values[inputs]) + bias[node]
+                values[slots[at]] = dot_listed(w, in_nodes[inputs], in_values[inputs]) + bias[node]

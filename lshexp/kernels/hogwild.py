@@ -16,6 +16,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from lshexp.kernels._flags import REASSOCIATE
+from lshexp.kernels.forward import dot_listed
 from lshexp.kernels.loss import softmax_row
 from lshexp.kernels.step import step_weight
 
@@ -41,21 +42,13 @@ class Outcomes(NamedTuple):
     products: NDArray[np.int64]
 
 
-@njit(parallel=False, cache=True, fastmath=REASSOCIATE)
-def _dot(w, nodes, values):
-    total = np.float32(0)
-    for i in range(len(nodes)):
-        total += w[nodes[i]] * values[i]
-    return total
-
-
 @njit(parallel=False, cache=True, fastmath=False)
 def _forward(weights, bias, scale, chosen, in_nodes, in_values, nodes, values, at):
     """Write the live ones of the chosen nodes, their activations and places; return how many there are."""
     n = 0
     for i in range(len(chosen)):
         node = chosen[i]
-        value = (_dot(weights[node], in_nodes, in_values) + bias[0, node]) * scale
+        value = (dot_listed(weights[node], in_nodes, in_values) + bias[0, node]) * scale
         if not value <= 0:  # NaN is kept: a diverged network must not look healthy
             nodes[n] = node
             values[n] = value
@@ -80,7 +73,7 @@ def _input_gradient(weights, nodes, deltas, scale, in_nodes, gradient):
     for j in range(len(nodes)):
         w = weights[nodes[j]]
         for i in range(len(in_nodes)):
-            gradient[i] += deltas[j] * w[in_nodes[i]]
+            gradient[i] += deltas[j] * w[np.uint32(in_nodes[i])]
     for i in range(len(in_nodes)):
         gradient[i] *= scale
 
@@ -90,9 +83,13 @@ def _step(rule, weights, bias, state, bias_state, nodes, deltas, in_nodes, in_va
     for j in range(len(nodes)):
         node, delta = nodes[j], deltas[j]
         w = weights[node]
-        for k in range(len(in_nodes)):
-            i = in_nodes[k]
-            w[i] = step_weight(rule, w[i], delta * in_values[k], state, node, i)
+        if rule.code == 0:  # apart, because it keeps no state and its loop is so much shorter
+            for k in range(len(in_nodes)):
+                w[np.uint32(in_nodes[k])] -= rule.lr * (delta * in_values[k])
+        else:
+            for k in range(len(in_nodes)):
+                i = np.uint32(in_nodes[k])
+                w[i] = step_weight(rule, w[i], delta * in_values[k], state, node, i)
         bias[0, node] = step_weight(rule, bias[0, node], delta, bias_state, 0, node)
 
 
@@ -123,7 +120,7 @@ def _train_example(b, label, inputs, chosen, scales, layers, rule, scratch, live
     n = len(weights[top])
     for y in range(n):
         nodes[top, y] = y
-        values[top, y] = _dot(weights[top][y], below, below_values) + bias[top][0, y]
+        values[top, y] = dot_listed(weights[top][y], below, below_values) + bias[top][0, y]
     losses[b], hits[b] = softmax_row(values[top, :n], label, np.float32(1), gradient[top])
     products[top, 0] += n * len(below)
     products[top, 1] += n * len(below)
