@@ -7,12 +7,12 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lshexp.streams import stream_key
 
 Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum"]
-Update = Literal["batch"]
+Update = Literal["batch", "hogwild"]
 Input = Literal["rows", "lists"]  # how the first layer reads an example: every feature, or the non-zero ones
 Width = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -31,7 +31,7 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 KERNEL_REVISION = 1
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
-ADDED_LATER = ("probe", "input")
+ADDED_LATER = ("probe", "input", "simulate_workers")
 
 
 class RunSpec(BaseModel):
@@ -58,8 +58,15 @@ class RunSpec(BaseModel):
     input: Input = "rows"
     threads: int = Field(default=1, ge=1)
     update: Update = "batch"
+    simulate_workers: int | None = Field(default=None, ge=1, le=4096)
     seed: int = Field(default=2017, ge=0)
     repeat: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _workers_are_either_real_or_not(self) -> RunSpec:
+        if self.simulate_workers is not None and self.update != "batch":
+            raise ValueError("simulate_workers: give it with update: batch; update: hogwild has real threads")
+        return self
 
     def key(self) -> int:
         """Seed of this repeat's named streams; the same for every method, so that runs pair up."""

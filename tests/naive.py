@@ -241,3 +241,17 @@ def winner_codes(starts, nodes, values, positions, window, key, n_hashes):
                 donors = sorted(filled, key=lambda f: (f - start) % n_hashes)
                 codes[b, g] = codes[b, donors[0]] if donors else 0
     return codes
+
+
+def count_conflicts(node_lists, input_lists, seen, number, stamps):
+    """Weights a step changes, and those of them stamped above `seen`; stamps are set to `number`."""
+    weights = {
+        (node, i)
+        for nodes, inputs in zip(node_lists, input_lists, strict=True)
+        for node in nodes
+        for i in inputs
+    }
+    conflicts = sum(stamps[weight] > seen for weight in weights)
+    for weight in weights:
+        stamps[weight] = number
+    return len(weights), conflicts

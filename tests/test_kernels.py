@@ -120,6 +120,13 @@ def test_forward_and_backward(shape, chunks):
     backward.input_gradient_lists(*lists, weights, inputs.starts, inputs.nodes, by_example, listed)
     owner = np.repeat(np.arange(examples), np.diff(inputs.starts))
     close(listed, ref[owner, inputs.nodes])
+    offsets = np.concatenate(([0], np.cumsum(np.diff(lists.starts) * np.diff(inputs.starts))))
+    terms = np.full(offsets[-1] + 1, np.nan, np.float32)
+    own = lists.starts, groups, lists.values, weights, inputs.starts, inputs.nodes
+    backward.input_products(*own, offsets, by_node, terms)
+    by_terms = np.full(len(inputs.nodes), np.nan, np.float32)
+    backward.sum_products(lists.starts, inputs.starts, offsets, terms, by_example, by_terms)
+    np.testing.assert_array_equal(by_terms, listed)
 
     rows = np.full((examples, nodes), np.nan, np.float32)
     ragged.scatter_rows(*lists, by_example, rows)

@@ -20,7 +20,10 @@ from lshexp.registry import suggest
 PAIR = ["seed", "repeat"]
 NETWORK = ["dataset", "hidden"]
 SIZES = ["train_examples", "test_examples", "validation_examples"]
-SHARED = ["active_pct", "epochs", "threads", "batch", "update", "optimizer", "lr", "momentum", "average_from"]
+SHARED = [
+    "active_pct", "epochs", "threads", "batch", "update", "simulate_workers", "optimizer", "lr", "momentum",
+    "average_from",
+]  # fmt: skip
 NOT_SETTINGS = {"schema_version", "run_id", "sweep", "status", "error", *PAIR}
 
 Settings = dict[str, Any]
@@ -53,6 +56,7 @@ def setting_columns(runs: pd.DataFrame) -> list[str]:
         "momentum",
         "average_from",
         "input",
+        "simulate_workers",
     }
     return [name for name in runs.columns if name in fixed or name.startswith(("p_", "dataset_"))]
 

@@ -55,6 +55,21 @@ def input_gradient_rows(starts, nodes, deltas, weights, bounds, gradient):
                 _add1(total, weights[nodes[at]], deltas[at])
 
 
+@njit(parallel=False, cache=True, fastmath=False)
+def _add4_listed(total, inputs, rows, da, db, dc, dd):
+    """Add four rows at the listed places, in their order: the sums are those of one row at a time."""
+    a, b, c, d = rows
+    for at in range(len(inputs)):
+        i = np.uint32(inputs[at])  # unsigned: no test for being below zero
+        total[at] = (((total[at] + da * a[i]) + db * b[i]) + dc * c[i]) + dd * d[i]
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _add1_listed(total, inputs, w, delta):
+    for at in range(len(inputs)):
+        total[at] += delta * w[np.uint32(inputs[at])]
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def input_gradient_lists(starts, nodes, deltas, weights, in_starts, in_nodes, bounds, gradient):
     """Input gradient at the listed inputs only; the others have activation zero and pass none on.
@@ -76,8 +91,79 @@ def input_gradient_lists(starts, nodes, deltas, weights, in_starts, in_nodes, bo
             first, last = in_starts[b], in_starts[b + 1]
             for at in range(first, last):
                 gradient[at] = np.float32(0)
-            for slot in range(starts[b], starts[b + 1]):
-                w = weights[nodes[slot]]
-                delta = deltas[slot]
-                for at in range(first, last):
-                    gradient[at] += delta * w[in_nodes[at]]
+            inputs, total = in_nodes[first:last], gradient[first:last]
+            begin, end = starts[b], starts[b + 1]
+            whole = end - (end - begin) % 4
+            for slot in range(begin, whole, 4):
+                rows = (
+                    weights[nodes[slot]], weights[nodes[slot + 1]],
+                    weights[nodes[slot + 2]], weights[nodes[slot + 3]],
+                )  # fmt: skip
+                _add4_listed(
+                    total, inputs, rows, deltas[slot], deltas[slot + 1], deltas[slot + 2], deltas[slot + 3]
+                )
+            for slot in range(whole, end):
+                _add1_listed(total, inputs, weights[nodes[slot]], deltas[slot])
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def input_products(starts, groups, deltas, weights, in_starts, in_nodes, offsets, bounds, products):
+    """The terms of `input_gradient_lists`, formed node by node, so that a weight row is fetched once a batch.
+
+    Symbols as there; N nodes, R = sum over examples of active nodes x listed inputs.
+
+    Parameters
+    ----------
+    starts : int64[B + 1]; deltas : float32[P]
+    groups : Groups of N nodes
+    weights : float32[N, D]
+    in_starts : int64[B + 1]; in_nodes : int32[Q]
+    offsets : int64[B + 1]          where the terms of each example begin
+    bounds : int64[C + 1]           chunks of nodes
+    products : float32[>= R], out   for each example, a row of terms for each of its pairs
+
+    Cost: R multiplications.
+    """
+    group_starts, examples, slots = groups
+    for c in prange(len(bounds) - 1):
+        for node in range(bounds[c], bounds[c + 1]):
+            w = weights[node]
+            for at in range(group_starts[node], group_starts[node + 1]):
+                b = examples[at]
+                inputs = in_nodes[in_starts[b] : in_starts[b + 1]]
+                first = offsets[b] + (slots[at] - starts[b]) * len(inputs)
+                row = products[first : first + len(inputs)]
+                delta = deltas[slots[at]]
+                for i in range(len(inputs)):
+                    row[i] = delta * w[np.uint32(inputs[i])]
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def sum_products(starts, in_starts, offsets, products, bounds, gradient):
+    """Sum the terms of `input_products` in the order of `input_gradient_lists`, to the same bits.
+
+    Parameters
+    ----------
+    starts : int64[B + 1]; in_starts : int64[B + 1]; offsets : int64[B + 1]
+    products : float32[>= R]
+    bounds : int64[C + 1]           chunks of examples
+    gradient : float32[Q], out
+    """
+    for c in prange(len(bounds) - 1):
+        for b in range(bounds[c], bounds[c + 1]):
+            total = gradient[in_starts[b] : in_starts[b + 1]]
+            total[:] = 0
+            n = len(total)
+            pairs = starts[b + 1] - starts[b]
+            terms = products[offsets[b] : offsets[b] + pairs * n]
+            whole = pairs - pairs % 4
+            for j in range(0, whole, 4):
+                at = j * n
+                p, q = terms[at : at + n], terms[at + n : at + 2 * n]
+                r, s = terms[at + 2 * n : at + 3 * n], terms[at + 3 * n : at + 4 * n]
+                for i in range(n):
+                    total[i] = (((total[i] + p[i]) + q[i]) + r[i]) + s[i]
+            for j in range(whole, pairs):
+                p = terms[j * n : j * n + n]
+                for i in range(n):
+                    total[i] += p[i]

@@ -165,9 +165,11 @@ def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, n
         hits = scratch[c]
         sequence = np.empty(probes, dtype=np.uint32)
         met = np.empty(n_nodes + 1, dtype=np.int32)
+        kept = np.empty(most + 1, dtype=np.int32)
         frequency = np.zeros(n_tables * probes + 1, dtype=np.int64)
         for b in range(bounds[c], bounds[c + 1]):
-            n, read, cut = 0, 0, 0
+            n = np.uint64(0)
+            read, cut = 0, 0
             for table in range(n_tables):
                 n_probes = probe_sequence(codes[b, table], margins[b, table], probes, sequence)
                 for p in range(n_probes):
@@ -177,45 +179,52 @@ def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, n
                         last = first + cap
                         cut += 1
                     read += last - first
-                    for at in range(first, last):
-                        node = bucket_nodes[table, at]
-                        met[n] = node  # written always, kept if new: a branch would be mispredicted
-                        n += hits[node] == 0
-                        hits[node] += 1
-            counts[b] = _take_most_hit(met[:n], hits, frequency, most, nodes[b])
+                    bucket = bucket_nodes[table, first:last]
+                    for at in range(len(bucket)):
+                        # ids and places are unsigned: a signed index costs a test for being below zero
+                        node = np.uint32(bucket[at])
+                        before = hits[node]
+                        met[n] = bucket[at]  # written always, kept if new: a branch would be mispredicted
+                        n += np.uint64(before == 0)
+                        hits[node] = before + np.int32(1)
+            counts[b] = _take_most_hit(met[:n], hits, frequency, most, kept, nodes[b])
             for i in range(n):
-                frequency[hits[met[i]]] = 0
-                hits[met[i]] = 0
+                node = np.uint32(met[i])
+                frequency[np.uint32(hits[node])] = 0
+                hits[node] = 0
             entries[b, 0] = read
             entries[b, 1] = cut
 
 
 @njit(parallel=False, cache=True, fastmath=False)
-def _take_most_hit(met, hits, frequency, most, out):
-    """Write the `most` nodes of `met` with the largest hits, in the order met; `frequency` is all zero."""
+def _take_most_hit(met, hits, frequency, most, kept, out):
+    """Write the `most` nodes of `met` with the largest hits, in the order met.
+
+    `frequency` is all zero; `kept` has room for one more than `most`.
+    """
     if len(met) <= most:
         out[: len(met)] = met
         return len(met)
     top = 0
-    for node in met:
-        frequency[hits[node]] += 1
-        top = max(top, hits[node])
+    for i in range(len(met)):
+        count = hits[np.uint32(met[i])]
+        frequency[np.uint32(count)] += 1
+        top = max(top, count)
     threshold = top
     above = 0
     while above + frequency[threshold] < most:
         above += frequency[threshold]
         threshold -= 1
     ties = most - above
-    n = 0
-    for node in met:
-        take = hits[node] > threshold
-        if hits[node] == threshold and ties > 0:
-            take = True
-            ties -= 1
-        if take:
-            out[n] = node
-            n += 1
-    return n
+    n = np.uint64(0)
+    for i in range(len(met)):
+        count = hits[np.uint32(met[i])]
+        kept[n] = met[i]  # as above
+        tie = np.int64(count == threshold) & np.int64(ties > 0)
+        ties -= tie
+        n += np.uint64(np.int64(count > threshold) | tie)
+    out[:most] = kept[:most]
+    return most
 
 
 @njit(parallel=True, cache=True, fastmath=REASSOCIATE)

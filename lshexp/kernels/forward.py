@@ -36,7 +36,7 @@ def _dot1(w, a):
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
-def _dot_listed(w, nodes, values):
+def dot_listed(w, nodes, values):
     """Dot product of a weight row with a sparse input; four sums hide the latency of the additions."""
     sum_a = np.float32(0)
     sum_b = np.float32(0)
@@ -44,13 +44,14 @@ def _dot_listed(w, nodes, values):
     sum_d = np.float32(0)
     n = len(nodes)
     whole = n - n % 4
+    # unsigned indices: a signed one costs a test for being below zero
     for i in range(0, whole, 4):
-        sum_a += w[nodes[i]] * values[i]
-        sum_b += w[nodes[i + 1]] * values[i + 1]
-        sum_c += w[nodes[i + 2]] * values[i + 2]
-        sum_d += w[nodes[i + 3]] * values[i + 3]
+        sum_a += w[np.uint32(nodes[i])] * values[i]
+        sum_b += w[np.uint32(nodes[i + 1])] * values[i + 1]
+        sum_c += w[np.uint32(nodes[i + 2])] * values[i + 2]
+        sum_d += w[np.uint32(nodes[i + 3])] * values[i + 3]
     for i in range(whole, n):
-        sum_a += w[nodes[i]] * values[i]
+        sum_a += w[np.uint32(nodes[i])] * values[i]
     return (sum_a + sum_b) + (sum_c + sum_d)
 
 
@@ -111,4 +112,4 @@ def forward_lists(in_starts, in_nodes, in_values, weights, bias, groups, bounds,
             for at in range(starts[node], starts[node + 1]):
                 b = examples[at]
                 inputs = slice(in_starts[b], in_starts[b + 1])
-                values[slots[at]] = _dot_listed(w, in_nodes[inputs], in_values[inputs]) + bias[node]
+                values[slots[at]] = dot_listed(w, in_nodes[inputs], in_values[inputs]) + bias[node]

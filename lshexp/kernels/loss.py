@@ -6,6 +6,27 @@ import numpy as np
 from numba import njit, prange
 
 
+@njit(parallel=False, cache=True, fastmath=False)
+def softmax_row(logits, label, share, deltas):
+    """Loss and correctness of one example, and its gradient times `share`; float32[Y] in and out.
+
+    Read as in `softmax_cross_entropy`.
+    """
+    best = 0
+    for j in range(1, len(logits)):
+        if logits[j] > logits[best]:
+            best = j
+    top = logits[best]
+    total = np.float32(0)
+    for j in range(len(logits)):
+        deltas[j] = np.exp(logits[j] - top)
+        total += deltas[j]
+    for j in range(len(logits)):
+        delta = (deltas[j] / total - np.float32(j == label)) * share
+        deltas[j] = np.float32(0) if np.abs(delta) < np.float32(1e-12) else delta
+    return np.log(total) + top - logits[label], best == label and not np.isnan(total)
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def softmax_cross_entropy(logits, labels, bounds, deltas, losses, hits):
     """Loss, correctness and the gradient of the batch's mean loss at the logits.
@@ -23,23 +44,7 @@ def softmax_cross_entropy(logits, labels, bounds, deltas, losses, hits):
     hits : bool[B], out                 the largest logit is the label's; a tie counts as the lowest class,
                                     NaN as wrong
     """
-    classes = logits.shape[1]
     share = np.float32(1.0 / max(1, len(labels)))
-    tiny = np.float32(1e-12)
     for c in prange(len(bounds) - 1):
         for b in range(bounds[c], bounds[c + 1]):
-            label = labels[b]
-            best = 0
-            for j in range(1, classes):
-                if logits[b, j] > logits[b, best]:
-                    best = j
-            top = logits[b, best]
-            total = np.float32(0)
-            for j in range(classes):
-                deltas[b, j] = np.exp(logits[b, j] - top)
-                total += deltas[b, j]
-            losses[b] = np.log(total) + top - logits[b, label]
-            hits[b] = best == label and not np.isnan(total)
-            for j in range(classes):
-                delta = (deltas[b, j] / total - np.float32(j == label)) * share
-                deltas[b, j] = np.float32(0) if np.abs(delta) < tiny else delta
+            losses[b], hits[b] = softmax_row(logits[b], labels[b], share, deltas[b])

@@ -17,7 +17,8 @@ def kth_largest(values, k):
     """Return the k-th largest of a contiguous float32 array, 1 <= k <= len(values); overwrites `values`.
 
     Values must not be NaN. Bisection over the numbers' bit patterns: some 30 passes that only count, in
-    vector registers, where the comparisons of a quickselect are mispredicted half the time.
+    vector registers, where the comparisons of a quickselect are mispredicted half the time; it ends as soon
+    as a bound lets exactly k numbers pass.
     """
     keys = values.view(np.int32)
     smallest = np.int32(2147483647)
@@ -34,7 +35,12 @@ def kth_largest(values, k):
         count = np.int32(0)
         for i in range(len(keys)):
             count += np.int32(keys[i] >= middle)
-        if count >= k:
+        if count == k:
+            least = np.int32(2147483647)
+            for i in range(len(keys)):
+                least = min(least, keys[i] if keys[i] >= middle else np.int32(2147483647))
+            low = high = np.int64(least)
+        elif count > k:
             low = np.int64(middle)
         else:
             high = np.int64(middle) - 1
@@ -100,6 +106,8 @@ def top_k_lists(starts, nodes, values, k, bounds, out_starts, out_nodes, out_val
         for b in range(bounds[c], bounds[c + 1]):
             longest = max(longest, starts[b + 1] - starts[b])
         scratch = np.empty(longest, dtype=np.float32)
+        kept_nodes = np.empty(k + 1, dtype=np.int32)
+        kept_values = np.empty(k + 1, dtype=np.float32)
         for b in range(bounds[c], bounds[c + 1]):
             first, length = starts[b], starts[b + 1] - starts[b]
             at = out_starts[b]
@@ -115,16 +123,17 @@ def top_k_lists(starts, nodes, values, k, bounds, out_starts, out_nodes, out_val
             for i in range(length):
                 above += values[first + i] > threshold
             ties = k - above
+            n = np.uint64(0)
             for i in range(length):
                 value = np.float32(-np.inf) if np.isnan(values[first + i]) else values[first + i]
-                take = value > threshold
-                if value == threshold and ties > 0:
-                    take = True
-                    ties -= 1
-                if take:
-                    out_nodes[at] = nodes[first + i]
-                    out_values[at] = values[first + i]
-                    at += 1
+                # written always, kept if wanted: a branch here would be mispredicted half the time
+                kept_nodes[n] = nodes[first + i]
+                kept_values[n] = values[first + i]
+                tie = np.int64(value == threshold) & np.int64(ties > 0)
+                ties -= tie
+                n += np.uint64(np.int64(value > threshold) | tie)
+            out_nodes[at : at + k] = kept_nodes[:k]
+            out_values[at : at + k] = kept_values[:k]
 
 
 @njit(parallel=True, cache=True, fastmath=False)

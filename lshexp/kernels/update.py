@@ -105,7 +105,7 @@ def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state)
     n = len(touched)
     n_state = len(state)
     for t in range(n):
-        i = touched[t]
+        i = np.uint32(touched[t])
         packed[0, t] = w[i]
         packed[1, t] = gradient[i]
         gradient[i] = np.float32(0)
@@ -114,7 +114,7 @@ def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state)
             packed_state[s, 0, t] = state[s, node, touched[t]]
     step_row(rule, packed[0, :n], packed[1, :n], packed_state, 0)
     for t in range(n):
-        w[touched[t]] = packed[0, t]
+        w[np.uint32(touched[t])] = packed[0, t]
     for s in range(n_state):
         for t in range(n):
             state[s, node, touched[t]] = packed_state[s, 0, t]
@@ -154,20 +154,20 @@ def update_lists(
         for node in range(bounds[c], bounds[c + 1]):
             if starts[node] == starts[node + 1]:
                 continue
-            n = 0
+            n = np.uint64(0)
             bias_gradient = np.float32(0)
             for at in range(starts[node], starts[node + 1]):
                 b = examples[at]
                 delta = deltas[slots[at]]
                 bias_gradient += delta
                 for k in range(in_starts[b], in_starts[b + 1]):
-                    i = in_nodes[k]
+                    i = np.uint32(in_nodes[k])  # unsigned: no test for being below zero
                     gradient[i] += delta * in_values[k]
                     # written always, kept if new: a branch here would be mispredicted half the time
-                    touched[n] = i
-                    n += stamps[i] != node
+                    touched[n] = in_nodes[k]
+                    n += np.uint64(stamps[i] != node)
                     stamps[i] = node
             _step_touched(rule, weights[node], gradient, state, node, touched[:n], packed, packed_state)
             bias[0, node] = step_weight(rule, bias[0, node], bias_gradient, bias_state, 0, node)
-            stepped[c] += n
+            stepped[c] += np.int64(n)
     return stepped.sum()

@@ -51,7 +51,7 @@ class Selection(NamedTuple):
 
     `scored` says that lists.values (or `scores`, when lists is None) already hold pre-activations that the
     selection had to compute. Activations are multiplied by `scale`, and by `gate` where there is one
-    (float32[B, N], every node only).
+    (float32[B, N], every node only). `memo` is handed back with the step that these nodes end in.
     """
 
     lists: Lists | None
@@ -59,6 +59,7 @@ class Selection(NamedTuple):
     scale: float = 1.0
     scores: Rows | None = None
     gate: Rows | None = None
+    memo: object = None
 
 
 class Step(NamedTuple):
@@ -66,6 +67,7 @@ class Step(NamedTuple):
 
     groups: Groups
     deltas: NDArray[np.float32]  # float32[P], gradient of the batch loss at each pair's pre-activation
+    memo: object = None  # what the selection left for it
 
     @property
     def touched(self) -> NDArray[np.int32]:

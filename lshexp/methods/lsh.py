@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from lshexp.errors import ConfigError
 from lshexp.hashing._base import HashFamily, Rows
 from lshexp.hashing._tables import Tables
 from lshexp.kernels.buckets import score_by_coordinates
-from lshexp.kernels.ragged import Lists, balanced_bounds
+from lshexp.kernels.ragged import Lists, balanced_bounds, listed
 from lshexp.kernels.select import top_k_lists
 from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, Signal, Step, wanted_nodes
 from lshexp.registry import build, register
@@ -22,6 +23,7 @@ from lshexp.streams import stream_key
 
 MOST_DERIVED_BITS = 12
 SPARSE_FACTOR = 2.4
+SAMPLE = 128  # examples to learn the inputs from, where batches are single examples
 
 DEFAULT_HASH: Mapping[str, Any] = {"name": "sketch"}
 
@@ -163,6 +165,28 @@ def derived_bits(share: float) -> int:
     return min(MOST_DERIVED_BITS, max(1, round(math.log2(1 / share)) + 1))
 
 
+def _joined(inputs: Sequence[Signal]) -> Signal:
+    """The inputs of several batches as one."""
+    rows = [part for part in inputs if not isinstance(part, Lists)]
+    if len(rows) == len(inputs):
+        return np.concatenate(rows)
+    parts = [part if isinstance(part, Lists) else listed(part) for part in inputs]
+    lengths = np.concatenate([np.diff(part.starts) for part in parts])
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    return Lists(
+        starts,
+        np.concatenate([part.nodes for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+
+
+class _Memo(NamedTuple):
+    """What a selection leaves for the step it ends in."""
+
+    steps: Rows | None  # for `Hasher.follow`
+    learned: int  # times that the family had learned the inputs
+
+
 class LshSelector(Selector):
     """Hash tables at work on one layer."""
 
@@ -176,8 +200,9 @@ class LshSelector(Selector):
         )
         self.tables = Tables(bits, options.L, layer.nodes, layer.threads, stream_key(key, "order"))
         self._follows = options.follow and layer.rate is not None and options.family().can_follow
-        self._steps: Rows | None = None  # of the batch in training
+        self._learned = 0  # times that the family has learned the inputs
         self._seen = 0  # examples in training
+        self._singles: deque[Signal] = deque(maxlen=SAMPLE)  # the last inputs, while batches are of one
         self._learn_at = self._rehash_at = 0.0  # at so many
         self._interval = float(options.rehash_every)
         self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
@@ -189,7 +214,6 @@ class LshSelector(Selector):
             self._hash_all(inputs)
         layer, options = self._layer, self._options
         query = self.hasher.hash_inputs(inputs, layer.work, self._follows and batch.training)
-        self._steps = query.steps
         ranked = options.rank != "first"
         refine = options.refined(isinstance(inputs, Lists))
         lists, capped = self.tables.collect(
@@ -205,14 +229,18 @@ class LshSelector(Selector):
             short = np.count_nonzero(np.diff(lists.starts) < self._budget)
             self._notes["short_selections"] += int(short)
             self._notes["capped_buckets"] += capped
-        return Selection(lists, scored=refine > 0)
+        return Selection(lists, scored=refine > 0, memo=_Memo(query.steps, self._learned))
 
     def after_update(self, step: Step) -> None:
         layer = self._layer
         if self._follows:
-            assert self._steps is not None and layer.rate is not None  # of the same batch's selection
-            bounds = balanced_bounds(step.groups.starts, layer.threads)
-            self.hasher.follow(self._steps, step.groups, step.deltas, layer.rate, bounds, layer.work)
+            memo = step.memo
+            assert isinstance(memo, _Memo) and memo.steps is not None and layer.rate is not None
+            if memo.learned == self._learned:
+                bounds = balanced_bounds(step.groups.starts, layer.threads)
+                self.hasher.follow(memo.steps, step.groups, step.deltas, layer.rate, bounds, layer.work)
+            elif len(step.deltas):  # a step that comes late: its numbers are those of other directions
+                self._hash(step.touched)
         if self._options.rehash == "touched" and len(step.deltas):
             self._hash(step.touched, self._follows)
 
@@ -227,9 +255,17 @@ class LshSelector(Selector):
 
     def _keep_fresh(self, inputs: Signal, examples: int) -> None:
         options, seen = self._options, self._seen
+        if examples == 1:
+            self._singles.append(inputs)
+        else:
+            self._singles.clear()
         scheduled = options.rehash == "schedule" and seen >= self._rehash_at
-        if seen >= self._learn_at:
-            self._hash_all(inputs)
+        if seen == 0 and self._singles and self.hasher.learns:
+            # one example has no directions, and what is learned from too few is lost; until then, those drawn
+            self._hash_every_node()
+            self._learn_at = SAMPLE - 1
+        elif seen >= self._learn_at:
+            self._hash_all(_joined(self._singles) if len(self._singles) > 1 else inputs)
             often = max(2 * options.rehash_every, seen // 4)  # while little has been seen
             self._learn_at = seen + min(options.learn_every, often) if self.hasher.learns else math.inf
         elif scheduled:
@@ -242,6 +278,10 @@ class LshSelector(Selector):
 
     def _hash_all(self, inputs: Signal) -> None:
         self.hasher.learn(inputs, self._layer.work)
+        self._learned += 1
+        self._hash_every_node()
+
+    def _hash_every_node(self) -> None:
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
         self._notes["rebuilds"] += 1
 

@@ -3,6 +3,7 @@
 Data goes to stdout, everything else to stderr; what is not a terminal gets no colour and no `\\r`.
 """
 
+from lshexp.render.bench import bench, say
 from lshexp.render.claims import claims
 from lshexp.render.comparison import comparison
 from lshexp.render.data import datasets, downloads, fetched, statistics, verified, written
@@ -15,6 +16,7 @@ from lshexp.render.report import report_written
 from lshexp.render.sweep import plan, summary
 
 __all__ = [
+    "bench",
     "claims",
     "comparison",
     "datasets",
@@ -29,6 +31,7 @@ __all__ = [
     "outcome",
     "plan",
     "report_written",
+    "say",
     "statistics",
     "summary",
     "verified",

@@ -12,6 +12,7 @@ from lshexp.methods._base import Batch, Method
 from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
+from lshexp.training.asynchronous import workers_of
 from lshexp.training.gemm import Gemm
 from lshexp.training.network import Network
 from lshexp.work import PHASES, Tally
@@ -42,14 +43,15 @@ def measure(spec: RunSpec, features: int, classes: int, seconds: float) -> Cost:
     y = draws.integers(0, classes, spec.batch, dtype=np.int32)
     with Gemm(spec.threads) as gemm:
         network = Network(spec, method, features, classes, gemm)
+        trainee = workers_of(spec, network) or network
         ids = np.arange(spec.batch)
         for _ in range(SKIPPED):
-            network.train_batch(x, y, Batch(ids, 0, True))
+            trainee.train_batch(x, y, Batch(ids, 0, True))
         before = _total(network)
         times: list[float] = []
         while len(times) < FEWEST or sum(times) < seconds:
             started = time.perf_counter()
-            network.train_batch(x, y, Batch(ids, 0, True))
+            trainee.train_batch(x, y, Batch(ids, 0, True))
             times.append(time.perf_counter() - started)
         after = _total(network)
     examples = len(times) * spec.batch

@@ -17,13 +17,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.kernels.backward import input_gradient_lists, input_gradient_rows
+from lshexp.kernels.backward import (
+    input_gradient_lists,
+    input_gradient_rows,
+    input_products,
+    sum_products,
+)
 from lshexp.kernels.forward import forward_lists, forward_rows
 from lshexp.kernels.ragged import Groups, Lists, balanced_bounds, even_bounds, group_by_node
 from lshexp.kernels.step import Rule, step_dense
 from lshexp.kernels.update import update_lists, update_rows
 from lshexp.training.gemm import Gemm, Matrix
 from lshexp.work import RULES, STEP_COSTS, LayerWork
+
+# Weights of so many bytes do not stay in cache between the examples of a batch; so many terms of a gradient
+# may be kept until they are summed.
+BEYOND_CACHE = 2**24
+MOST_TERMS = 2**24
 
 Signal = Matrix | Lists  # float32[B, D] rows, or ragged lists
 
@@ -51,6 +61,7 @@ class Layer:
         self.threads = threads
         self._gemm = gemm
         self._every: dict[int, Pairs] = {}
+        self._terms = np.empty(0, dtype=np.float32)  # scratch, kept because fresh memory is slow to touch
 
     def every_node(self, examples: int) -> Pairs:
         """All nodes for each of `examples` examples, as pairs; values are scratch for their scores."""
@@ -127,11 +138,7 @@ class Layer:
             return self._gemm.input_gradient(deltas, self.weights)
         starts, nodes, _ = pairs.lists
         if isinstance(inputs, Lists):
-            gradient = np.empty(len(inputs.nodes), dtype=np.float32)
-            bounds = balanced_bounds(starts, self.threads)
-            input_gradient_lists(
-                starts, nodes, deltas, self.weights, inputs.starts, inputs.nodes, bounds, gradient
-            )
+            gradient = self._input_gradient_lists(inputs, pairs, deltas)
             products = _products(pairs.lists, inputs)
             # id, weight and the running sum read and written for each product; id and delta of each pair
             self.work.add("backward", products, products, 16 * products + 8 * len(nodes))
@@ -142,6 +149,28 @@ class Layer:
         products = len(nodes) * self.fan_in
         self.work.add("backward", products, products, 4 * products + 8 * len(nodes) + 4 * gradient_rows.size)
         return gradient_rows
+
+    def _input_gradient_lists(
+        self, inputs: Lists, pairs: Pairs, deltas: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Example by example, or, where weights do not stay in cache, node by node: the same bits."""
+        starts, nodes, _ = pairs.lists
+        gradient = np.empty(len(inputs.nodes), dtype=np.float32)
+        bounds = balanced_bounds(starts, self.threads)
+        offsets = np.concatenate(([0], np.cumsum(np.diff(starts) * np.diff(inputs.starts))))
+        if self.weights.nbytes < BEYOND_CACHE or offsets[-1] > MOST_TERMS:
+            input_gradient_lists(
+                starts, nodes, deltas, self.weights, inputs.starts, inputs.nodes, bounds, gradient
+            )
+            return gradient
+        if len(self._terms) < offsets[-1]:
+            self._terms = np.empty(int(1.2 * offsets[-1]), dtype=np.float32)
+        input_products(
+            starts, pairs.groups, deltas, self.weights, inputs.starts, inputs.nodes, offsets,
+            self._node_bounds(pairs), self._terms,
+        )  # fmt: skip
+        sum_products(starts, inputs.starts, offsets, self._terms, bounds, gradient)
+        return gradient
 
     def update(self, inputs: Signal, pairs: Pairs | None, deltas: NDArray[np.float32]) -> None:
         """Form the weight gradient and take one optimiser step; deltas as in `input_gradient`."""

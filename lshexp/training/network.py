@@ -60,13 +60,31 @@ Inputs = Matrix | SparseRows  # a batch of examples as the dataset holds them
 Seen = TypeVar("Seen")
 
 
-class _Tape(NamedTuple):
+class Tape(NamedTuple):
     """What a hidden layer must remember of a forward pass to go back."""
 
     inputs: Signal
     pairs: Pairs | None  # the live pairs; None = every node
     rows: Matrix | None  # activations of every node, where pairs is None
     scale: np.float32
+    memo: object  # what the selection left for its step
+
+
+class LayerStep(NamedTuple):
+    """An optimiser step of one layer, formed and not yet taken."""
+
+    layer: int  # 0 = first hidden
+    inputs: Signal
+    pairs: Pairs | None  # None = every node
+    deltas: NDArray[np.float32]  # float32[P], or float32[B, N] where pairs is None
+    memo: object
+
+
+class Pending(NamedTuple):
+    """A batch whose gradients have been computed and not yet been written."""
+
+    outcome: Outcome
+    steps: list[LayerStep]  # from the output down
 
 
 class Network:
@@ -121,7 +139,37 @@ class Network:
 
     def train_batch(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """One step on a mini-batch: select, forward, backward and update, layer by layer."""
-        tapes: list[_Tape] = []
+        outcome, steps = self._gradients(x, y, batch)
+        for step in steps:
+            self._take(step)
+        return outcome
+
+    def start(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Pending:
+        """All of a step but its writes: select, forward and backward on the weights of the moment."""
+        outcome, steps = self._gradients(x, y, batch)
+        return Pending(outcome, list(steps))
+
+    def finish(self, pending: Pending) -> None:
+        """Write a step that was started, now or before others were written."""
+        for step in pending.steps:
+            self._take(step)
+
+    def _gradients(
+        self, x: Matrix, y: NDArray[np.int32], batch: Batch
+    ) -> tuple[Outcome, Iterator[LayerStep]]:
+        """Select and go forward; going backward is left to whoever takes the steps."""
+        tapes, signal, selected = self.choose(x, batch)
+        logits, pairs = self._logits(signal)
+        deltas, losses, hits = self._loss(logits, y)
+        outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
+        return outcome, self._backward(tapes, signal, pairs, deltas)
+
+    def choose(self, x: Matrix, batch: Batch) -> tuple[list[Tape], Signal, list[int]]:
+        """Select the nodes of each hidden layer, which takes going forward through them.
+
+        Returns what each layer remembers, the output layer's input, and the pairs selected in each layer.
+        """
+        tapes: list[Tape] = []
         selected: list[int] = []
         signal = self._input(x)
         for layer, selector in zip(self.hidden, self.selectors, strict=True):
@@ -132,11 +180,7 @@ class Network:
             selected.append(_size(selection, layer, len(x)))
             tapes.append(tape)
             signal = self._signal(tape, layer)
-        logits, pairs = self._logits(signal)
-        deltas, losses, hits = self._loss(logits, y)
-        outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
-        self._backward(tapes, signal, pairs, deltas)
-        return outcome
+        return tapes, signal, selected
 
     def predict(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
@@ -178,7 +222,7 @@ class Network:
             for layer in self.layers:
                 layer.work.paused = False
 
-    def _activate(self, layer: Layer, inputs: Signal, selection: Selection) -> _Tape:
+    def _activate(self, layer: Layer, inputs: Signal, selection: Selection) -> Tape:
         """Pre-activations where the selection has not computed them, ReLU, scale and gate."""
         scale = np.float32(selection.scale)
         if selection.lists is None:
@@ -188,7 +232,7 @@ class Network:
             np.maximum(rows, 0, out=rows)
             if selection.gate is not None:
                 rows *= selection.gate
-            return _Tape(inputs, None, rows, scale)
+            return Tape(inputs, None, rows, scale, selection.memo)
         starts, nodes, values = selection.lists
         if not selection.scored:
             values = layer.scores_of_lists(inputs, selection.lists)
@@ -198,9 +242,9 @@ class Network:
         live = Lists(live.starts, live.nodes[:kept], live.values[:kept])
         if scale != 1:
             layer.work.add("forward", mults=kept, adds=0, nbytes=8 * kept)
-        return _Tape(inputs, Pairs(live, layer.group(live)), None, scale)
+        return Tape(inputs, Pairs(live, layer.group(live)), None, scale, selection.memo)
 
-    def _signal(self, tape: _Tape, layer: Layer) -> Signal:
+    def _signal(self, tape: Tape, layer: Layer) -> Signal:
         """A layer's output in the form the next one reads: rows, or lists where few nodes are live."""
         if tape.pairs is None:
             assert tape.rows is not None  # without pairs the activations are rows
@@ -227,21 +271,34 @@ class Network:
         softmax_cross_entropy(logits, y, even_bounds(len(y), self._threads), deltas, losses, hits)
         return deltas, losses, hits
 
-    def _backward(self, tapes: list[_Tape], signal: Signal, pairs: Pairs | None, deltas: Matrix) -> None:
-        """From the output down: gradient at a layer's input, then the layer's own step."""
+    def _backward(
+        self, tapes: list[Tape], signal: Signal, pairs: Pairs | None, deltas: Matrix
+    ) -> Iterator[LayerStep]:
+        """From the output down: gradient at a layer's input, then the layer's own step.
+
+        A step may be taken as soon as it is there: nothing that follows reads that layer's weights.
+        """
         flat: NDArray[np.float32] = deltas if pairs is None else deltas.ravel()
         gradient = self.output.input_gradient(signal, pairs, flat) if tapes else None
-        self.output.update(signal, pairs, flat)
+        yield LayerStep(len(tapes), signal, pairs, flat, None)
         for index in range(len(tapes) - 1, -1, -1):
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one
             flat = self._through_relu(layer, tape, gradient)
             gradient = layer.input_gradient(tape.inputs, tape.pairs, flat) if index else None
-            layer.update(tape.inputs, tape.pairs, flat)
-            if tape.pairs is not None:
-                self.selectors[index].after_update(Step(tape.pairs.groups, flat))
+            yield LayerStep(index, tape.inputs, tape.pairs, flat, tape.memo)
 
-    def _through_relu(self, layer: Layer, tape: _Tape, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _take(self, step: LayerStep) -> None:
+        """Write a layer's step and tell its selector."""
+        self.layers[step.layer].update(step.inputs, step.pairs, step.deltas)
+        if step.pairs is not None and step.layer < len(self.selectors):
+            self.tell(step.layer, step.pairs, step.deltas, step.memo)
+
+    def tell(self, layer: int, pairs: Pairs, deltas: NDArray[np.float32], memo: object) -> None:
+        """Tell a hidden layer's selector of the step that its nodes have taken."""
+        self.selectors[layer].after_update(Step(pairs.groups, deltas, memo))
+
+    def _through_relu(self, layer: Layer, tape: Tape, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn the gradient at a layer's output into that at its pre-activations."""
         if tape.pairs is None:
             assert tape.rows is not None

@@ -18,6 +18,7 @@ from lshexp.methods._base import Batch, Method
 from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
+from lshexp.training.asynchronous import workers_of
 from lshexp.training.averaging import WeightAverage
 from lshexp.training.dense_cost import DenseCost
 from lshexp.training.gemm import Gemm
@@ -100,7 +101,8 @@ def _warm_up(spec: RunSpec, method: Method, train: Examples, classes: int, gemm:
     small = spec.model_copy(update={"hidden": [min(width, WARM_UP_WIDTH) for width in spec.hidden]})
     network = Network(small, method, train.features, classes, gemm)
     for training in (True, False):
-        (network.train_batch if training else network.predict)(x, y, Batch(ids, 0, training))
+        batch = Batch(ids, 0, training)
+        ((workers_of(spec, network) or network).train_batch if training else network.predict)(x, y, batch)
     return time.perf_counter() - started
 
 
@@ -113,6 +115,7 @@ class _Run:
         self.spec = spec
         self.network = network
         self.train, self.valid, self.test = train, valid, test
+        self.workers = workers_of(spec, network)
         self.average = WeightAverage(network) if spec.average_from else None
         self.selected = np.zeros(len(network.hidden), dtype=np.int64)
         self.examples_seen = 0
@@ -174,7 +177,8 @@ class _Run:
         reported = started = time.perf_counter()
         for first in range(0, len(order), spec.batch):
             ids = order[first : first + spec.batch]
-            outcome = network.train_batch(*self.train.batch(ids), Batch(ids, epoch, True))
+            trained = self.workers or network
+            outcome = trained.train_batch(*self.train.batch(ids), Batch(ids, epoch, True))
             loss += outcome.loss
             hits += outcome.hits
             done += len(ids)
@@ -189,6 +193,8 @@ class _Run:
             if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
                 reported = time.perf_counter()
                 report(Progress(epoch + 1, spec.epochs, done, len(order), loss / done, last_acc))
+        if self.workers:
+            self.workers.drain()
         average = self.average if spec.average_from and epoch + 1 >= spec.average_from else None
         if average:
             average.include()
@@ -221,7 +227,7 @@ class _Run:
         return 100 * hits / part.size
 
     def _notes(self) -> dict[str, int]:
-        total: dict[str, int] = {}
+        total: dict[str, int] = self.workers.notes() if self.workers else {}
         for selector in self.network.selectors:
             for name, count in selector.notes().items():
                 total[name] = total.get(name, 0) + count

@@ -17,7 +17,10 @@ FEWEST_EPOCHS, MOST_LINES = 3, 8
 
 def tidy(results: Results) -> pd.DataFrame:
     """Mean and range of accuracy by network, method, share and epoch."""
-    runs = ok_runs(results.runs)[["run_id", "dataset", "hidden", "label", "active_pct", "lr"]]
+    runs = ok_runs(results.runs)
+    if "simulate_workers" in runs:  # they have a figure of their own
+        runs = runs[runs["simulate_workers"].isna()]
+    runs = runs[["run_id", "dataset", "hidden", "label", "active_pct", "lr"]]
     keys = ["dataset", "hidden", "label", "active_pct", "lr", "epoch"]
     frame = mean_and_range(results.epochs.merge(runs, on="run_id"), keys, "test_acc_pct")
     lines = frame[keys[:-1]].drop_duplicates().groupby(["dataset", "hidden"], observed=True).size()

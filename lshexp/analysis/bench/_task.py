@@ -1,0 +1,77 @@
+"""What every competitor is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.datasets._base import Dataset, Part
+from lshexp.errors import DataError
+from lshexp.registry import build
+
+Pass = Callable[[NDArray[np.float32], NDArray[np.int32]], float]
+RATE = 0.1  # learning rate of all competitors, plain SGD: one that no network here diverges at
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network to train and the machine's share to train it with."""
+
+    features: int
+    classes: int
+    hidden: tuple[int, ...]
+    active_pct: float
+    batch: int  # of our own networks; others say theirs in their names
+    threads: int
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A network being trained: `train(x, y)` is one pass in order and returns the mean loss."""
+
+    name: str
+    batch: int
+    train: Pass
+
+
+class Family(Protocol):
+    """A competitor's module: one file of this package whose name does not start with an underscore."""
+
+    NAMES: tuple[str, ...]  # of its trainees, whether or not they can run here
+
+    def missing(self) -> str | None:
+        """Why it cannot run here, or None."""
+
+    def trainees(self, task: Task, names: tuple[str, ...]) -> AbstractContextManager[list[Trainee]]:
+        """Networks of those names, ready to train; what they hold is released at the end of the context."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Examples to time with; `origin` says which."""
+
+    origin: str
+    part: Part
+    classes: int
+
+
+def load_examples(examples: int) -> Data:
+    """MNIST's first examples where its files are at hand, generated rectangles elsewhere."""
+    try:
+        return _load("mnist", {}, examples)
+    except DataError:
+        return _load("rectangles", {"train": examples, "test": 1}, examples)
+
+
+def _load(name: str, options: dict[str, int], examples: int) -> Data:
+    dataset = build("dataset", name, options)
+    assert isinstance(dataset, Dataset)  # what the kind registers
+    x, y = dataset.load().train
+    # as many as asked for, over again where there are fewer; own copies, as batches are in training
+    ids = np.arange(examples) % len(y)
+    return Data(name, Part(x[ids], y[ids]), dataset.info().classes)

@@ -1,0 +1,184 @@
+"""Per-example training by several threads that share all weights and take no locks.
+
+Every thread goes through its examples by itself: forward over the nodes that were chosen, backward, and one
+optimiser step, on whatever the weights are at that moment (Recht et al., "Hogwild!", NIPS 2011). Two threads
+that step the same weight at once may lose one of the two steps. That is the only damage there can be: a
+weight is four aligned bytes, and nothing else is written by more than one thread. Lists, and the tables that
+they came from, are only read.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from lshexp.kernels._flags import REASSOCIATE
+from lshexp.kernels.forward import dot_listed
+from lshexp.kernels.loss import softmax_row
+from lshexp.kernels.step import step_weight
+
+
+class Parameters(NamedTuple):
+    """Layers of D inputs and N nodes, one entry each."""
+
+    weights: tuple[NDArray[np.float32], ...]  # [N, D]
+    bias: tuple[NDArray[np.float32], ...]  # [1, N]
+    state: tuple[NDArray[np.float32], ...]  # [S, N, D]
+    bias_state: tuple[NDArray[np.float32], ...]  # [S, 1, N]
+
+
+class Outcomes(NamedTuple):
+    """What examples come to. losses: float32[B]; hits: bool[B]; products: int64[C, layers, 3].
+
+    `products` counts, for each chunk and layer, those of the forward pass and those of its live nodes, as
+    many for the weight gradient, for the step and for the gradient at the layer's input; then the live nodes.
+    """
+
+    losses: NDArray[np.float32]
+    hits: NDArray[np.bool_]
+    products: NDArray[np.int64]
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _forward(weights, bias, scale, chosen, in_nodes, in_values, nodes, values, at):
+    """Write the live ones of the chosen nodes, their activations and places; return how many there are."""
+    n = 0
+    for i in range(len(chosen)):
+        node = chosen[i]
+        value = (dot_listed(weights[node], in_nodes, in_values) + bias[0, node]) * scale
+        if not value <= 0:  # NaN is kept: a diverged network must not look healthy
+            nodes[n] = node
+            values[n] = value
+            at[n] = i
+            n += 1
+    return n
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _put(deltas, places, gradient, n):
+    """Write the gradients of an example's live nodes to their places, zero elsewhere."""
+    deltas[:] = 0
+    for i in range(n):
+        deltas[places[i]] = gradient[i]
+
+
+@njit(parallel=False, cache=True, fastmath=REASSOCIATE)
+def _input_gradient(weights, nodes, deltas, scale, in_nodes, gradient):
+    """gradient[i] = scale * sum over nodes of delta * weight, at the listed inputs."""
+    for i in range(len(in_nodes)):
+        gradient[i] = np.float32(0)
+    for j in range(len(nodes)):
+        w = weights[nodes[j]]
+        for i in range(len(in_nodes)):
+            gradient[i] += deltas[j] * w[np.uint32(in_nodes[i])]
+    for i in range(len(in_nodes)):
+        gradient[i] *= scale
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _step(rule, weights, bias, state, bias_state, nodes, deltas, in_nodes, in_values):
+    for j in range(len(nodes)):
+        node, delta = nodes[j], deltas[j]
+        w = weights[node]
+        if rule.code == 0:  # apart, because it keeps no state and its loop is so much shorter
+            for k in range(len(in_nodes)):
+                w[np.uint32(in_nodes[k])] -= rule.lr * (delta * in_values[k])
+        else:
+            for k in range(len(in_nodes)):
+                i = np.uint32(in_nodes[k])
+                w[i] = step_weight(rule, w[i], delta * in_values[k], state, node, i)
+        bias[0, node] = step_weight(rule, bias[0, node], delta, bias_state, 0, node)
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _train_example(b, label, inputs, chosen, scales, layers, rule, scratch, live, outcomes):
+    """One example: forward, backward from the output down, a step at each layer. Outcomes of one chunk."""
+    in_starts, in_nodes, in_values = inputs
+    starts, active = chosen
+    weights, bias, state, bias_state = layers
+    nodes, values, places, gradient = scratch
+    losses, hits, products = outcomes
+    top = len(weights) - 1
+    given, given_values = (
+        in_nodes[in_starts[b] : in_starts[b + 1]],
+        in_values[in_starts[b] : in_starts[b + 1]],
+    )
+    below, below_values = given, given_values
+    for h in range(top):
+        mine = active[h][starts[h][b] : starts[h][b + 1]]
+        n = _forward(
+            weights[h], bias[h], scales[h], mine, below, below_values, nodes[h], values[h], places[h]
+        )
+        products[h, 0] += len(mine) * len(below)
+        products[h, 1] += n * len(below)
+        products[h, 2] += n
+        live[h] = n
+        below, below_values = nodes[h, :n], values[h, :n]
+    n = len(weights[top])
+    for y in range(n):
+        nodes[top, y] = y
+        values[top, y] = dot_listed(weights[top][y], below, below_values) + bias[top][0, y]
+    losses[b], hits[b] = softmax_row(values[top, :n], label, np.float32(1), gradient[top])
+    products[top, 0] += n * len(below)
+    products[top, 1] += n * len(below)
+    products[top, 2] += n
+    live[top] = n
+    for h in range(top, -1, -1):
+        n = live[h]
+        below, below_values = given, given_values
+        if h > 0:
+            m = live[h - 1]
+            below, below_values = nodes[h - 1, :m], values[h - 1, :m]
+            _input_gradient(weights[h], nodes[h, :n], gradient[h, :n], scales[h - 1], below, gradient[h - 1])
+        mine, own = nodes[h, :n], gradient[h, :n]
+        _step(rule, weights[h], bias[h], state[h], bias_state[h], mine, own, below, below_values)
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def hogwild_round(inputs, labels, chosen, scales, layers, rule, threads, deltas, outcomes):
+    """Train on each example by itself, `threads` at a time, the examples dealt out in turn.
+
+    Symbols: B examples, H hidden layers, Y classes, C chunks = threads.
+
+    Parameters
+    ----------
+    inputs : Lists of B examples            features that are not zero
+    labels : int32[B]
+    chosen : (H int64[B + 1], H int32[P])   starts and nodes of each hidden layer's lists of active nodes
+    scales : float32[H]                     what activations are multiplied by
+    layers : Parameters of H + 1 layers     hidden ones, then the output; updated
+    rule : Rule
+    threads : int                           C
+    deltas : H float32[P], out              gradient at the pre-activation of each chosen pair, of its own
+                                            example's loss; zero where the node was not live
+    outcomes : Outcomes, out                products must come as zeros
+
+    With one thread the result is that of plain per-example SGD; with more it depends on timing.
+    """
+    in_starts, in_nodes, in_values = inputs
+    starts, active = chosen
+    weights, bias, state, bias_state = layers
+    losses, hits, products = outcomes
+    n_hidden = len(starts)
+    longest = len(weights[n_hidden])
+    for h in range(n_hidden):
+        for b in range(len(labels)):
+            longest = max(longest, starts[h][b + 1] - starts[h][b])
+    # arrays and flat tuples alone may enter a prange, so they are unpacked before and packed again inside
+    for c in prange(threads):
+        nodes = np.empty((n_hidden + 1, longest), dtype=np.int32)
+        values = np.empty((n_hidden + 1, longest), dtype=np.float32)
+        places = np.empty((n_hidden + 1, longest), dtype=np.int32)
+        gradient = np.empty((n_hidden + 1, longest), dtype=np.float32)
+        live = np.zeros(n_hidden + 1, dtype=np.int64)
+        for b in range(c, len(labels), threads):
+            _train_example(
+                b, labels[b], (in_starts, in_nodes, in_values), (starts, active), scales,
+                (weights, bias, state, bias_state), rule, (nodes, values, places, gradient), live,
+                (losses, hits, products[c]),
+            )  # fmt: skip
+            for h in range(n_hidden):
+                _put(deltas[h][starts[h][b] : starts[h][b + 1]], places[h], gradient[h], live[h])
