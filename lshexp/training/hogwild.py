@@ -14,12 +14,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lshexp.datasets._sparse import SparseRows
 from lshexp.kernels.hogwild import Outcomes, Parameters, hogwild_round
 from lshexp.kernels.ragged import Lists, listed
 from lshexp.methods._base import Batch
-from lshexp.training.gemm import Matrix
 from lshexp.training.layer import Layer, Pairs
-from lshexp.training.network import Network, Outcome, Tape
+from lshexp.training.network import Inputs, Network, Outcome, Tape
 
 
 class Hogwild:
@@ -35,13 +35,14 @@ class Hogwild:
             tuple(layer.bias_state for layer in network.layers),
         )
 
-    def train_batch(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """Choose nodes for the batch, then take a step on each of its examples; one `lr` a step."""
         network, examples = self._network, len(y)
+        read = x.lists() if isinstance(x, SparseRows) else listed(x)
         if network.selects:
             tapes, _, selected = network.choose(x, batch)
         else:
-            tapes = [Tape(x, None, None, np.float32(1), None)] * len(network.hidden)
+            tapes = [Tape(read, None, None, np.float32(1), None)] * len(network.hidden)
             selected = [examples * layer.nodes for layer in network.hidden]
         chosen = tuple(
             (tape.pairs or layer.every_node(examples)).lists
@@ -57,7 +58,7 @@ class Hogwild:
         rule = network.output.rule
         active = (tuple(one.starts for one in chosen), tuple(one.nodes for one in chosen))
         parameters, threads = self._parameters, self._threads
-        hogwild_round(listed(x), y, active, scales, parameters, rule, threads, deltas, outcomes)
+        hogwild_round(read, y, active, scales, parameters, rule, threads, deltas, outcomes)
         self._count(outcomes, [len(lists.nodes) for lists in chosen], examples, scales)
         for index, (tape, lists, own) in enumerate(zip(tapes, chosen, deltas, strict=True)):
             self._tell(index, tape, lists, own)

@@ -144,7 +144,7 @@ class Network:
             self._take(step)
         return outcome
 
-    def start(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Pending:
+    def start(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Pending:
         """All of a step but its writes: select, forward and backward on the weights of the moment."""
         outcome, steps = self._gradients(x, y, batch)
         return Pending(outcome, list(steps))
@@ -155,7 +155,7 @@ class Network:
             self._take(step)
 
     def _gradients(
-        self, x: Matrix, y: NDArray[np.int32], batch: Batch
+        self, x: Inputs, y: NDArray[np.int32], batch: Batch
     ) -> tuple[Outcome, Iterator[LayerStep]]:
         """Select and go forward; going backward is left to whoever takes the steps."""
         tapes, signal, selected = self.choose(x, batch)
@@ -164,7 +164,7 @@ class Network:
         outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
         return outcome, self._backward(tapes, signal, pairs, deltas)
 
-    def choose(self, x: Matrix, batch: Batch) -> tuple[list[Tape], Signal, list[int]]:
+    def choose(self, x: Inputs, batch: Batch) -> tuple[list[Tape], Signal, list[int]]:
         """Select the nodes of each hidden layer, which takes going forward through them.
 
         Returns what each layer remembers, the output layer's input, and the pairs selected in each layer.

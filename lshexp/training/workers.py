@@ -19,8 +19,7 @@ from lshexp.kernels.conflicts import count_conflicts
 from lshexp.kernels.ragged import Lists, listed
 from lshexp.methods._base import Batch
 from lshexp.streams import stream
-from lshexp.training.gemm import Matrix
-from lshexp.training.network import LayerStep, Network, Outcome, Pending
+from lshexp.training.network import Inputs, LayerStep, Network, Outcome, Pending
 
 SPREAD = 0.5  # of the time a batch takes, about its mean of one
 
@@ -50,7 +49,7 @@ class SimulatedWorkers:
         )
         self._notes["staleness_sum"] = 0
 
-    def train_batch(self, x: Matrix, y: NDArray[np.int32], batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
         """Give a batch to the first worker that is free; its step is written later."""
         if len(self._busy) == self._workers:
             self._finish_one()

@@ -71,7 +71,8 @@ def load_examples(examples: int) -> Data:
 def _load(name: str, options: dict[str, int], examples: int) -> Data:
     dataset = build("dataset", name, options)
     assert isinstance(dataset, Dataset)  # what the kind registers
-    x, y = dataset.load().train
+    train = dataset.load().train
     # as many as asked for, over again where there are fewer; own copies, as batches are in training
-    ids = np.arange(examples) % len(y)
-    return Data(name, Part(x[ids], y[ids]), dataset.info().classes)
+    x, y = train.batch(np.arange(examples) % train.size)
+    assert isinstance(x, np.ndarray)  # neither of the two is sparse
+    return Data(name, Part(x, y), dataset.info().classes)
