@@ -1,4 +1,4 @@
-"""The four MNIST files, pinned by checksum, as arrays of bytes."""
+"""The four MNIST files, pinned by checksum, as arrays of bytes or as a part to train or test on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lshexp.datasets._base import Part, freeze
 from lshexp.datasets._files import find_file, read_bounded, verify
 from lshexp.datasets._idx import idx_size, parse_idx
 from lshexp.datasets._remote import Remote
@@ -95,3 +96,15 @@ def read_digits(key: str) -> NDArray[np.uint8]:
     values = parse_idx(content, file.shape, path)
     verify(path, content, file.sha256)
     return values
+
+
+def digits_part(split: str) -> Part:
+    """Return the digits of "train" or "test" as grey values / 255.
+
+    Raises DataError when a file is absent or damaged.
+    """
+    labels = read_digits(f"{split}_labels")
+    images = read_digits(f"{split}_images")
+    x = images.reshape(len(images), SIDE * SIDE).astype(np.float32)
+    x /= 255
+    return freeze(Part(x, labels.astype(np.int32)))

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
-from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
+from lshexp.datasets._base import Dataset, DatasetInfo, Splits
 from lshexp.datasets._digits import (
     FILES,
     SIDE,
     digit_remotes,
     digits_fingerprint,
+    digits_part,
     find_digits,
-    read_digits,
 )
 from lshexp.datasets._remote import Remote
 from lshexp.registry import register
@@ -59,12 +57,4 @@ class Mnist(Dataset):
 
         Raises DataError when a file is absent or damaged.
         """
-        return Splits(*(_part(split) for split in ("train", "test")))
-
-
-def _part(split: str) -> Part:
-    labels = read_digits(f"{split}_labels")
-    images = read_digits(f"{split}_images")
-    x = images.reshape(len(images), SIDE * SIDE).astype(np.float32)
-    x /= 255
-    return freeze(Part(x, labels.astype(np.int32)))
+        return Splits(digits_part("train"), digits_part("test"))
