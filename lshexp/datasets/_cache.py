@@ -42,8 +42,8 @@ def _write(path: Path, values: NDArray[np.uint8]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(hashlib.sha256(values).digest())
-            file.write(values)
+            file.write(hashlib.sha256(values.data).digest())
+            file.write(values.data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
