@@ -94,5 +94,6 @@ def resized(pictures: NDArray[np.integer]) -> NDArray[np.float32]:
     """Shrink uint8[..., H, W] to SIDE x SIDE by the mean of equal blocks of pixels; 0 to 1."""
     *first, height, width = pictures.shape
     blocks = pictures.reshape(*first, SIDE, height // SIDE, SIDE, width // SIDE)
-    total: NDArray[np.int64] = blocks.sum(axis=(-3, -1), dtype=np.int64)
-    return (total / (255 * (height // SIDE) * (width // SIDE))).astype(np.float32)
+    total = blocks.sum(axis=(-3, -1), dtype=np.int64)
+    means: NDArray[np.float32] = (total / (255 * (height // SIDE) * (width // SIDE))).astype(np.float32)
+    return means
