@@ -153,3 +153,11 @@ def test_a_long_stream_holds_no_more_than_a_short_one(digits):
 def test_the_fingerprint_names_the_options(digits):
     prints = {Mnist8m(**options).fingerprint() for options in ({}, {"seed": 1}, {"train": 9}, {"shift": 0})}
     assert len(prints) == 4
+
+
+def test_a_sample_shows_deformed_digits(digits, monkeypatch):
+    monkeypatch.setattr(mnist8m, "ROUND", 20)
+    train = Mnist8m().load().train
+    np.testing.assert_array_equal(Mnist8m().sample(7).x, train.batch(np.arange(20, 27)).x)
+    np.testing.assert_array_equal(Mnist8m(train=9).sample(7).x, train.batch(np.arange(2, 9)).x)
+    assert Mnist8m(train=9).sample(70).size == 9

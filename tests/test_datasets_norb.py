@@ -160,3 +160,8 @@ def test_an_absent_file_says_where_to_put_it(toys, monkeypatch):
     path.unlink()
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     complains(path, "set LSHEXP_DATA to the folder")
+
+
+def test_the_files_that_would_be_read_are_named(toys):
+    folder, _ = toys
+    assert sorted(Norb().locate()) == sorted(folder.iterdir())

@@ -20,6 +20,7 @@ FIELDS = 64
 FIELD_SIDE = 128
 FIELD_WIDTH = 4.0  # pixels: Gaussian that smooths the fields
 ORIGINALS = 1  # rounds of digits as they are
+ROUND = 60_000  # digits
 
 
 @register("dataset", "mnist8m")
@@ -76,6 +77,12 @@ class Mnist8m(Dataset):
             numbers=range(self.train),
         )
         return Splits(train, digits_part("test"))
+
+    def sample(self, examples: int) -> Part:
+        """Return the first deformed examples, to be looked at; the digits themselves come before them."""
+        train = self.load().train
+        start = min(ROUND, max(0, train.size - examples))
+        return train.batch(np.arange(start, min(start + examples, train.size)))
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,13 @@ class Norb(Dataset):
         train = _read("train")
         return Splits(train.cut(0, self.train), _read("test"))
 
+    def locate(self) -> list[Path]:
+        """Return the four files that `load` would read.
+
+        Raises DataError, saying what to do, when one is absent.
+        """
+        return [_find(split, kind) for split in FILES for kind in ("dat", "cat")]
+
 
 def _read(split: str) -> Part:
     """Return all pairs of "train" or "test"."""

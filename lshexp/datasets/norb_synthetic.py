@@ -90,6 +90,10 @@ class NorbSynthetic(Dataset):
         """Render both splits, which takes a minute on one core, or read them from the cache."""
         return Splits(self._all("train"), self._all("test"))
 
+    def sample(self, examples: int) -> Part:
+        """Return the first training pairs, to be looked at."""
+        return self.examples("train", 0, min(examples, PAIRS))
+
     def _all(self, split: str) -> Part:
         def render() -> NDArray[np.uint8]:
             return np.rint(255 * self.examples(split, 0, PAIRS).x).astype(np.uint8)
