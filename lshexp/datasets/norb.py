@@ -45,7 +45,7 @@ class Norb(Dataset):
     pixels, and the two of a pair stand one after the other. As in Spring and Shrivastava, KDD 2017, the first
     20,000 of the 24,300 training pairs are used unless `train` says otherwise.
 
-    There is no published checksum of the content of uncompressed files: their type, sizes and class counts are checked, and
+    No checksum of the uncompressed files is published: their type, sizes and class counts are checked, and
     what gzip knows of a compressed one.
     """
 
