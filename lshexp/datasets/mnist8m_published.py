@@ -17,11 +17,14 @@ from lshexp.datasets._cache import replacing
 from lshexp.datasets._checksums import stamp
 from lshexp.datasets._digits import SIDE, digits_fingerprint, digits_part
 from lshexp.datasets._files import cache_folder, find_file
+from lshexp.datasets._remote import Remote
 from lshexp.datasets._svm_text import Block, svm_blocks
 from lshexp.errors import DataError
 from lshexp.registry import register
 
 NAMES = ("mnist8m", "mnist8m.bz2", "mnist8m.xz")
+HOME = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"
+MOST_PACKED = 2_500_000_000  # bytes of a download
 PUBLISHED = 8_100_000
 CLASSES = 10
 PIXELS = SIDE * SIDE
@@ -55,6 +58,10 @@ class Mnist8mPublished(Dataset):
     def locate(self) -> list[Path]:
         """Return the published file."""
         return [find_file(self.name, NAMES)]
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """Return the packed file; its publisher gives no checksum."""
+        return (Remote("mnist8m.xz", (HOME + "mnist8m.xz",), None, MOST_PACKED),)
 
     def fingerprint(self) -> str:
         """Return the reader, its revision and options, and a digest of the test digits' checksums."""
