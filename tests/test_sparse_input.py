@@ -47,6 +47,13 @@ def test_sparse_rows_train_as_listed_dense_ones(file, method):
         )
 
 
+@pytest.mark.parametrize("how", [{"update": "hogwild"}, {"simulate_workers": 3}])
+def test_sparse_rows_train_asynchronously_too(file, how):
+    sparse, dense = result(file, **how), result(file, dense=True, input="lists", **how)
+    assert [row.train_loss for row in sparse.epochs] == [row.train_loss for row in dense.epochs]
+    assert sparse.work == dense.work and sparse.notes == dense.notes
+
+
 def test_the_dense_method_reads_whole_rows(file):
     sparse, dense = result(file, "dense"), result(file, "dense", dense=True)
     assert sparse.work == dense.work

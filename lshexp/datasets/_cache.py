@@ -6,8 +6,14 @@ import contextlib
 import hashlib
 import math
 import os
+<<<<<<< HEAD
 from collections.abc import Callable
 from pathlib import Path
+=======
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+>>>>>>> draw
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +43,7 @@ def kept(
 
 
 def _write(path: Path, values: NDArray[np.uint8]) -> None:
+<<<<<<< HEAD
     """Write digest and values under another name first, so that no reader meets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -44,6 +51,25 @@ def _write(path: Path, values: NDArray[np.uint8]) -> None:
         with temporary.open("wb") as file:
             file.write(hashlib.sha256(values.data).digest())
             file.write(values.data)
+=======
+    """Write digest and values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(hashlib.sha256(values.data).digest())
+        file.write(values.data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to be written under another name; it takes its own when all is on the disk.
+
+    No reader meets half a file. When anything is raised within, nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+>>>>>>> draw
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

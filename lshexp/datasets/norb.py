@@ -12,6 +12,10 @@ from pydantic import Field
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
 from lshexp.datasets._files import find_file
 from lshexp.datasets._matrix import BYTES, INTEGERS, matrix_blocks
+<<<<<<< HEAD
+=======
+from lshexp.datasets._remote import Remote
+>>>>>>> draw
 from lshexp.errors import DataError
 from lshexp.registry import register
 
@@ -23,6 +27,17 @@ FILES = {
 PAIRS = 24_300
 PUBLISHED_SIDE, SIDE = 96, 32
 CLASSES = 5
+<<<<<<< HEAD
+=======
+HOME = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
+PACKED_SHA256 = {  # of the compressed files, as TensorFlow Datasets pins them; their author gives none
+    FILES["train"].format("dat"): "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
+    FILES["train"].format("cat"): "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
+    FILES["test"].format("dat"): "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
+    FILES["test"].format("cat"): "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
+}
+MOST_PACKED = 140_000_000  # bytes of a download
+>>>>>>> draw
 BLOCK = 100  # pairs read at a time: 1.8 MB
 
 
@@ -36,7 +51,11 @@ class Norb(Dataset):
     pixels, and the two of a pair stand one after the other. As in Spring and Shrivastava, KDD 2017, the first
     20,000 of the 24,300 training pairs are used unless `train` says otherwise.
 
+<<<<<<< HEAD
     There is no published checksum of the files' content: their type, sizes and class counts are checked, and
+=======
+    No checksum of the uncompressed files is published: their type, sizes and class counts are checked, and
+>>>>>>> draw
     what gzip knows of a compressed one.
     """
 
@@ -53,6 +72,10 @@ class Norb(Dataset):
             test_examples=PAIRS,
             origin="LeCun, Huang and Bottou, the small NORB set, matrix files resized to 32x32",
             picture=(2, SIDE, SIDE),
+<<<<<<< HEAD
+=======
+            licence="for research, as its authors state",
+>>>>>>> draw
         )
 
     def fingerprint(self) -> str:
@@ -68,12 +91,25 @@ class Norb(Dataset):
         return Splits(train.cut(0, self.train), _read("test"))
 
     def locate(self) -> list[Path]:
+<<<<<<< HEAD
         """Return the four files that `load` would read.
 
         Raises DataError, saying what to do, when one is absent.
         """
         return [_find(split, kind) for split in FILES for kind in ("dat", "cat")]
 
+=======
+        """Return the four matrix files."""
+        return [_find(split, kind) for split in FILES for kind in ("dat", "cat")]
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """Return the four files, compressed."""
+        return tuple(
+            Remote(f"{name}.gz", (f"{HOME}{name}.gz",), f"sha256:{digest}", MOST_PACKED)
+            for name, digest in PACKED_SHA256.items()
+        )
+
+>>>>>>> draw
 
 def _read(split: str) -> Part:
     """Return all pairs of "train" or "test"."""

@@ -64,6 +64,7 @@ class NorbSynthetic(Dataset):
             test_examples=PAIRS,
             origin="rendered: stereo pictures of 50 toys on the plan of small NORB, LeCun et al., CVPR 2004",
             picture=(2, SIDE, SIDE),
+            licence="none needed: rendered here",
         )
 
     def fingerprint(self) -> str:
