@@ -47,11 +47,15 @@ PROFILES = {
     "smoke": Profile(
         Path("results/scratch/paper_smoke"),
         (
-            "hidden=[[60, 60], [60, 60, 60]]", "active_pct=10,50", "epochs=2", "average_from=1",
-            "test_examples=200", "train_examples=400",
+            "hidden=[[60, 60], [60, 60, 60]]",
+            "active_pct=10,50",
+            "epochs=2",
+            "average_from=1",
+            "test_examples=200",
+            "train_examples=400",
         ),
         repeats=2,
-    ),  # fmt: skip
+    ),
     # what the files say
     "laptop": Profile(Path("results/paper")),
     # all training examples, the paper's test sets, epochs enough to converge: a night, or a cluster
@@ -76,9 +80,10 @@ def main(arguments: Sequence[str]) -> int:
         render.summary(summary)
         complete &= summary.complete
         draw_figures(summary.plan.folder)
-    cards = judge(load_claims(CLAIMS), [profile.out / sweep.name for sweep in sweeps])
+    claims = load_claims(CLAIMS)
+    cards = judge(claims, [profile.out / sweep.name for sweep in sweeps])
     render.claims(cards, "table")
-    render.report_written(write_report(profile.out, cards=cards))
+    render.report_written(write_report(profile.out, claims=claims))
     failed = [card.claim.id for card in cards if card.stops]
     if failed:
         raise errors.ClaimError(f"a gate does not hold: {', '.join(dict.fromkeys(failed))}")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from lshexp.analysis.report import Card, Question, write_report
+from lshexp.analysis.report import Question, write_report
 from lshexp.analysis.report._html import Html, element, text
 from lshexp.analysis.report._look import DARK, LIGHT, PAIRS, SCRIPT
 from lshexp.cli import app
@@ -25,6 +25,10 @@ pytestmark = pytest.mark.usefixtures("toy_dataset")
 HOSTILE = (
     "<script>alert('x')</script><img src=http://evil.test/x.png onerror=alert(1)> &amp; \"'\x1b[31m </td>"
 )
+HOSTILE_CLAIM = Claim(
+    id="x", title=HOSTILE[:120], statement=HOSTILE, paper=HOSTILE, of={"method": "lsh"}, baseline={"method": "dense"},
+    margin=1.0,
+)  # fmt: skip
 VOID = {"meta", "img", "br"}
 
 
@@ -89,13 +93,14 @@ def troubled(tmp_path):
 
 
 def test_the_page_is_well_formed_and_its_headings_are_in_order(troubled):
-    cards = [Card(HOSTILE, "supported", HOSTILE, [("ours", HOSTILE)], HOSTILE)]
-    page = Page(page_of(troubled, cards=cards))
+    page = Page(page_of(troubled / "good", claims=[HOSTILE_CLAIM]))
+    assert [title for level, title in page.headings if level == 2] == ["Verdicts", "Claims", "Sweep good"]
+    page = Page(page_of(troubled))
     levels = [level for level, _ in page.headings]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     assert [title for level, title in page.headings if level == 2] == [
-        "Verdicts", "Claims", "Sweep good", "Sweep torn", "Sweep troubled",
+        "Verdicts", "Sweep good", "Sweep torn", "Sweep troubled",
     ]  # fmt: skip
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
@@ -150,7 +155,9 @@ def test_every_figure_has_an_alternative_text_its_numbers_and_its_command(tmp_pa
 
 
 def test_hostile_text_stays_text(troubled):
-    source = page_of(troubled, cards=[Card(HOSTILE, HOSTILE, HOSTILE)])
+    source = page_of(troubled)
+    claimed = Page(page_of(troubled / "good", claims=[HOSTILE_CLAIM]))
+    assert len(claimed.all("script")) == 1 and claimed.said.count("<script>alert('x')</script>") >= 3
     page = Page(source)
     assert len(page.all("script")) == 1 and "\x1b" not in source and "onerror=alert" in page.said
     assert "<img src=http" not in source and page.said.count("<script>alert('x')</script>") >= 3

@@ -27,6 +27,9 @@ def report(
     margin: Annotated[
         float, typer.Option(help="How much worse is no worse, in the metric's unit, for the verdict.")
     ] = 1.0,
+    claims: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims and show a card for each.")
+    ] = None,
 ) -> None:
     """Write one HTML page: verdicts, figures, runs, failures, and where they come from.
 
@@ -37,5 +40,7 @@ def report(
     """
     from lshexp import render
     from lshexp.analysis.report import Question, write_report
+    from lshexp.config.claims import load_claims
 
-    render.report_written(write_report(folder, out, Question(baseline, metric, margin)))
+    judged = load_claims(claims) if claims is not None else []
+    render.report_written(write_report(folder, out, Question(baseline, metric, margin), judged))

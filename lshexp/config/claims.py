@@ -49,6 +49,14 @@ class Claim(BaseModel):
         return self.baseline is not None and not self.ratio
 
     @property
+    def figure(self) -> str:
+        """What its figure is: the metric, its difference from a baseline, or its ratio to one."""
+        if self.baseline is None:
+            return self.metric
+        words = ", ".join(f"{key}={value}" for key, value in self.baseline.items())
+        return f"{self.metric} {'over that' if self.ratio else 'less that'} of {words}"
+
+    @property
     def asked(self) -> str:
         """What its figure must be, in signs: `>= -1`, `<= 5`, `> 0`."""
         if self.at_most is not None:

@@ -6,14 +6,9 @@ import contextlib
 import hashlib
 import math
 import os
-<<<<<<< HEAD
-from collections.abc import Callable
-from pathlib import Path
-=======
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
->>>>>>> draw
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,15 +38,6 @@ def kept(
 
 
 def _write(path: Path, values: NDArray[np.uint8]) -> None:
-<<<<<<< HEAD
-    """Write digest and values under another name first, so that no reader meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(hashlib.sha256(values.data).digest())
-            file.write(values.data)
-=======
     """Write digest and values."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
@@ -69,7 +55,6 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     try:
         with temporary.open("wb") as file:
             yield file
->>>>>>> draw
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

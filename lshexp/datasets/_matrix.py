@@ -8,10 +8,6 @@ ones of a smaller matrix being 1.
 from __future__ import annotations
 
 import math
-<<<<<<< HEAD
-import zlib
-=======
->>>>>>> draw
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -19,11 +15,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-<<<<<<< HEAD
-from lshexp.datasets._files import one_line, open_plain
-=======
 from lshexp.datasets._files import READ_ERRORS, one_line, open_plain
->>>>>>> draw
 from lshexp.errors import DataError
 
 BYTES, INTEGERS = 0x1E3D4C55, 0x1E3D4C54
@@ -89,11 +81,7 @@ def _read(file: IO[bytes], path: Path, size: int) -> bytes:
 def _read_some(file: IO[bytes], path: Path, size: int) -> bytes:
     try:
         return file.read(size)
-<<<<<<< HEAD
-    except (OSError, EOFError, zlib.error) as error:
-=======
     except READ_ERRORS as error:
->>>>>>> draw
         raise DataError(f"{path}: cannot be read: {one_line(error)}; fetch the file again") from None
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-<<<<<<< HEAD
-=======
 from pathlib import Path
->>>>>>> draw
 from typing import ClassVar
 
 import numpy as np
@@ -14,11 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits
-<<<<<<< HEAD
-from lshexp.datasets._digits import SIDE, digits_fingerprint, digits_part, read_digits
-=======
 from lshexp.datasets._digits import FILES, SIDE, digits_fingerprint, digits_part, find_digits, read_digits
->>>>>>> draw
 from lshexp.datasets._fields import smooth_fields
 from lshexp.kernels.data_deform import deformed_digits
 from lshexp.registry import register
@@ -46,10 +39,7 @@ class Mnist8m(Dataset):
     up to `thickening` pixels. The images are therefore of the published kind but not the published ones.
     """
 
-<<<<<<< HEAD
-=======
     pinned: ClassVar[bool] = True
->>>>>>> draw
     revision: ClassVar[int] = 1  # raised by hand when the same options would give other numbers
 
     seed: int = Field(default=0, ge=0)
@@ -67,10 +57,6 @@ class Mnist8m(Dataset):
             test_examples=10_000,
             origin="made from MNIST's digits: deformed and shifted after Loosli, Canu and Bottou, 2007",
             picture=(1, SIDE, SIDE),
-<<<<<<< HEAD
-        )
-
-=======
             licence="that of MNIST: CC BY-SA 3.0, as its mirrors state",
         )
 
@@ -78,7 +64,6 @@ class Mnist8m(Dataset):
         """Return MNIST's four IDX files."""
         return [find_digits(key) for key in FILES]
 
->>>>>>> draw
     def fingerprint(self) -> str:
         """Return the generator, its revision and options, and a digest of the digits' checksums."""
         options = ",".join(f"{key}={value}" for key, value in sorted(self.model_dump().items()))

@@ -12,10 +12,7 @@ from pydantic import Field
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits, freeze
 from lshexp.datasets._files import find_file
 from lshexp.datasets._matrix import BYTES, INTEGERS, matrix_blocks
-<<<<<<< HEAD
-=======
 from lshexp.datasets._remote import Remote
->>>>>>> draw
 from lshexp.errors import DataError
 from lshexp.registry import register
 
@@ -27,8 +24,6 @@ FILES = {
 PAIRS = 24_300
 PUBLISHED_SIDE, SIDE = 96, 32
 CLASSES = 5
-<<<<<<< HEAD
-=======
 HOME = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 PACKED_SHA256 = {  # of the compressed files, as TensorFlow Datasets pins them; their author gives none
     FILES["train"].format("dat"): "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
@@ -37,7 +32,6 @@ PACKED_SHA256 = {  # of the compressed files, as TensorFlow Datasets pins them; 
     FILES["test"].format("cat"): "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
 }
 MOST_PACKED = 140_000_000  # bytes of a download
->>>>>>> draw
 BLOCK = 100  # pairs read at a time: 1.8 MB
 
 
@@ -51,11 +45,7 @@ class Norb(Dataset):
     pixels, and the two of a pair stand one after the other. As in Spring and Shrivastava, KDD 2017, the first
     20,000 of the 24,300 training pairs are used unless `train` says otherwise.
 
-<<<<<<< HEAD
-    There is no published checksum of the files' content: their type, sizes and class counts are checked, and
-=======
     No checksum of the uncompressed files is published: their type, sizes and class counts are checked, and
->>>>>>> draw
     what gzip knows of a compressed one.
     """
 
@@ -72,10 +62,7 @@ class Norb(Dataset):
             test_examples=PAIRS,
             origin="LeCun, Huang and Bottou, the small NORB set, matrix files resized to 32x32",
             picture=(2, SIDE, SIDE),
-<<<<<<< HEAD
-=======
             licence="for research, as its authors state",
->>>>>>> draw
         )
 
     def fingerprint(self) -> str:
@@ -91,14 +78,6 @@ class Norb(Dataset):
         return Splits(train.cut(0, self.train), _read("test"))
 
     def locate(self) -> list[Path]:
-<<<<<<< HEAD
-        """Return the four files that `load` would read.
-
-        Raises DataError, saying what to do, when one is absent.
-        """
-        return [_find(split, kind) for split in FILES for kind in ("dat", "cat")]
-
-=======
         """Return the four matrix files."""
         return [_find(split, kind) for split in FILES for kind in ("dat", "cat")]
 
@@ -109,7 +88,6 @@ class Norb(Dataset):
             for name, digest in PACKED_SHA256.items()
         )
 
->>>>>>> draw
 
 def _read(split: str) -> Part:
     """Return all pairs of "train" or "test"."""

@@ -14,24 +14,17 @@ from shlex import quote
 from typing import NamedTuple
 
 import lshexp
+from lshexp.analysis.claims import judge
 from lshexp.analysis.report import _energy, _figures, _provenance, _runs, _verdicts
+from lshexp.analysis.report._claims import Card, claim_cards, section_of
 from lshexp.analysis.report._html import Html, element, join
 from lshexp.analysis.report._look import SCRIPT, style_sheet
-from lshexp.analysis.report._sources import Question, Sweep, Unread, read_all, shown_path
-from lshexp.analysis.report._tables import commands, described, paragraph, verdict
+from lshexp.analysis.report._sources import Question, Sweep, Unread, folders_of, read_all, shown_path
+from lshexp.analysis.report._tables import commands, paragraph
+from lshexp.config.claims import Claim
 from lshexp.execution.atomic import make_folder, write_atomic
 
-__all__ = ["Card", "Question", "Written", "write_report"]
-
-
-class Card(NamedTuple):
-    """One claim as the page shows it."""
-
-    title: str
-    verdict: str  # supported, refuted or undetermined
-    statement: str
-    facts: Sequence[tuple[str, object]] = ()  # names and values, such as ours beside the paper's
-    note: str = ""
+__all__ = ["Question", "Written", "write_report"]
 
 
 class Written(NamedTuple):
@@ -46,9 +39,11 @@ def write_report(
     folder: str | Path,
     out: str | Path | None = None,
     question: Question | None = None,
-    cards: Sequence[Card] = (),
+    claims: Sequence[Claim] = (),
 ) -> Written:
     """Write the page about a sweep's folder, or about all sweeps in a folder, to `out` or FOLDER/report.html.
+
+    `claims` are judged by all the sweeps together and shown as cards.
 
     Raises StoreError when there are no results, when those of a single sweep cannot be read, or when the page
     cannot be written; ConfigError for a question that cannot be asked.
@@ -56,6 +51,7 @@ def write_report(
     root, asked = Path(folder), question or Question()
     target = Path(out) if out is not None else root / "report.html"
     sweeps = read_all(root, asked)
+    cards = claim_cards(judge(claims, list(folders_of(root)))) if claims else []
     make_folder(target.parent)
     write_atomic(target, page(sweeps, shown_path(root), asked, cards).encode())
     problems = [f"{sweep.shown}: {sweep.problem}" for sweep in sweeps if sweep.problem]
@@ -69,7 +65,7 @@ def page(sweeps: Sequence[Sweep | Unread], shown: str, question: Question, cards
     body = [
         element("h2", "Verdicts"),
         _verdicts.summary(sweeps, anchors, question),
-        _claims(cards),
+        section_of(cards),
         *(_section(sweep, anchor, shown, question) for sweep, anchor in zip(sweeps, anchors, strict=True)),
     ]
     again = f"lshexp report {quote(shown)}{question.options()}"
@@ -104,24 +100,6 @@ def _head(title: str) -> Html:
 
 def _hash(content: str) -> Html:
     return Html("sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode())
-
-
-def _claims(cards: Sequence[Card]) -> Html:
-    """A card for each claim; nothing where the caller has none."""
-    if not cards:
-        return Html()
-    items = [
-        element(
-            "li",
-            element("h3", card.title),
-            verdict(card.verdict),
-            paragraph(card.statement),
-            described(card.facts) if card.facts else Html(),
-            paragraph(card.note, quiet=True) if card.note else Html(),
-        )
-        for card in cards
-    ]
-    return join([element("h2", "Claims"), element("ul", *items, class_="cards")])
 
 
 def _section(sweep: Sweep | Unread, anchor: str, shown: str, question: Question) -> Html:
