@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from lshexp.analysis.report import Question, write_report
+from lshexp.config.claims import Claim
 from lshexp.analysis.report._html import Html, element, text
 from lshexp.analysis.report._look import DARK, LIGHT, PAIRS, SCRIPT
 from lshexp.cli import app
@@ -26,8 +27,8 @@ HOSTILE = (
     "<script>alert('x')</script><img src=http://evil.test/x.png onerror=alert(1)> &amp; \"'\x1b[31m </td>"
 )
 HOSTILE_CLAIM = Claim(
-    id="x", title=HOSTILE[:120], statement=HOSTILE, paper=HOSTILE, of={"method": "lsh"}, baseline={"method": "dense"},
-    margin=1.0,
+    id="x", title=HOSTILE[:120], statement=HOSTILE, paper=HOSTILE, of={"method": "lsh"},
+    baseline={"method": "dense"}, margin=1.0,
 )  # fmt: skip
 VOID = {"meta", "img", "br"}
 
