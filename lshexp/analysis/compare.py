@@ -155,7 +155,7 @@ def _summary(config: Configuration, metric: str, margin: float) -> dict[str, obj
     """The numbers of one row."""
     ok = config.ok
     counts = config.runs["status"].value_counts()
-    pairs = paired(config)
+    pairs = paired(config, [metric, "timing_valid", "train_s", "energy_proxy_j"])
     measured = pairs[pairs[metric].notna() & pairs[f"{metric}_base"].notna()]
     differences = (measured[metric] - measured[f"{metric}_base"]).to_numpy(dtype=float)
     if config.is_baseline:

@@ -18,6 +18,7 @@ from lshexp.execution.columns import RUN_IDENTITY
 from lshexp.registry import suggest
 
 PAIR = ["seed", "repeat"]
+START = ["run_id", "init_hash", "order_hash", "epochs"]  # what tells whether two runs began alike
 NETWORK = ["dataset", "hidden"]
 SIZES = ["train_examples", "test_examples", "validation_examples"]
 SHARED = [
@@ -114,13 +115,16 @@ def baseline_settings(baseline: str | Mapping[str, object], known: Iterable[str]
     return wanted
 
 
-def paired(config: Configuration) -> pd.DataFrame:
+def paired(config: Configuration, columns: Iterable[str] | None = None) -> pd.DataFrame:
     """Ok runs beside the baseline's ok run of the same seed and repeat, whose columns end in `_base`.
+
+    `columns` are those that are wanted, by default all; a merge of all takes most of a comparison's time.
 
     Raises ConfigError for pairs that began from other weights or saw another order.
     """
     base = config.baseline.ok if config.baseline is not None else config.ok.iloc[:0]
-    pairs = config.ok.merge(base, on=PAIR, suffixes=("", "_base"))
+    wanted = list(dict.fromkeys([*PAIR, *START, *(base.columns if columns is None else columns)]))
+    pairs = config.ok[wanted].merge(base[wanted], on=PAIR, suffixes=("", "_base"))
     _check_pairs(pairs)
     return pairs
 
