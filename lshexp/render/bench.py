@@ -30,5 +30,7 @@ def bench(summary: pd.DataFrame, files: list[Path]) -> None:
 
 
 def _cell(value: float) -> str:
-    """A time or a ratio to three digits; `-` where there is none."""
-    return "-" if math.isnan(value) else f"{value:#.4g}"
+    """A time or a ratio, to three digits or more; `-` where there is none."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:.0f}"
