@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart test check faults readme format clean
+.PHONY: help install quickstart test check faults reproduce readme format clean
 
 help:
 	@echo "make quickstart  install, then compare five methods on generated data (about a minute)"
 	@echo "make test        install, then run the tests"
 	@echo "make check       what a change must pass: ruff, mypy, tests"
+	@echo "make reproduce   the paper's evaluation, PROFILE=smoke, laptop (the default) or full"
 	@echo "make faults      kill sweeps at random, fill the disk, let drivers compete (some ten minutes)"
 	@echo "make readme      put the tables of results/ into README.md"
 	@echo "make format      let ruff format and sort imports"
@@ -37,6 +38,10 @@ check: install
 
 faults: install
 	$(BIN)/python tests/faults.py
+
+PROFILE ?= laptop
+reproduce: install
+	$(BIN)/python scripts/reproduce.py $(PROFILE)
 
 readme: install
 	$(BIN)/python scripts/readme.py

@@ -47,14 +47,13 @@ PROFILES = {
     "smoke": Profile(
         Path("results/scratch/paper_smoke"),
         (
-            "hidden=[[60, 60], [60, 60, 60]]",
-            "active_pct=10,50",
+            "hidden=[60, 60]",
             "epochs=2",
             "average_from=1",
             "test_examples=200",
             "train_examples=400",
         ),
-        repeats=2,
+        repeats=1,
     ),
     # what the files say
     "laptop": Profile(Path("results/paper")),

@@ -254,3 +254,13 @@ def test_the_package_loads_nothing_before_it_is_asked():
     assert "run_sweep" in done.stdout and done.stdout.strip().endswith("set()")
     with pytest.raises(AttributeError, match="no attribute 'sweeep'"):
         _ = lshexp.sweeep
+
+
+def test_tables_of_before_a_setting_existed_are_read(tmp_path):
+    from lshexp.analysis.results import read_runs
+
+    results(tmp_path, [spec("dense")])
+    folder = tmp_path / "fake"
+    runs = pd.read_csv(folder / "runs.csv").drop(columns=["input", "probe"])
+    runs.to_csv(folder / "runs.csv", index=False)
+    assert list(read_runs(folder)["input"]) == ["rows"] and list(read_runs(folder)["probe"]) == [0.0]

@@ -21,6 +21,7 @@ from lshexp.execution.columns import (
     Kind,
 )
 from lshexp.execution.record import SCHEMA_VERSION
+from lshexp.spec import ADDED_LATER, RunSpec
 
 DTYPES: dict[Kind, str] = {
     "text": "string",
@@ -85,6 +86,10 @@ def _read_table(path: Path, columns: Sequence[Column[Any]]) -> pd.DataFrame:
     except ValueError as error:  # also what pandas raises for bad text, bad numbers and bad shapes
         reason = " ".join(str(error).split())
         raise StoreError(f"{path} is damaged ({reason}); run its sweep again to rewrite it") from None
+    for name in ADDED_LATER:  # rows of before a setting existed have its default
+        if name in kinds and name not in frame:
+            frame[name] = RunSpec.model_fields[name].default
+            frame = frame.astype({name: kinds[name]})
     missing = [name for name in kinds if name not in frame]
     if missing:
         raise StoreError(f"{path} is not a table of this lshexp: it has no column {', '.join(missing[:5])}")

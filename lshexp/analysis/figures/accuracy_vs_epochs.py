@@ -1,6 +1,7 @@
 """Test accuracy after each epoch; bands are the range over repeats.
 
-Drawn where runs have three epochs or more and a network has at most eight configurations.
+Drawn where runs have three epochs or more, a network has at most eight configurations, and those differ in
+method, preset, share and rate alone.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ def tidy(results: Results) -> pd.DataFrame:
     runs = ok_runs(results.runs)
     if "simulate_workers" in runs:  # they have a figure of their own
         runs = runs[runs["simulate_workers"].isna()]
-    runs = runs[["run_id", "dataset", "hidden", "label", "active_pct", "lr"]]
     keys = ["dataset", "hidden", "label", "active_pct", "lr", "epoch"]
+    if runs.duplicated([*keys[:-1], "seed", "repeat"]).any():  # a line would be the mean of different things
+        return results.epochs.iloc[:0]
+    runs = runs[["run_id", *keys[:-1]]]
     frame = mean_and_range(results.epochs.merge(runs, on="run_id"), keys, "test_acc_pct")
     lines = frame[keys[:-1]].drop_duplicates().groupby(["dataset", "hidden"], observed=True).size()
     fits = len(frame) and frame["epoch"].max() >= FEWEST_EPOCHS and lines.max() <= MOST_LINES

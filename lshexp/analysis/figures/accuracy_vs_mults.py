@@ -13,6 +13,9 @@ from lshexp.analysis.figures._frames import ok_runs, panels
 from lshexp.analysis.results import Results
 
 FEWEST = 4
+MOST_COLUMNS = 3
+DEEPEST = 20.0  # points below the best that are in view
+CLOSEST = 1.3  # times as many multiplications: points on the front that are closer share a label
 
 
 def tidy(results: Results) -> pd.DataFrame:
@@ -40,9 +43,14 @@ def tidy(results: Results) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, figure: Figure) -> None:
     """A panel for each dataset and network; accuracies far below the best are left out of view."""
     places = frame[["dataset", "hidden"]].drop_duplicates().to_numpy().tolist()
-    axes = _style.grid(figure, 1, len(places), width=3.6, height=3.0)[0]
-    for axis, (dataset, hidden) in zip(axes, places, strict=True):
+    columns = min(MOST_COLUMNS, len(places))
+    rows = _style.grid(figure, -(-len(places) // columns), columns, width=3.6, height=2.8)
+    axes = [axis for row in rows for axis in row]
+    for axis in axes[len(places) :]:
+        axis.set_visible(False)
+    for axis, (dataset, hidden) in zip(axes, places, strict=False):
         part = frame[(frame["dataset"] == dataset) & (frame["hidden"] == hidden)]
+        part = part[part["test_acc_pct"] >= part["test_acc_pct"].max() - DEEPEST]
         for label in panels(part, "label"):
             points = part[part["label"] == label]
             look = _style.look(label)
@@ -54,12 +62,14 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
         axis.plot(
             front["mults_pct_of_dense"], front["test_acc_pct"], color="#999999", linewidth=0.8, zorder=0
         )
-        for share, x, y in zip(
-            front["active_pct"], front["mults_pct_of_dense"], front["test_acc_pct"], strict=True
-        ):
-            axis.annotate(f"{share:g} %", (x, y), textcoords="offset points", xytext=(4, -9), fontsize=7)
-        axis.set_xscale("log")
+        labelled = front[front["mults_pct_of_dense"] <= front["mults_pct_of_dense"].shift() * CLOSEST]
+        for _, point in front.drop(labelled.index).iterrows():
+            place = (point["mults_pct_of_dense"], point["test_acc_pct"])
+            text = f"{point['active_pct']:g} %"
+            axis.annotate(text, place, textcoords="offset points", xytext=(4, -9), fontsize=7)
+        _style.log_axis(axis)
         axis.set_title(f"{dataset}, {hidden.count('-') + 1} hidden")
         axis.set_xlabel("multiplications (% of dense, log scale)")
-    axes[0].set_ylabel("test accuracy (%)")
+    for row in rows:
+        row[0].set_ylabel("test accuracy (%)")
     _style.legend(figure, axes)
