@@ -247,3 +247,29 @@ def test_info_and_version(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "threading_layer" in done.stdout
     assert lshexp("--version", cwd=tmp_path).stdout.startswith("lshexp 0.")
+
+
+def test_the_shell_completes_commands_datasets_and_run_ids(tiny):
+    (tiny / "lshexp").write_text("import sys\nfrom lshexp.cli import main\nsys.exit(main())\n")
+    (tiny / "results/tiny/records").mkdir(parents=True)
+    (tiny / "results/tiny/records/0123456789ab.json").touch()
+
+    def offered(words):
+        done = subprocess.run(
+            [sys.executable, "lshexp"],
+            cwd=tiny,
+            env={
+                **os.environ, "PYTHONPATH": str(ROOT), "_LSHEXP_COMPLETE": "complete_bash",
+                "COMP_WORDS": f"lshexp {words}", "COMP_CWORD": str(len(words.split())),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )  # fmt: skip
+        return done.stdout.split()
+
+    assert offered("sw") == ["sweep"]
+    assert offered("list me") == ["methods"]
+    assert {"rectangles", "rectangles_images"} <= set(offered("data show rect"))
+    assert offered("sweep tiny.yaml --only 01") == ["0123456789ab"]
+    assert offered("sweep tiny.yaml --only ff") == []

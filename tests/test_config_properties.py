@@ -224,7 +224,7 @@ def test_damaged_files_give_config_errors_with_places_or_a_sweep(tmp_path, part)
     draw = random.Random(part)
     (tmp_path / "base.yaml").write_text("hidden: [7]\nthreads: 2\n")
     outcomes = {"sweep": 0, "error": 0}
-    for _ in range(90):
+    for _ in range(125):
         (tmp_path / "c.csv").write_text(
             damage("lr,batch\n0.1,2\n1e-3,'4'\n", draw) if draw.random() < 0.1 else "lr\n1\n"
         )

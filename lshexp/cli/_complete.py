@@ -7,6 +7,13 @@ from pathlib import Path
 import typer
 
 
+def datasets(incomplete: str) -> list[str]:
+    """Names of datasets."""
+    from lshexp.registry import discover
+
+    return [name for name in discover("dataset") if name.startswith(incomplete)]
+
+
 def run_ids(context: typer.Context, incomplete: str) -> list[str]:
     """Ids of the runs with a record under the results folder that the command line names so far."""
     records = Path(context.params.get("out") or "results").glob("*/records/*.json")

@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from lshexp.cli._app import app
+from lshexp.cli._complete import datasets
 
 data = typer.Typer(name="data", help="The datasets: what there is, what it looks like.", no_args_is_help=True)
 app.add_typer(data)
 
 EXAMPLES_TO_SHOW_FROM = 2_000  # enough for a dozen of each class
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A dataset, as in `lshexp data list`.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A dataset, as in `lshexp data list`.", autocompletion=datasets),
+]
 Options = Annotated[
     list[str] | None,
     typer.Option("-s", "--set", metavar="KEY=VALUE", help="An option of the dataset; repeatable."),

@@ -77,6 +77,7 @@ class DatasetInfo:
     test_examples: int
     origin: str  # one line: where it comes from, or how it is made
     picture: tuple[int, int, int] | None = None  # (views, height, width) where features are pixels
+    streamed: bool = False  # whether training examples are made or read as they are trained on
     licence: str = "not stated"  # of the data, as its publisher or its mirrors state it
 
 

@@ -57,6 +57,7 @@ class Mnist8m(Dataset):
             test_examples=10_000,
             origin="made from MNIST's digits: deformed and shifted after Loosli, Canu and Bottou, 2007",
             picture=(1, SIDE, SIDE),
+            streamed=True,
             licence="that of MNIST: CC BY-SA 3.0, as its mirrors state",
         )
 

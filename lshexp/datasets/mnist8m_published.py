@@ -53,6 +53,7 @@ class Mnist8mPublished(Dataset):
             test_examples=10_000,
             origin="Loosli, Canu and Bottou, 2007, as the LIBSVM file mnist8m; tested on MNIST's own digits",
             picture=(1, SIDE, SIDE),
+            streamed=True,
         )
 
     def locate(self) -> list[Path]:

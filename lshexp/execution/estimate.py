@@ -81,7 +81,7 @@ def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) ->
         run=run,
         mults=work.mults,
         joules=energy.joules(work),
-        memory_mb=_memory_mb(spec, info, train + spec.validation_examples + test),
+        memory_mb=_memory_mb(spec, info, test + (0 if info.streamed else train + spec.validation_examples)),
         seconds=cost.seconds * (examples + EVALUATION_SHARE * tested),
         measured=kind in known,
     )
