@@ -75,7 +75,15 @@ def results_of(tmp_path, text):
 @pytest.mark.parametrize(
     "text, drawn",
     [
-        (SWEEP, {"accuracy_vs_active", "accuracy_vs_depth", "accuracy_vs_mults", "mults_by_phase"}),
+        (
+            SWEEP,
+            {
+                "accuracy_vs_active",
+                "accuracy_vs_depth",
+                "accuracy_vs_mults",
+                "mults_by_phase",
+            },
+        ),
         (ABLATION, {"ablation", "accuracy_vs_mults", "mults_by_phase", "selection_quality"}),
     ],
 )

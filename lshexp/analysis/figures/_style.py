@@ -6,6 +6,7 @@ import io
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
@@ -49,6 +50,9 @@ RC: Any = {
 }
 
 
+MOST_COLUMNS = 3
+
+
 class Look(NamedTuple):
     """How a line is drawn."""
 
@@ -78,13 +82,47 @@ def log_axis(axis: Axes) -> None:
 
 
 def grid(
-    figure: Figure, rows: int, columns: int, width: float = 3.2, height: float = 2.6
+    figure: Figure, rows: int, columns: int, width: float = 3.2, height: float = 2.6, sharey: bool = True
 ) -> list[list[Axes]]:
     """Axes in rows and columns that share their y axis within a row; sizes in inches a panel."""
     with mpl.rc_context(RC):
         figure.set_size_inches(0.6 + width * columns, 0.9 + height * rows)
-        axes = figure.subplots(rows, columns, squeeze=False, sharey="row")
+        axes = figure.subplots(rows, columns, squeeze=False, sharey="row" if sharey else "none")
     return [list(row) for row in axes]
+
+
+def by_place(
+    figure: Figure, frame: pd.DataFrame, ylabel: str, width: float = 3.6, height: float = 2.8
+) -> list[tuple[Axes, pd.DataFrame]]:
+    """A titled panel for each dataset and network, at most three in a row, with its part of the frame."""
+    places = frame[["dataset", "hidden"]].drop_duplicates().to_numpy().tolist()
+    columns = min(MOST_COLUMNS, len(places))
+    rows = grid(figure, -(-len(places) // columns), columns, width, height)
+    axes = [axis for row in rows for axis in row]
+    for row in rows:
+        row[0].set_ylabel(ylabel)
+    for axis in axes[len(places) :]:
+        axis.set_visible(False)
+    found = []
+    for axis, (dataset, hidden) in zip(axes, places, strict=False):
+        axis.set_title(f"{dataset}, {hidden.count('-') + 1} hidden")
+        found.append((axis, frame[(frame["dataset"] == dataset) & (frame["hidden"] == hidden)]))
+    return found
+
+
+def lines_by_share(figure: Figure, frame: pd.DataFrame, ylabel: str) -> list[Axes]:
+    """Lines of `mean` over `active_pct`, one for each `label`, a panel for each dataset and network."""
+    panels = by_place(figure, frame, ylabel, width=3.0, height=2.4)
+    for axis, part in panels:
+        for label in part["label"].drop_duplicates():
+            line = part[part["label"] == label]
+            axis.plot(
+                line["active_pct"], line["mean"], **look(str(label))._asdict(), markersize=4, label=label
+            )
+        axis.set_xlabel("active nodes asked for (%)")
+    axes = [axis for axis, _ in panels]
+    legend(figure, axes)
+    return axes
 
 
 def legend(figure: Figure, axes: list[Axes]) -> None:

@@ -13,7 +13,6 @@ from lshexp.analysis.figures._frames import ok_runs, panels
 from lshexp.analysis.results import Results
 
 FEWEST = 4
-MOST_COLUMNS = 3
 DEEPEST = 20.0  # points below the best that are in view
 CLOSEST = 1.3  # times as many multiplications: points on the front that are closer share a label
 
@@ -42,15 +41,9 @@ def tidy(results: Results) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame, figure: Figure) -> None:
     """A panel for each dataset and network; accuracies far below the best are left out of view."""
-    places = frame[["dataset", "hidden"]].drop_duplicates().to_numpy().tolist()
-    columns = min(MOST_COLUMNS, len(places))
-    rows = _style.grid(figure, -(-len(places) // columns), columns, width=3.6, height=2.8)
-    axes = [axis for row in rows for axis in row]
-    for axis in axes[len(places) :]:
-        axis.set_visible(False)
-    for axis, (dataset, hidden) in zip(axes, places, strict=False):
-        part = frame[(frame["dataset"] == dataset) & (frame["hidden"] == hidden)]
-        part = part[part["test_acc_pct"] >= part["test_acc_pct"].max() - DEEPEST]
+    panes = _style.by_place(figure, frame, "test accuracy (%)")
+    for axis, whole in panes:
+        part = whole[whole["test_acc_pct"] >= whole["test_acc_pct"].max() - DEEPEST]
         for label in panels(part, "label"):
             points = part[part["label"] == label]
             look = _style.look(label)
@@ -68,8 +61,5 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
             text = f"{point['active_pct']:g} %"
             axis.annotate(text, place, textcoords="offset points", xytext=(4, -9), fontsize=7)
         _style.log_axis(axis)
-        axis.set_title(f"{dataset}, {hidden.count('-') + 1} hidden")
         axis.set_xlabel("multiplications (% of dense, log scale)")
-    for row in rows:
-        row[0].set_ylabel("test accuracy (%)")
-    _style.legend(figure, axes)
+    _style.legend(figure, [axis for axis, _ in panes])
