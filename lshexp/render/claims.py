@@ -13,18 +13,17 @@ if TYPE_CHECKING:
 
 
 def claims(judgements: Sequence[Judgement], form: str) -> None:
-    """Print a card for each claim and variant as a row, under the claim's title; md, csv and json as one."""
+    """Print a row for each claim and variant: under the claim's title, or in md, csv and json all together."""
     heads = ["variant", "verdict", "ours", "interval", "asked", "samples", "paper"]
     if form in ("csv", "json"):
         _machine(judgements, form)
         return
-    titles = list(dict.fromkeys(card.claim.title for card in judgements))
-    for title in titles:
-        cards = [card for card in judgements if card.claim.title == title]
-        rows = [_row(card) for card in cards]
-        if form == "md":
-            print_markdown(title, heads, rows)
-        else:
+    if form == "md":
+        rows = [[card.claim.title, *_row(card)] for card in judgements]
+        print_markdown("Claims", ["claim", *heads], rows)
+    else:
+        for title in dict.fromkeys(card.claim.title for card in judgements):
+            rows = [_row(card) for card in judgements if card.claim.title == title]
             print_table(heads, rows, title=title, text=2)
     for card in judgements:
         if card.note:
