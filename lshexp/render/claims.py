@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def claims(judgements: Sequence[Judgement], form: str) -> None:
-    """Print a row for each claim and variant: under the claim's title, or in md, csv and json all together."""
+    """Print a row for each claim and variant: under the claim's title, or all together in other forms."""
     heads = ["variant", "verdict", "ours", "interval", "asked", "samples", "paper"]
     if form in ("csv", "json"):
         _machine(judgements, form)
