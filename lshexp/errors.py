@@ -78,6 +78,12 @@ class DataError(LshexpError):
     exit_code = 5
 
 
+class PlaceError(LshexpError):
+    """Where runs were to be done cannot be reached, or does not work."""
+
+    exit_code = 5
+
+
 class StoreError(LshexpError):
     """Results cannot be read or written: permissions, disk space, a lock, a damaged record."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fake_runs import sweep_of
 
-from lshexp.errors import RunError
+from lshexp.errors import PlaceError
 from lshexp.execution.executors._base import Executor
 from lshexp.execution.executors.local import Local
 from lshexp.execution.sweep import run_sweep
@@ -84,7 +84,7 @@ def test_a_dask_address_where_nobody_answers(monkeypatch):
     from lshexp.execution.executors import dask
 
     monkeypatch.setattr(dask, "PATIENCE_S", 0.2)
-    with pytest.raises(RunError, match="no Dask scheduler answers"):
+    with pytest.raises(PlaceError, match="no Dask scheduler answers"):
         dask.Dask("127.0.0.1:1").run(iter([]), lambda event: None)
 
 

@@ -16,6 +16,16 @@ app = typer.Typer(
 )
 
 
+# what is compared, asked alike by every command that compares
+Baseline = Annotated[
+    str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
+]
+Metric = Annotated[str, typer.Option(help="Column of runs.csv to compare.")]
+Margin = Annotated[
+    float, typer.Option(help="How much worse is no worse, in the metric's unit, for the verdict.")
+]
+
+
 class Format(StrEnum):
     """Form of a printed table."""
 

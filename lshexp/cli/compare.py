@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lshexp import errors
-from lshexp.cli._app import Format, app
+from lshexp.cli._app import Baseline, Format, Margin, Metric, app
 
 
 @app.command()
@@ -16,13 +16,9 @@ def compare(
     paths: Annotated[
         list[Path], typer.Argument(metavar="DIR|CSV...", help="Folders of sweeps, or runs.csv files.")
     ],
-    baseline: Annotated[
-        str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
-    ] = "dense",
-    metric: Annotated[str, typer.Option(help="Column of runs.csv to compare.")] = "test_acc_pct",
-    margin: Annotated[
-        float, typer.Option(help="How much worse is no worse, in the metric's unit, for the verdict.")
-    ] = 1.0,
+    baseline: Baseline = "dense",
+    metric: Metric = "test_acc_pct",
+    margin: Margin = 1.0,
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims instead, one card each.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import app
+from lshexp.cli._app import Baseline, Margin, Metric, app
 
 
 @app.command()
@@ -20,13 +20,9 @@ def report(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Where to write; by default DIR/report.html."),
     ] = None,
-    baseline: Annotated[
-        str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
-    ] = "dense",
-    metric: Annotated[str, typer.Option(help="Column of runs.csv to compare.")] = "test_acc_pct",
-    margin: Annotated[
-        float, typer.Option(help="How much worse is no worse, in the metric's unit, for the verdict.")
-    ] = 1.0,
+    baseline: Baseline = "dense",
+    metric: Metric = "test_acc_pct",
+    margin: Margin = 1.0,
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims and show a card for each.")
     ] = None,

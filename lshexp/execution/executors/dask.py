@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from lshexp.errors import RunError
+from lshexp.errors import PlaceError
 from lshexp.execution.executors._base import Ended, Hear, Started
 from lshexp.execution.executors._lanes import run_in_lanes
 from lshexp.execution.executors._remote import do_remotely, for_remote, need
@@ -27,12 +27,12 @@ class Dask:
         self._address, self._jobs, self._runner = address, jobs, runner
 
     def run(self, jobs: Iterator[Job], hear: Hear) -> None:
-        """Do the jobs on the cluster. Raises RunError when it cannot be reached or has no workers."""
+        """Do the jobs on the cluster. Raises PlaceError when it cannot be reached or has no workers."""
         with contextlib.ExitStack() as stack:
             client = stack.enter_context(self._client(stack))
             slots = self._jobs or sum(client.nthreads().values())
             if not slots:
-                raise RunError(f"the Dask scheduler {self._address} has no workers; start some and try again")
+                raise PlaceError(f"the Dask scheduler {self._address} has no workers; start some and try again")
             run_in_lanes(jobs, [_Lane(client, self._runner) for _ in range(slots)], hear)
 
     def _client(self, stack: contextlib.ExitStack) -> Any:
@@ -48,7 +48,7 @@ class Dask:
             return dask.Client(address, timeout=PATIENCE_S)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
-            raise RunError(f"--address {self._address}: no Dask scheduler answers there ({reason})") from None
+            raise PlaceError(f"--address {self._address}: no Dask scheduler answers there ({reason})") from None
 
 
 class _Lane:
