@@ -243,7 +243,7 @@ def test_damaged_tables_are_refused_in_one_line(tmp_path, damage, complaint):
 def test_a_wrong_path_points_to_the_right_one(tmp_path):
     results(tmp_path, sweep_of().runs)
     with pytest.raises(StoreError, match=r"did you mean .*fake"):
-        lshexp.read_results(tmp_path)
+        lshexp.compare(tmp_path)
     with pytest.raises(StoreError, match="is not a folder"):
         lshexp.read_results(tmp_path / "nowhere")
 
@@ -264,3 +264,15 @@ def test_tables_of_before_a_setting_existed_are_read(tmp_path):
     runs = pd.read_csv(folder / "runs.csv").drop(columns=["input", "probe"])
     runs.to_csv(folder / "runs.csv", index=False)
     assert list(read_runs(folder)["input"]) == ["rows"] and list(read_runs(folder)["probe"]) == [0.0]
+
+
+def test_a_folder_of_sweeps_is_read_as_one(tmp_path):
+    results(tmp_path, [spec("dense"), spec("lsh", active_pct=5.0, method_options={"K": 6})], name="one")
+    results(tmp_path, [spec("dense"), spec("lsh", 1, 5.0, method_options={"hash": "srp"})], name="two")
+    found = lshexp.read_results(tmp_path)
+    assert list(found.runs["sweep"]) == ["one", "one", "two", "two"]
+    assert found.runs.dtypes["method"] == "category" and found.runs.dtypes["mults_total"] == "Int64"
+    assert found.runs["p_K"].notna().sum() == 1 and len(found.env) == 1
+    assert set(found.epochs["run_id"]) == set(found.runs["run_id"])
+    with pytest.raises(StoreError, match="no folder that does; run a sweep first"):
+        lshexp.read_results(tmp_path / "one" / "records")

@@ -131,5 +131,5 @@ def test_ablation_names_rows_by_what_they_change(tmp_path):
 def test_an_unknown_figure_and_a_folder_without_results_are_errors(tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'ablation'"):
         draw_figures(tmp_path, only=["ablatoin"])
-    with pytest.raises(StoreError, match=r"runs\.csv does not exist"):
+    with pytest.raises(StoreError, match=r"holds no runs\.csv"):
         draw_figures(tmp_path)

@@ -44,20 +44,45 @@ class Results(NamedTuple):
 
 
 def read_results(path: str | Path) -> Results:
-    """Read the folder of a sweep, such as results/quickstart.
+    """Read the folder of a sweep, such as results/quickstart, or of several, such as results/paper.
+
+    Rows of several sweeps are told apart by the column `sweep` of `runs`.
 
     Raises StoreError when a table is missing, damaged or of another schema version.
     """
-    folder = Path(path)
+    found = [_read_folder(folder) for folder in folders_of(Path(path))]
+    if len(found) == 1:
+        return found[0]
+    return Results(*(_together(list(tables)) for tables in zip(*found, strict=True)))
+
+
+def folders_of(folder: Path) -> list[Path]:
+    """The sweep's folder itself, or the folders of sweeps in it, by name. Raises StoreError."""
     if not folder.is_dir():
         raise StoreError(f"{folder} is not a folder; give the folder of a sweep, such as results/quickstart")
+    if (folder / "runs.csv").exists():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob("*/runs.csv"))
+    if not found:
+        raise StoreError(f"{folder} holds no runs.csv and no folder that does; run a sweep first")
+    return found
+
+
+def _read_folder(folder: Path) -> Results:
     return Results(
         runs=read_runs(folder),
         epochs=_read_table(folder / "epochs.csv", [*KEYS, *EPOCH]),
-        work=read_work(folder),
+        work=_read_table(folder / "work.csv", [*KEYS, *WORK]),
         selection=_read_table(folder / "selection.csv", [*KEYS, *SELECTION]),
         env=_read_table(folder / "env.csv", ENV),
     )
+
+
+def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table below the other, each row once, with the types that each has."""
+    types = {name: table[name].dtype.name for table in tables for name in table}
+    whole = pd.concat([table.astype(object) for table in tables], ignore_index=True)
+    return whole.astype(types).drop_duplicates(ignore_index=True)
 
 
 def read_runs(path: str | Path) -> pd.DataFrame:

@@ -19,8 +19,9 @@ from lshexp.analysis.report import _energy, _figures, _provenance, _runs, _verdi
 from lshexp.analysis.report._claims import Card, claim_cards, section_of
 from lshexp.analysis.report._html import Html, element, join
 from lshexp.analysis.report._look import SCRIPT, style_sheet
-from lshexp.analysis.report._sources import Question, Sweep, Unread, folders_of, read_all, shown_path
+from lshexp.analysis.report._sources import Question, Sweep, Unread, read_all, shown_path
 from lshexp.analysis.report._tables import commands, paragraph
+from lshexp.analysis.results import folders_of
 from lshexp.config.claims import Claim
 from lshexp.execution.atomic import make_folder, write_atomic
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lshexp.analysis.compare import compare
 from lshexp.analysis.presentation import Part, parts
-from lshexp.analysis.results import Results, read_results
+from lshexp.analysis.results import Results, folders_of, read_results
 from lshexp.errors import ConfigError, StoreError
 
 
@@ -64,18 +64,6 @@ class Unread:
     name: str
     shown: str
     problem: str
-
-
-def folders_of(folder: Path) -> list[Path]:
-    """The sweep's folder itself, or the folders of sweeps in it, by name. Raises StoreError."""
-    if not folder.is_dir():
-        raise StoreError(f"{folder} is not a folder; give the folder of a sweep, such as results/quickstart")
-    if (folder / "runs.csv").exists():
-        return [folder]
-    found = sorted(path.parent for path in folder.glob("*/runs.csv"))
-    if not found:
-        raise StoreError(f"{folder} holds no runs.csv and no folder that does; run a sweep first")
-    return found
 
 
 def read_sweep(folder: Path, shown: str, question: Question) -> Sweep:

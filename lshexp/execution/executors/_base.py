@@ -44,5 +44,5 @@ class Executor(Protocol):
         """Do the jobs, taking the next one whenever there is room for it, and tell `hear` what happens.
 
         A job that another driver is doing is waited for. An exception, also one of `jobs` or `hear`, stops
-        what is running. Raises StoreError when records cannot be kept, PlaceError when the place itself fails.
+        what is running. Raises StoreError when records cannot be kept, PlaceError when the place fails.
         """

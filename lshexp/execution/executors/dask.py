@@ -32,7 +32,9 @@ class Dask:
             client = stack.enter_context(self._client(stack))
             slots = self._jobs or sum(client.nthreads().values())
             if not slots:
-                raise PlaceError(f"the Dask scheduler {self._address} has no workers; start some and try again")
+                raise PlaceError(
+                    f"the Dask scheduler {self._address} has no workers; start some and try again"
+                )
             run_in_lanes(jobs, [_Lane(client, self._runner) for _ in range(slots)], hear)
 
     def _client(self, stack: contextlib.ExitStack) -> Any:
@@ -48,7 +50,9 @@ class Dask:
             return dask.Client(address, timeout=PATIENCE_S)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
-            raise PlaceError(f"--address {self._address}: no Dask scheduler answers there ({reason})") from None
+            raise PlaceError(
+                f"--address {self._address}: no Dask scheduler answers there ({reason})"
+            ) from None
 
 
 class _Lane:
