@@ -63,3 +63,16 @@ def test_files_of_drivers_long_gone_are_removed(tmp_path):
     os.utime(path, ns=(0, path.stat().st_mtime_ns - STALE_NS - 10**9))
     OverlapWatch(tmp_path)
     assert list(tmp_path.iterdir()) == [recent._own]
+
+
+def test_a_place_that_is_given_up_leaves_no_file_unless_others_are_busy(tmp_path):
+    gone, busy = OverlapWatch(tmp_path), OverlapWatch(tmp_path)
+    with busy.run():
+        with gone.run():
+            pass
+        gone.leave()
+        assert gone._own.exists(), "the busy run has yet to see it"
+    assert busy.alone is False
+    gone.leave()
+    busy.leave()
+    assert list(tmp_path.iterdir()) == []

@@ -48,6 +48,7 @@ def main(place: str, runner: str) -> None:
         _tell(pid=pid)
         _, status = os.waitpid(pid, 0)
         _tell(exit=os.waitstatus_to_exitcode(status))
+    OverlapWatch(place=place).leave()
 
 
 def load_runner(runner: str) -> RunFunction:

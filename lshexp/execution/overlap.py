@@ -56,6 +56,12 @@ class OverlapWatch:
             self._touch()
             lock.release()
 
+    def leave(self) -> None:
+        """Give the place up: take its file away, unless a run that it may have overlapped is still going."""
+        with contextlib.suppress(OSError):
+            if not any(_locked(other) for other in self._others()):
+                self._own.unlink(missing_ok=True)
+
     def _touch(self) -> None:
         now = time.time_ns()
         with contextlib.suppress(OSError):
@@ -67,7 +73,8 @@ class OverlapWatch:
     def _remove_stale(self) -> None:
         """Delete the files of places that have been idle for long.
 
-        A place does not delete its own: a run that it overlapped may still be going and has yet to look.
+        A place that is killed does not delete its own, nor does one that leaves while others are busy: a run
+        that it overlapped has yet to look.
         """
         horizon = time.time_ns() - STALE_NS
         with contextlib.suppress(OSError):
@@ -78,8 +85,11 @@ class OverlapWatch:
 
 def _active_since(instant: int, path: Path) -> bool:
     """Whether the place that owns `path` had a run going at or after `instant`, in ns since the epoch."""
-    if path.stat().st_mtime_ns >= instant:
-        return True
+    return path.stat().st_mtime_ns >= instant or _locked(path)
+
+
+def _locked(path: Path) -> bool:
+    """Whether a run is going at the place that owns `path`."""
     try:
         with FileLock(path, timeout=0):
             return False

@@ -28,6 +28,7 @@ class Inline:
         while taken:
             time.sleep(PATIENCE_S)
             taken = [job for job in taken if not self._do(job, hear)]
+        self._watch.leave()
 
     def _do(self, job: Job, hear: Hear) -> bool:
         def run(spec: RunSpec, report: Reporter | None) -> RunResult:

@@ -67,13 +67,20 @@ class Nursery:
         return True
 
     def close(self) -> None:
-        """End the nursery and its worker."""
+        """End the worker and its nursery, which leaves when it hears no more."""
         self._closed = True
         self._kill_worker()
-        if self._process is not None:
-            with contextlib.suppress(OSError):
-                self._process.kill()
-            self._process.wait(SECONDS_TO_LEAVE)
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            assert process.stdin
+            process.stdin.close()
+        try:
+            process.wait(SECONDS_TO_LEAVE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _converse(self, job: Job, hear: Hear) -> tuple[int | None, bool]:
         """Hand a job over and listen until its worker has ended.
