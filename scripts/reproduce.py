@@ -80,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
         complete &= summary.complete
         draw_figures(summary.plan.folder)
     claims = load_claims(CLAIMS)
-    cards = judge(claims, [profile.out / sweep.name for sweep in sweeps])
+    cards = judge(claims, profile.out)
     render.claims(cards, "table")
     render.report_written(write_report(profile.out, claims=claims))
     failed = [card.claim.id for card in cards if card.stops]

@@ -69,6 +69,10 @@ def test_a_card_says_what_it_stands_on(folder):
     assert alone[0].verdict == "undetermined" and "no baseline" in alone[0].note
 
 
+def test_a_folder_of_sweeps_is_one_source(folder):
+    assert judge([claim(**HALF, margin=1.0)], folder.parent) == judge([claim(**HALF, margin=1.0)], folder)
+
+
 def test_only_rows_of_the_sweep_count(folder):
     (card,) = judge([claim(**HALF, margin=1.0, sweep="another")], folder)
     assert card.verdict == "undetermined" and card.samples == 0

@@ -34,7 +34,10 @@ def test_commands_of_the_readme_exist():
         assert (ROOT / path).exists(), path
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.name)
+SWEEPS = sorted(path for path in (ROOT / "experiments").glob("*.yaml") if path.name != "claims.yaml")
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
 def test_every_experiment_is_valid(path):
     from lshexp.config import load_sweep
 

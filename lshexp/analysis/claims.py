@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from lshexp.analysis.pairing import (
     paired,
     setting_columns,
 )
+from lshexp.analysis.results import folders_of
 from lshexp.analysis.statistics import Interval, interval
 from lshexp.config.claims import Claim, Setting
 from lshexp.errors import ConfigError, Problem
@@ -48,6 +50,8 @@ class Judgement(NamedTuple):
 def judge(claims: Iterable[Claim], source: Source | list[Source]) -> list[Judgement]:
     """Judge claims by the runs of one or more sweeps, a card for each claim and value of its `each`.
 
+    A source is what `compare` takes, or a folder of several sweeps.
+
     Every run, or pair of runs with the same seed, is one sample, whatever data and network it is on: a claim
     is about their mean. It is supported when the whole 95 % interval is on the claim's side of its margin or
     bound, refuted when the whole interval is on the other side, and otherwise undetermined.
@@ -55,7 +59,8 @@ def judge(claims: Iterable[Claim], source: Source | list[Source]) -> list[Judgem
     Raises StoreError for results that cannot be read, ConfigError for columns that they do not have and for
     pairs that did not begin alike.
     """
-    runs, _ = gather(source if isinstance(source, list) else [source])
+    sources = source if isinstance(source, list) else [source]
+    runs, _ = gather([each for one in sources for each in _sweeps(one)])
     judgements = []
     for claim in claims:
         _check_metric(claim, runs)
@@ -63,6 +68,11 @@ def judge(claims: Iterable[Claim], source: Source | list[Source]) -> list[Judgem
         for values in itertools.product(*claim.each.values()):
             judgements.append(_judge(claim, dict(zip(claim.each, values, strict=True)), rows))
     return judgements
+
+
+def _sweeps(source: Source) -> Sequence[Source]:
+    """A source, or the folders of sweeps in it."""
+    return folders_of(Path(source)) if isinstance(source, str | Path) and Path(source).is_dir() else [source]
 
 
 def _judge(claim: Claim, variant: Mapping[str, Setting], runs: pd.DataFrame) -> Judgement:

@@ -21,7 +21,6 @@ from lshexp.analysis.report._html import Html, element, join
 from lshexp.analysis.report._look import SCRIPT, style_sheet
 from lshexp.analysis.report._sources import Question, Sweep, Unread, read_all, shown_path
 from lshexp.analysis.report._tables import commands, paragraph
-from lshexp.analysis.results import folders_of
 from lshexp.config.claims import Claim
 from lshexp.execution.atomic import make_folder, write_atomic
 
@@ -52,7 +51,7 @@ def write_report(
     root, asked = Path(folder), question or Question()
     target = Path(out) if out is not None else root / "report.html"
     sweeps = read_all(root, asked)
-    cards = claim_cards(judge(claims, list(folders_of(root)))) if claims else []
+    cards = claim_cards(judge(claims, root)) if claims else []
     make_folder(target.parent)
     write_atomic(target, page(sweeps, shown_path(root), asked, cards).encode())
     problems = [f"{sweep.shown}: {sweep.problem}" for sweep in sweeps if sweep.problem]
