@@ -30,7 +30,10 @@ def tidy(results: Results) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame, figure: Figure) -> None:
     """A row for each optimiser and rate, a panel for each method; a line for each number of workers."""
-    rows = frame[["dataset", "optimizer", "lr"]].drop_duplicates().to_numpy().tolist()
+    setting = ["dataset", "optimizer", "lr"]
+    # the row with the most lines first, so that the legend names them in order
+    sizes = frame.groupby(setting, observed=True)["simulate_workers"].nunique()
+    rows = sizes.sort_values(ascending=False, kind="stable").index.tolist()
     labels = panels(frame, "label")
     counts = sorted(frame["simulate_workers"].unique())
     axes = _style.grid(figure, len(rows), len(labels), width=3.4, height=2.6)
