@@ -31,7 +31,7 @@ def _card(judgement: Judgement) -> Card:
     if judgement.variant:
         facts.append(("of", judgement.variant))
     if judgement.mean is not None:
-        facts.append((f"ours, {claim.figure}", f"{judgement.mean:.2f}"))
+        facts.append(("ours", f"{judgement.mean:.2f}: {claim.figure}"))
     if found is not None:
         facts.append(("95 % interval", f"{found.low:.2f} to {found.high:.2f}"))
     facts += [("asked", claim.asked), ("the paper", claim.paper or "no figure")]

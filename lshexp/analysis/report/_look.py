@@ -75,7 +75,9 @@ th[aria-sort=descending] button::after{content:"\\a0\\2193"}
 .cards{padding:0;list-style:none;max-width:none}
 .cards li{background:var(--panel);border:1px solid var(--line);padding:.8rem 1rem}
 .cards h3{margin:0 0 .25rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .8rem;margin:.5rem 0}
+.cards li{min-width:0}
+.cards dl{grid-template-columns:6.5rem 1fr;font-size:.9rem}
+dl{display:grid;grid-template-columns:minmax(5rem,max-content) 1fr;gap:.1rem .8rem;margin:.5rem 0}
 dt{color:var(--quiet)}
 dd{margin:0}
 figure{margin:1.5rem 0 0}
