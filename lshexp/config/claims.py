@@ -7,11 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lshexp.config.document import read_document
-from lshexp.config.files import read_text, top_source
-from lshexp.config.nodes import Problems, kind_of
-from lshexp.errors import ConfigError
-from lshexp.registry import validate
+from lshexp.config.typed import load_typed
 
 Setting = str | float | None
 Settings = Annotated[dict[str, Setting], Field(min_length=1)]
@@ -101,18 +97,4 @@ class _File(BaseModel):
 
 def load_claims(path: str | Path) -> list[Claim]:
     """Read a file of claims. Raises ConfigError with every problem at its line and column."""
-    problems = Problems()
-    source = top_source(Path(path))
-    text = read_text(source, problems)
-    root = read_document(text, source.shown, problems) if text is not None else None
-    problems.raise_any()
-    assert root is not None  # or there would be a problem
-    if not isinstance(root.value, dict):
-        problems.at(root, f"a file of claims is a map with a list 'claims'; this is {kind_of(root)}")
-        problems.raise_any()
-    try:
-        return validate(_File, root.plain()).claims
-    except ConfigError as error:
-        problems.below(root, error)
-        problems.raise_any()
-        raise
+    return load_typed(Path(path), _File, "a file of claims is a map with a list 'claims'").claims

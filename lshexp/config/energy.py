@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from lshexp.config.document import read_document, read_value
-from lshexp.config.files import read_text, top_source
-from lshexp.config.nodes import Mark, Node, Problems, Scalar, kind_of
+from lshexp.config.document import read_value
+from lshexp.config.nodes import Mark, Problems, Scalar, kind_of
+from lshexp.config.typed import load_typed
 from lshexp.energy._base import EnergyModel
 from lshexp.energy._table import PriceTable
 from lshexp.errors import ConfigError, Problem
-from lshexp.registry import build, validate
+from lshexp.registry import build
 
 WHERE = ("energy",)
 
@@ -48,25 +48,7 @@ def energy_model(text: str) -> NamedModel:
 
 def load_table(path: Path) -> PriceTable:
     """Read a table of prices. Raises ConfigError with every problem at its line and column."""
-    problems = Problems()
-    source = top_source(path)
-    text = read_text(source, problems)
-    root = read_document(text, source.shown, problems) if text is not None else None
-    problems.raise_any()
-    assert root is not None  # or there would be a problem
-    if not isinstance(root.value, dict):
-        problems.at(root, f"a table of prices is a map with title and picojoules; this is {kind_of(root)}")
-        problems.raise_any()
-    return _checked(root, problems)
-
-
-def _checked(root: Node, problems: Problems) -> PriceTable:
-    try:
-        return validate(PriceTable, root.plain())
-    except ConfigError as error:
-        problems.below(root, error)
-        problems.raise_any()
-        raise
+    return load_typed(path, PriceTable, "a table of prices is a map with title and picojoules")
 
 
 def _scalar(text: str, where: tuple[str, ...]) -> Scalar:
