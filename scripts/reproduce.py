@@ -32,6 +32,7 @@ from lshexp.registry import build
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 CLAIMS = EXPERIMENTS / "claims.yaml"
+REPORT = "report.html"
 
 
 class Profile(NamedTuple):
@@ -71,18 +72,23 @@ def main(arguments: Sequence[str]) -> int:
     profile = PROFILES[arguments[0] if arguments else "laptop"]
     sweeps = [available(sweep) for sweep in load(profile)]
     say_estimate(sweeps, profile.out)
-    complete = True
+    complete, changed = True, not (profile.out / REPORT).exists()
     for sweep in sweeps:
         executor = Local(jobs_for(sweep))
         with render.watch("auto", f"lshexp sweep {sweep.path} -o {profile.out}") as listener:
             summary = run_sweep(sweep, profile.out, listener=listener, executor=executor)
         render.summary(summary)
         complete &= summary.complete
-        draw_figures(summary.plan.folder)
+        if summary.ran or not (summary.plan.folder / "figures").exists():
+            draw_figures(summary.plan.folder)
+            changed = True
     claims = load_claims(CLAIMS)
     cards = judge(claims, profile.out)
     render.claims(cards, "table")
-    render.report_written(write_report(profile.out, claims=claims))
+    if changed:
+        render.report_written(write_report(profile.out, claims=claims))
+    else:
+        sys.stderr.write(f"nothing to do; {profile.out / REPORT} is as it was\n")
     failed = [card.claim.id for card in cards if card.stops]
     if failed:
         raise errors.ClaimError(f"a gate does not hold: {', '.join(dict.fromkeys(failed))}")
