@@ -13,7 +13,7 @@ import pytest
 from fake_runs import FakeSweep, spec, sweep_of
 
 import lshexp
-from lshexp.errors import ConfigError, StoreError
+from lshexp.errors import ConfigError, PlaceError, StoreError
 from lshexp.execution.events import Listener
 from lshexp.execution.executors import build_executor
 from lshexp.execution.executors.local import Local
@@ -77,6 +77,12 @@ def test_a_killed_nursery_costs_one_row(tmp_path):
     summary = run_sweep(sweep_of(), tmp_path, executor=local("orphaning_run"))
     assert dict(summary.counts) == {"ok": 2, "failed": 2, "left": 0}
     assert {row["error"] for row in rows(tmp_path)} == {"", "the worker's parent process was killed"}
+
+
+def test_workers_that_cannot_start_stop_the_sweep_and_cost_no_row(tmp_path, capfd):
+    with pytest.raises(PlaceError, match="cannot be started"):
+        run_sweep(sweep_of(), tmp_path, executor=local("no_such_run"))
+    assert rows(tmp_path) == [] and "no_such_run" in capfd.readouterr().err
 
 
 def test_a_record_that_cannot_be_kept_stops_the_sweep(tmp_path):

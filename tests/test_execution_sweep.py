@@ -19,7 +19,6 @@ from fake_runs import FakeSweep, accuracy, fake_run, spec, sweep_of
 
 import lshexp
 from lshexp.errors import DataError, StoreError
-from lshexp.execution import atomic
 from lshexp.execution.events import Listener
 from lshexp.execution.plan import Wanted, plan_sweep
 from lshexp.execution.store import Store
@@ -142,7 +141,7 @@ def test_a_full_disk_stops_the_sweep_and_damages_nothing(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
 
         def run_on_a_full_disk(run, report):
-            patch.setattr(atomic.os, "fsync", full)
+            patch.setattr(os, "fsync", full)
             return fake_run(run, report)
 
         with pytest.raises(StoreError, match=r"No space left.*free some disk space") as caught:

@@ -20,7 +20,7 @@ LAYERS = [
     {"datasets", "energy"},
     {"kernels"},
     {"spec", "registry"},
-    {"streams", "errors", "work"},
+    {"streams", "errors", "work", "replacing"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

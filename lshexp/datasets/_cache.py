@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.datasets._files import cache_folder
+from lshexp.replacing import replacing
 
 _DIGEST = 32  # bytes of SHA-256, before the values
 
@@ -43,20 +42,3 @@ def _write(path: Path, values: NDArray[np.uint8]) -> None:
     with replacing(path) as file:
         file.write(hashlib.sha256(values.data).digest())
         file.write(values.data)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to be written under another name; it takes its own when all is on the disk.
-
-    No reader meets half a file. When anything is raised within, nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits
-from lshexp.datasets._cache import replacing
 from lshexp.datasets._checksums import stamp
 from lshexp.datasets._digits import SIDE, digits_fingerprint, digits_part
 from lshexp.datasets._files import cache_folder, find_file
@@ -21,6 +20,7 @@ from lshexp.datasets._remote import Remote
 from lshexp.datasets._svm_text import Block, svm_blocks
 from lshexp.errors import DataError
 from lshexp.registry import register
+from lshexp.replacing import replacing
 
 NAMES = ("mnist8m", "mnist8m.bz2", "mnist8m.xz")
 HOME = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"

@@ -1,16 +1,16 @@
-"""Files that are either there in full or not there at all, whenever the machine stops."""
+"""Writing results: all or nothing, and an operating system's refusal in one line."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from lshexp.errors import StoreError
+from lshexp.replacing import replacing
 
 STALE_S = 3600.0  # no write takes as long
 
@@ -55,19 +55,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     The data reaches the disk under a temporary name in the same folder before it takes the final one.
     Raises StoreError; the old content is then untouched and the temporary file is gone.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
     except OSError as error:
         raise storage_error("write", path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -77,14 +69,3 @@ def remove_leftovers(folder: Path) -> None:
         for leftover in folder.glob(".*.tmp"):
             if leftover.stat().st_mtime < horizon:
                 leftover.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; Windows has no such call and needs none."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 
-from lshexp.errors import StoreError
+from lshexp.errors import PlaceError, StoreError
 from lshexp.execution.executors._base import Ended, Hear, Progressed, Started
 from lshexp.execution.executors._lanes import run_in_lanes
 from lshexp.execution.job import Job
@@ -48,7 +48,8 @@ class Nursery:
     def do(self, job: Job, hear: Hear) -> bool:
         """Do a job in a fresh process and tell what happens.
 
-        Returns False when another driver is doing it just now. Raises StoreError.
+        Returns False when another driver is doing it just now. Raises StoreError, and PlaceError when no
+        process can be started.
         """
         store = Store(job.folder)
         with store.claimed(job.run_id) as free:
@@ -117,8 +118,10 @@ class Nursery:
         finally:
             if timer:
                 timer.cancel()
-        process.wait()
+        died = process.wait()
         self._process = self._worker = None
+        if died > 0 and not self._closed:
+            raise PlaceError(f"worker processes cannot be started: exit code {died}; the reason stands above")
         return None, timed_out.is_set()
 
     def _started(self) -> subprocess.Popen[str]:
