@@ -76,3 +76,19 @@ def test_a_place_that_is_given_up_leaves_no_file_unless_others_are_busy(tmp_path
     gone.leave()
     busy.leave()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_a_busy_run_has_yet_to_see_is_kept(tmp_path):
+    busy, brief = OverlapWatch(tmp_path), OverlapWatch(tmp_path)
+    long_ago = 10 * STALE_NS
+    with busy.run():
+        began = busy._own.stat().st_mtime_ns
+        with brief.run():
+            pass
+        os.utime(busy._own, ns=(0, began - long_ago))
+        os.utime(brief._own, ns=(0, began - long_ago + 1))  # after the busy run began, and long idle
+        OverlapWatch(tmp_path)
+        assert brief._own.exists()
+        os.utime(brief._own, ns=(0, began - long_ago - 1))  # before
+        OverlapWatch(tmp_path)
+        assert not brief._own.exists()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -39,6 +40,7 @@ def main(place: str, runner: str) -> None:
     """Serve jobs until stdin ends. The interrupt key is the driver's business, which ends its workers."""
     run = load_runner(runner)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # a collection in a worker would touch, and so copy, every page of what was imported
     for line in sys.stdin:
         job = Job.model_validate_json(line)
         sys.stdout.flush()

@@ -19,7 +19,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-STALE_NS = 7 * 24 * 3600 * 10**9
+STALE_NS = 60 * 10**9
 PATIENCE_S = 5.0  # another run's look at our file holds its lock for an instant
 
 
@@ -71,15 +71,20 @@ class OverlapWatch:
         return [path for path in self._folder.glob("*.lock") if path != self._own]
 
     def _remove_stale(self) -> None:
-        """Delete the files of places that have been idle for long.
+        """Delete the files that no run has need of: idle for a while, and since before any run that is going.
 
-        A place that is killed does not delete its own, nor does one that leaves while others are busy: a run
-        that it overlapped has yet to look.
+        A place that is killed does not delete its own, nor does one that leaves while others are busy.
         """
-        horizon = time.time_ns() - STALE_NS
         with contextlib.suppress(OSError):
+            idle, began = [], time.time_ns() - STALE_NS
             for path in self._others():
-                if not _active_since(horizon, path):
+                touched = path.stat().st_mtime_ns
+                if _locked(path):
+                    began = min(began, touched)  # when its run began
+                else:
+                    idle.append((touched, path))
+            for touched, path in idle:
+                if touched < began:
                     path.unlink(missing_ok=True)
 
 
