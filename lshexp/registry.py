@@ -47,6 +47,10 @@ class Plugin(BaseModel):
         """First line of the docstring, as shown by `lshexp list`."""
         return (cls.__doc__ or "").strip().partition("\n")[0]
 
+    def recorded(self) -> dict[str, Any]:
+        """All options as they are recorded, and as a run's id depends on them."""
+        return self.model_dump(mode="json")
+
 
 P = TypeVar("P", bound=type[Plugin])
 

@@ -46,9 +46,13 @@ class Meter:
 
 
 class Twin:
-    """A network of plain loops. `listed[i]`: layer i reads its input as lists, non-zeros only."""
+    """A network of plain loops. `listed[i]`: layer i reads its input as lists, non-zeros only.
 
-    def __init__(self, weights, optimizer, lr, momentum):
+    Layers in `by_term` take plain gradient steps term by term: nothing is summed for a weight first.
+    """
+
+    def __init__(self, weights, optimizer, lr, momentum, by_term=()):
+        self.by_term = by_term
         self.weights = [w.astype(np.float64) for w in weights]
         self.bias = [np.zeros(len(w)) for w in weights]
         self.optimizer, self.lr, self.momentum = optimizer, lr, momentum
@@ -93,7 +97,8 @@ class Twin:
         lives.append([list(range(p.shape[1]))] * examples)
         for i in range(last, -1, -1):
             gradient = self._input_gradient(i, deltas, lives, listed[i]) if i else None
-            self._update(i, signals[i], deltas, lives[i], listed[i], chosen[i] is None if i < last else None)
+            update = self._update_by_term if i in self.by_term else self._update
+            update(i, signals[i], deltas, lives[i], listed[i])
             if i:
                 deltas = self._through(
                     i - 1, gradient, signals[i], lives[i - 1], scale, chosen[i - 1] is None
@@ -123,7 +128,26 @@ class Twin:
                     deltas[b, j] = gradient[b, j] if scale == 1 else self.meter.mul(gradient[b, j], scale)
         return deltas
 
-    def _update(self, i, signal, deltas, live, listed, every):
+    def _update_by_term(self, i, signal, deltas, live, listed):
+        meter = self.meter
+        bias, touched = np.zeros(len(self.bias[i])), set()
+        for b, nodes in enumerate(live):
+            meter.at = (i, "backward")
+            for j in nodes:
+                bias[j] = meter.add(bias[j], deltas[b, j])
+                touched.add(j)
+            for k in np.flatnonzero(signal[b]):
+                meter.at = (i, "update")
+                factor = meter.mul(self.lr, signal[b, k])
+                for j in nodes:
+                    meter.at = (i, "backward")
+                    term = meter.mul(factor, deltas[b, j])
+                    meter.at = (i, "update")
+                    self.weights[i][j, k] = meter.add(self.weights[i][j, k], -term)
+        for j in touched:
+            self.bias[i][j] = self._step(self.bias[i][j], bias[j], [])
+
+    def _update(self, i, signal, deltas, live, listed):
         self.meter.at = (i, "backward")
         gradient, bias, touched = np.zeros_like(self.weights[i]), np.zeros(len(self.bias[i])), set()
         for b, nodes in enumerate(live):

@@ -9,7 +9,9 @@ import pytest
 from small_networks import CLASSES, FEATURES, data, network, train
 
 from lshexp.kernels.ragged import Lists
+from lshexp.methods._exact import Exact
 from lshexp.spec import RunSpec
+from lshexp.training.by_input import LayerByInput
 from lshexp.training.dense_cost import DenseCost
 from lshexp.work import PHASES, RULES
 
@@ -50,6 +52,13 @@ METHODS = {
         12.0,
         "sgd",
     ),
+    "lsh hybrid": ("lsh", {"preset": "hybrid", "K": 2, "L": 3, "hash": {"dims": 2}}, 9.0),
+    "lsh hybrid, plain steps": (
+        "lsh",
+        {"preset": "hybrid", "K": 2, "L": 3, "hash": {"dims": 2}, "rehash_every": 6},
+        9.0,
+        "sgd",
+    ),
     "lsh paper": ("lsh", {"preset": "paper", "K": 3, "L": 3, "probes": 4}, 25.0),
     "lsh authors_code": ("lsh", {"preset": "authors_code", "K": 3, "L": 6}, 12.0),
     "lsh srp refined": (
@@ -74,7 +83,12 @@ def run_pair(method, options, active_pct, optimizer="adagrad", hidden=(16, 24), 
     x, y = data(15)
     spec = {"optimizer": optimizer, "momentum": 0.5, "active_pct": active_pct, "hidden": list(hidden)} | more
     with network(method, options, **spec) as net:
-        twin = counting.Twin([layer.weights for layer in net.layers], optimizer, 0.05, 0.5)
+        by_term = {
+            index
+            for index, layer in enumerate(net.layers)
+            if isinstance(layer, LayerByInput) and optimizer == "sgd"
+        }
+        twin = counting.Twin([layer.weights for layer in net.layers], optimizer, 0.05, 0.5, by_term)
         selection = SelectionTwin(method, net, twin)
         for first in range(0, len(y), 6):
             ids = np.arange(first, min(first + 6, len(y)))
@@ -155,6 +169,8 @@ class SelectionTwin:
         if self.method != "lsh":
             return
         for index, recorder in enumerate(self.net.selectors):
+            if isinstance(recorder.selector, Exact):
+                continue
             self.meter.at = (index, "rebuild")
             step = recorder.steps[-1]
             if self.follows():
@@ -173,6 +189,10 @@ class SelectionTwin:
 
     def count_lsh(self, index, rows, listed):
         options, meter, layer = self.options, self.meter, self.net.hidden[index]
+        if isinstance(self.net.selectors[index].selector, Exact):
+            self.project(rows, listed, layer.weights.T)
+            self.scored[index] = True
+            return
         name = options.hash["name"]
         seen = self.seen[index]
         scheduled = options.rehash == "schedule" and seen >= self.rehash_at[index]

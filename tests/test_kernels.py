@@ -18,6 +18,7 @@ from lshexp.kernels import (
     rng,
     select,
     step,
+    top_k,
     update,
     winners,
 )
@@ -188,7 +189,8 @@ def test_update_steps_touched_weights_only(shape, rule, listed):
     bounds = ragged.balanced_bounds(groups.starts, 2)
     parameters = (constants, weights, bias, state, bias_state)
     if listed:
-        stepped = update.update_lists(*inputs, lists.values, groups, bounds, *parameters)
+        stepped = update.update_lists(*inputs, lists.values, groups, bounds, constants, weights, state)
+        update.step_bias(lists.values, groups, bounds, constants, bias, bias_state)
     else:
         stepped = update.update_rows(x, lists.values, groups, bounds, *parameters)
 
@@ -262,7 +264,7 @@ def test_softmax_cross_entropy_shows_divergence_and_flushes_the_tiny():
 @given(st.lists(st.floats(-3, 3, width=16), min_size=1, max_size=40), st.data())
 def test_kth_largest(values, data):
     k = data.draw(st.integers(1, len(values)))
-    assert select.kth_largest(np.array(values, np.float32), k) == naive.kth_largest(values, k)
+    assert top_k.kth_largest(np.array(values, np.float32), k) == naive.kth_largest(values, k)
 
 
 @given(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, float("nan")]), min_size=1, max_size=12), st.data())
@@ -270,7 +272,7 @@ def test_top_k_with_ties_and_nan(values, data):
     k = data.draw(st.integers(1, len(values)))
     scores = np.array([values, values[::-1]], np.float32)
     nodes, kept = np.empty(2 * k, np.int32), np.empty(2 * k, np.float32)
-    select.top_k_rows(scores, k, np.array([0, 1, 2]), nodes, kept)
+    top_k.top_k_rows(scores, k, np.array([0, 1, 2]), nodes, kept)
     for b in range(2):
         ref = naive.top_k(scores[b], k)
         assert nodes[b * k : (b + 1) * k].tolist() == ref
@@ -278,9 +280,27 @@ def test_top_k_with_ties_and_nan(values, data):
     starts = np.array([0, 0, len(values)])  # an empty list first
     ids = np.arange(len(values), dtype=np.int32)[::-1].copy()
     out_starts = np.array([0, 0, min(k, len(values))])
-    select.top_k_lists(starts, ids, scores[0], k, np.array([0, 2]), out_starts, nodes, kept)
+    top_k.top_k_lists(starts, ids, scores[0], k, np.array([0, 2]), out_starts, nodes, kept)
     ref = naive.top_k(scores[0], k)
     assert nodes[: len(ref)].tolist() == [ids[i] for i in ref]
+
+
+@pytest.mark.parametrize("kind", ["distinct", "ties", "sorted", "peak in what is sampled", "nan"])
+@pytest.mark.parametrize("k", [1, 20, 150, 399])
+def test_top_k_of_many_that_are_sampled_first(kind, k):
+    random = np.random.default_rng(6)
+    values = random.standard_normal(400).astype(np.float32)
+    if kind == "ties":
+        values = np.round(values)
+    elif kind == "sorted":
+        values.sort()
+    elif kind == "peak in what is sampled":  # misleads the guess: too few reach it
+        values[:: top_k.SAMPLED] += 100
+    elif kind == "nan":
+        values[random.random(400) < 0.9] = np.nan
+    nodes, kept = np.empty(k, np.int32), np.empty(k, np.float32)
+    top_k.top_k_rows(values[None], k, np.array([0, 1]), nodes, kept)
+    assert nodes.tolist() == naive.top_k(values, k)
 
 
 def test_thresholds():

@@ -99,7 +99,7 @@ class Values:
             options = {key: child.plain() for key, child in node.value.items() if key != "name"}
             dataset = build("dataset", name, options)
             assert isinstance(dataset, Dataset)  # what the kind registers
-            return DatasetChoice(name, dataset.model_dump(mode="json"), dataset.info())
+            return DatasetChoice(name, dataset.recorded(), dataset.info())
         except ConfigError as error:
             self._problems.below(node, error)
             return BAD
@@ -117,7 +117,7 @@ class Values:
             )
             return BAD
         try:
-            return build("method", method, node.plain()).model_dump(mode="json")
+            return build("method", method, node.plain()).recorded()
         except ConfigError as error:
             self._problems.below(node, error)
             return BAD

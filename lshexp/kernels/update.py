@@ -121,9 +121,7 @@ def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state)
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def update_lists(
-    in_starts, in_nodes, in_values, deltas, groups, bounds, rule, weights, bias, state, bias_state
-):
+def update_lists(in_starts, in_nodes, in_values, deltas, groups, bounds, rule, weights, state):
     """Step, of all nodes that served an example, the weights whose input was listed in one of them.
 
     Symbols: B examples, D fan-in, N nodes, P pairs, S state slots, C chunks.
@@ -135,10 +133,10 @@ def update_lists(
     groups : Groups of N nodes
     bounds : int64[C + 1]               chunks of nodes
     rule : Rule
-    weights : float32[N, D], bias : float32[1, N]                    updated
-    state : float32[S, N, D], bias_state : float32[S, 1, N]          updated
+    weights : float32[N, D], updated
+    state : float32[S, N, D], updated
 
-    Returns the number of weights stepped, biases not included.
+    Returns the number of weights stepped.
     Cost: the listed inputs of the node's examples, never its fan-in; the stamps are not cleared between
     nodes.
     """
@@ -155,11 +153,9 @@ def update_lists(
             if starts[node] == starts[node + 1]:
                 continue
             n = np.uint64(0)
-            bias_gradient = np.float32(0)
             for at in range(starts[node], starts[node + 1]):
                 b = examples[at]
                 delta = deltas[slots[at]]
-                bias_gradient += delta
                 for k in range(in_starts[b], in_starts[b + 1]):
                     i = np.uint32(in_nodes[k])  # unsigned: no test for being below zero
                     gradient[i] += delta * in_values[k]
@@ -168,6 +164,25 @@ def update_lists(
                     n += np.uint64(stamps[i] != node)
                     stamps[i] = node
             _step_touched(rule, weights[node], gradient, state, node, touched[:n], packed, packed_state)
-            bias[0, node] = step_weight(rule, bias[0, node], bias_gradient, bias_state, 0, node)
             stepped[c] += np.int64(n)
     return stepped.sum()
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def step_bias(deltas, groups, bounds, rule, bias, state):
+    """Step the biases of all nodes that served an example.
+
+    Parameters as in `update_lists`, and
+    ----------
+    bias : float32[1, N], updated
+    state : float32[S, 1, N], updated
+    """
+    starts, _, slots = groups
+    for c in prange(len(bounds) - 1):
+        for node in range(bounds[c], bounds[c + 1]):
+            if starts[node] == starts[node + 1]:
+                continue
+            gradient = np.float32(0)
+            for at in range(starts[node], starts[node + 1]):
+                gradient += deltas[slots[at]]
+            bias[0, node] = step_weight(rule, bias[0, node], gradient, state, 0, node)

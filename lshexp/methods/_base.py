@@ -30,6 +30,7 @@ class LayerView(Protocol):
     work: LayerWork
     threads: int
     rate: np.float32 | None  # where steps are plain SGD's, w -= rate * gradient; otherwise None
+    reads_lists: bool  # whether its inputs always come as lists
 
     def scores_of_all(self, inputs: Signal, phase: str = "forward") -> Rows:
         """Pre-activations of every node, float32[B, nodes], counted under `phase`."""
@@ -101,6 +102,13 @@ class Method(Plugin):
     """Base of every registered method; its fields are its YAML options."""
 
     uses_active_pct: ClassVar[bool] = True
+
+    def scans(self, reads_lists: bool) -> bool:
+        """Whether a hidden layer has all its nodes computed from a few live inputs each.
+
+        Its weights are then stored by input. `reads_lists`: its inputs always come as lists.
+        """
+        return False
 
     @abstractmethod
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lshexp.kernels.ragged import Lists, even_bounds
-from lshexp.kernels.select import count_above, kth_largest, take_above, top_k_rows
+from lshexp.kernels.select import count_above, take_above
+from lshexp.kernels.top_k import kth_largest
 from lshexp.methods._base import (
     Batch,
     LayerView,
@@ -21,6 +22,7 @@ from lshexp.methods._base import (
     pack,
     wanted_nodes,
 )
+from lshexp.methods._exact import Exact
 from lshexp.registry import register
 
 
@@ -43,21 +45,8 @@ class WinnerTakeAll(Method):
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Keep the `share` largest."""
         if self.over == "example":
-            return _TopK(layer, wanted_nodes(share, layer.nodes))
+            return Exact(layer, wanted_nodes(share, layer.nodes))
         return _Threshold(layer, share, self.over == "node", np.float32(self.smoothing))
-
-
-class _TopK(Selector):
-    def __init__(self, layer: LayerView, k: int) -> None:
-        self._layer = layer
-        self._k = k
-
-    def select(self, inputs: Signal, batch: Batch) -> Selection:
-        scores = self._layer.scores_of_all(inputs, "select")
-        n = len(scores)
-        lists = pack(np.full(n, self._k))
-        top_k_rows(scores, self._k, even_bounds(n, self._layer.threads), lists.nodes, lists.values)
-        return Selection(lists, scored=True)
 
 
 class _Threshold(Selector):

@@ -18,7 +18,7 @@ from lshexp.datasets._sparse import SparseRows
 from lshexp.kernels.hogwild import Outcomes, Parameters, hogwild_round
 from lshexp.kernels.ragged import Lists, listed
 from lshexp.methods._base import Batch
-from lshexp.training.layer import Layer, Pairs
+from lshexp.training.layer import Pairs
 from lshexp.training.network import Inputs, Network, Outcome, Tape
 
 
@@ -92,12 +92,7 @@ class Hogwild:
             layer.work.add("forward", forward, forward, 12 * forward + 8 * pairs[index])
             both = live * (2 if index else 1)  # of weights, and at the input of all but the first layer
             layer.work.add("backward", both, both, 12 * both + 4 * pairs[index])
-            _count_steps(layer, live + rows)  # one bias a row
+            layer.count_steps(live + rows)  # one bias a row
             if index < len(scales) and scales[index] != 1:
                 layer.work.add("forward", pairs[index], 0, 8 * pairs[index])
                 layer.work.add("backward", pairs[index], 0, 8 * pairs[index])
-
-
-def _count_steps(layer: Layer, stepped: int) -> None:
-    cost = layer.cost
-    layer.work.add("update", stepped * cost.mults, stepped * cost.adds, 4 * stepped * (3 + 2 * cost.slots))

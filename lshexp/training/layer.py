@@ -26,7 +26,7 @@ from lshexp.kernels.backward import (
 from lshexp.kernels.forward import forward_lists, forward_rows
 from lshexp.kernels.ragged import Groups, Lists, balanced_bounds, even_bounds, group_by_node
 from lshexp.kernels.step import Rule, step_dense
-from lshexp.kernels.update import update_lists, update_rows
+from lshexp.kernels.update import step_bias, update_lists, update_rows
 from lshexp.training.gemm import Gemm, Matrix
 from lshexp.work import RULES, STEP_COSTS, LayerWork
 
@@ -53,6 +53,7 @@ class Layer:
         self.weights = weights
         self.bias = np.zeros(self.nodes, dtype=np.float32)
         self.rate = np.float32(lr) if optimizer == "sgd" else None
+        self.reads_lists = False  # set by the network where inputs always come as lists
         self.cost = STEP_COSTS[optimizer]
         self.rule = Rule(RULES.index(optimizer), np.float32(lr), np.float32(momentum), np.float32(1e-8))
         self.state = np.zeros((self.cost.slots, *weights.shape), dtype=np.float32)
@@ -74,14 +75,7 @@ class Layer:
 
     def group(self, lists: Lists) -> Groups:
         """Group selected pairs by node."""
-        pairs = len(lists.nodes)
-        groups = Groups(
-            np.empty(self.nodes + 1, dtype=np.int64),
-            np.empty(pairs, dtype=np.int32),
-            np.empty(pairs, dtype=np.int32),
-        )
-        group_by_node(lists.starts, lists.nodes, self.nodes, *groups)
-        return groups
+        return grouped(lists, self.nodes)
 
     def scores_of_all(self, inputs: Signal, phase: str = "forward") -> Matrix:
         """Pre-activations of every node as rows float32[B, N], counted under `phase`."""
@@ -118,7 +112,7 @@ class Layer:
 
     def _forward_lists(self, inputs: Lists, pairs: Pairs, values: NDArray[np.float32], phase: str) -> None:
         forward_lists(*inputs, self.weights, self.bias, pairs.groups, self._node_bounds(pairs), values)
-        products = _products(pairs.lists, inputs)
+        products = products_of(pairs.lists, inputs)
         rows = int(np.count_nonzero(np.diff(pairs.groups.starts)))
         # an id, a value and a weight for each product; one result a pair; one bias a node
         self.work.add(phase, products, products, 12 * products + 4 * (len(values) + rows))
@@ -139,7 +133,7 @@ class Layer:
         starts, nodes, _ = pairs.lists
         if isinstance(inputs, Lists):
             gradient = self._input_gradient_lists(inputs, pairs, deltas)
-            products = _products(pairs.lists, inputs)
+            products = products_of(pairs.lists, inputs)
             # id, weight and the running sum read and written for each product; id and delta of each pair
             self.work.add("backward", products, products, 16 * products + 8 * len(nodes))
             return gradient
@@ -186,30 +180,43 @@ class Layer:
             nbytes = 4 * (deltas.size + inputs.size + self.weights.size)
         else:
             bounds = self._node_bounds(pairs)
-            parameters = (self.rule, self.weights, self.bias[None], self.state, self.bias_state)
             rows = int(np.count_nonzero(np.diff(pairs.groups.starts)))
             if isinstance(inputs, Lists):
-                stepped = int(update_lists(*inputs, deltas, pairs.groups, bounds, *parameters))
-                products = _products(pairs.lists, inputs)
+                weights = (self.rule, self.weights, self.state)
+                stepped = int(update_lists(*inputs, deltas, pairs.groups, bounds, *weights))
+                step_bias(deltas, pairs.groups, bounds, self.rule, self.bias[None], self.bias_state)
+                products = products_of(pairs.lists, inputs)
                 nbytes = 16 * products + 4 * len(deltas)
             else:
+                parameters = (self.rule, self.weights, self.bias[None], self.state, self.bias_state)
                 stepped = int(update_rows(inputs, deltas, pairs.groups, bounds, *parameters))
                 products = len(deltas) * self.fan_in
                 nbytes = 4 * (products + len(deltas) + rows * self.fan_in)
         self.work.add("backward", products, products + deltas.size, nbytes)
-        stepped += rows  # one bias a row
-        # weight, gradient and state read, weight and state written
-        self.work.add(
-            "update",
-            stepped * self.cost.mults,
-            stepped * self.cost.adds,
-            4 * stepped * (3 + 2 * self.cost.slots),
-        )
+        self.count_steps(stepped + rows)  # one bias a row
+
+    def count_steps(self, stepped: int) -> None:
+        """Count the optimiser's steps: weight, gradient and state read, weight and state written."""
+        cost = self.cost
+        nbytes = 4 * stepped * (3 + 2 * cost.slots)
+        self.work.add("update", stepped * cost.mults, stepped * cost.adds, nbytes)
 
     def _node_bounds(self, pairs: Pairs) -> NDArray[np.int64]:
         return balanced_bounds(pairs.groups.starts, self.threads)
 
 
-def _products(pairs: Lists, inputs: Lists) -> int:
+def grouped(lists: Lists, items: int) -> Groups:
+    """Group the pairs of a Lists whose ids are in 0..items-1."""
+    pairs = len(lists.nodes)
+    groups = Groups(
+        np.empty(items + 1, dtype=np.int64),
+        np.empty(pairs, dtype=np.int32),
+        np.empty(pairs, dtype=np.int32),
+    )
+    group_by_node(lists.starts, lists.nodes, items, *groups)
+    return groups
+
+
+def products_of(pairs: Lists, inputs: Lists) -> int:
     """Sum over examples of active nodes x listed inputs."""
     return int(np.diff(pairs.starts) @ np.diff(inputs.starts))

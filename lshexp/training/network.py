@@ -26,9 +26,10 @@ from lshexp.kernels.ragged import (
     listed,
     scatter_rows,
 )
-from lshexp.methods._base import Batch, Method, Selection, Selector, Step
+from lshexp.methods._base import Batch, Method, Selection, Selector, Step, wanted_nodes
 from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
+from lshexp.training.by_input import LayerByInput
 from lshexp.training.gemm import Gemm, Matrix
 from lshexp.training.layer import Layer, Pairs, Signal
 from lshexp.work import LayerWork
@@ -93,19 +94,18 @@ class Network:
     def __init__(self, spec: RunSpec, method: Method, features: int, classes: int, gemm: Gemm) -> None:
         widths = [features, *spec.hidden, classes]
         key = spec.key()
-        self.layers = [
-            Layer(
-                initial_weights(key, index, widths[index + 1], widths[index]),
-                spec.optimizer,
-                spec.lr,
-                spec.momentum,
-                gemm,
-                spec.threads,
-            )
-            for index in range(len(widths) - 1)
-        ]
-        self.hidden, self.output = self.layers[:-1], self.layers[-1]
         share = spec.active_pct / 100
+        self.layers: list[Layer] = []
+        for index in range(len(widths) - 1):
+            weights = initial_weights(key, index, widths[index + 1], widths[index])
+            lists = index < len(spec.hidden) and _reads_lists(spec, method, widths[index], index)
+            # lock-free training reads and writes by node
+            by_input = method.scans(lists) and spec.update == "batch"
+            kind = LayerByInput if by_input else Layer
+            layer = kind(weights, spec.optimizer, spec.lr, spec.momentum, gemm, spec.threads)
+            layer.reads_lists = lists
+            self.layers.append(layer)
+        self.hidden, self.output = self.layers[:-1], self.layers[-1]
         self.selectors: list[Selector] = [
             method.selector(layer, share, stream_key(key, "method", index))
             for index, layer in enumerate(self.hidden)
@@ -322,6 +322,15 @@ def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> Matrix:
     """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
     draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
     return draws * np.float32(np.sqrt(2 / fan_in))
+
+
+def _reads_lists(spec: RunSpec, method: Method, fan_in: int, index: int) -> bool:
+    """Whether a hidden layer's inputs come as lists as long as the method selects what it is asked to."""
+    if not method.uses_active_pct:
+        return False
+    if index == 0:
+        return spec.input == "lists"
+    return wanted_nodes(spec.active_pct / 100, fan_in) <= LISTS_UP_TO * fan_in
 
 
 def _size(selection: Selection, layer: Layer, examples: int) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lshexp.datasets._base import Examples
 from lshexp.kernels.ragged import even_bounds
-from lshexp.kernels.select import top_k_rows
+from lshexp.kernels.top_k import top_k_rows
 from lshexp.methods._base import Batch, Selector, wanted_nodes
 from lshexp.streams import stream
 from lshexp.training.network import Network, View
