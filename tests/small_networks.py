@@ -34,7 +34,7 @@ class Recorder:
         self.inputs = []
         self.steps = []  # what each step was made of
         self.collected = []  # candidates met in the tables, by example
-        if hasattr(selector, "tables"):
+        if getattr(selector, "tables", None):
             self._collect = selector.tables.collect
             selector.tables.collect = self._spy
 

@@ -59,6 +59,8 @@ METHODS = {
         9.0,
         "sgd",
     ),
+    "lsh without tables": ("lsh", {"L": 0, "hash": {"dims": 2}, "rehash_every": 6}, 12.0),
+    "lsh without tables, following": ("lsh", {"L": 0, "hash": {"dims": 2}, "rehash_every": 6}, 12.0, "sgd"),
     "lsh paper": ("lsh", {"preset": "paper", "K": 3, "L": 3, "probes": 4}, 25.0),
     "lsh authors_code": ("lsh", {"preset": "authors_code", "K": 3, "L": 6}, 12.0),
     "lsh srp refined": (
@@ -213,7 +215,7 @@ class SelectionTwin:
         self.seen[index] += self.examples
         meter.at = (index, "select")
         width = layer.fan_in
-        planes = options.K * options.L
+        planes = (options.K or 0) * options.L
         if name == "sketch":
             m, hashed = self.rank_dims(index), self.dims(index)
             sketch = self.project(rows, listed, np.ones((width, m)))
@@ -226,7 +228,8 @@ class SelectionTwin:
         else:
             self.project(rows, listed, np.ones((width, planes)))
         recorder = self.net.selectors[index]
-        budget, per_example = recorder.selector._budget, recorder.collected[-1]
+        budget = recorder.selector._budget
+        per_example = recorder.collected[-1] if options.L else np.full(len(rows), layer.nodes)
         sparse = 2.4 * options.refine if options.refine_sparse is None else options.refine_sparse
         refine = sparse if listed else options.refine
         if options.rank == "sketch":
@@ -305,7 +308,7 @@ class SelectionTwin:
 
     def hash_nodes(self, index, n, from_coordinates=False):
         options, meter, d = self.options, self.meter, self.net.hidden[index].fan_in
-        planes, name = options.K * options.L, options.hash["name"]
+        planes, name = (options.K or 0) * options.L, options.hash["name"]
         if name == "sketch":
             m, hashed = self.rank_dims(index), self.dims(index)
             if not from_coordinates:

@@ -19,6 +19,7 @@ METHODS = {
     "winner_take_all": ("winner_take_all", {}),
     "winner_take_all example": ("winner_take_all", {"over": "example"}),
     "lsh": ("lsh", {"K": 2, "L": 8, "hash": {"name": "sketch", "dims": 4}}),
+    "lsh without tables": ("lsh", {"L": 0, "hash": {"dims": 4}}),
     "lsh hybrid": ("lsh", {"preset": "hybrid", "K": 2, "L": 8, "hash": {"dims": 4}}),
     "lsh paper": ("lsh", {"preset": "paper", "K": 3, "probes": 4}),
 }

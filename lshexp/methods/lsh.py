@@ -12,12 +12,22 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from lshexp.errors import ConfigError
-from lshexp.hashing._base import HashFamily, Rows
+from lshexp.hashing._base import HashFamily, Query, Rows, project
 from lshexp.hashing._tables import Tables
 from lshexp.kernels.buckets import score_by_coordinates
-from lshexp.kernels.ragged import Lists, balanced_bounds, listed
-from lshexp.kernels.top_k import top_k_lists
-from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, Signal, Step, wanted_nodes
+from lshexp.kernels.ragged import Lists, balanced_bounds, even_bounds, listed
+from lshexp.kernels.top_k import top_k_lists, top_k_rows
+from lshexp.methods._base import (
+    Batch,
+    LayerView,
+    Method,
+    Selection,
+    Selector,
+    Signal,
+    Step,
+    pack,
+    wanted_nodes,
+)
 from lshexp.methods._exact import Exact
 from lshexp.registry import build, register
 from lshexp.streams import stream_key
@@ -67,7 +77,8 @@ class Lsh(Method):
     """Look active nodes up in hash tables, at training and at test.
 
     K bits a hash (left out: one more than single out the active share, 5 at 5 %), L tables, `probes` buckets
-    a table (query-directed multi-probe). `rank` says which of the nodes met become candidates, `candidates`
+    a table (query-directed multi-probe). L of 0 does without tables: every node is a candidate, and `rank:
+    sketch` scores them all. `rank` says which of the nodes met become candidates, `candidates`
     times the budget of active nodes in number: the `first` met, those met most often (`count`), or, of those,
     the `sketch` family's best by its low-dimensional scores, which then keeps `refine` times the budget; or
     `refine_sparse` times (left out: 2.4 times as many) where the input is sparse and a pre-activation costs
@@ -91,7 +102,7 @@ class Lsh(Method):
     preset: Literal["lshexp", "hybrid", "paper", "authors_code"] = "lshexp"
     hash: dict[str, Any] = Field(default_factory=lambda: dict(DEFAULT_HASH), validate_default=True)
     K: int | None = Field(default=None, ge=1, le=24)
-    L: int = Field(default=50, ge=1, le=10_000)
+    L: int = Field(default=50, ge=0, le=10_000)
     probes: int = Field(default=1, ge=1, le=1024)
     rank: Literal["first", "count", "sketch"] = "sketch"
     candidates: float = Field(default=12.0, ge=1)
@@ -144,6 +155,8 @@ class Lsh(Method):
             raise ValueError(
                 f"rank: hash '{family.name}' keeps no coordinates to rank by; use count or first"
             )
+        if not self.L and self.rank != "sketch":
+            raise ValueError("L: without tables there are no counts to rank by; use rank: sketch")
         for name in ("refine", "refine_sparse"):
             if 0 < (getattr(self, name) or 0) < 1:
                 raise ValueError(f"{name}: must be 0 or at least 1")
@@ -220,7 +233,8 @@ class LshSelector(Selector):
         self.hasher = options.family().draw(
             bits, options.L, layer.nodes, layer.fan_in, stream_key(key, "hash")
         )
-        self.tables = Tables(bits, options.L, layer.nodes, layer.threads, stream_key(key, "order"))
+        order = stream_key(key, "order")
+        self.tables = Tables(bits, options.L, layer.nodes, layer.threads, order) if options.L else None
         self._follows = options.follow and layer.rate is not None and options.family().can_follow
         self._learned = 0  # times that the family has learned the inputs
         self._seen = 0  # examples in training
@@ -236,14 +250,8 @@ class LshSelector(Selector):
             self._hash_all(inputs)
         layer, options = self._layer, self._options
         query = self.hasher.hash_inputs(inputs, layer.work, self._follows and batch.training)
-        ranked = options.rank != "first"
         refine = options.refined(isinstance(inputs, Lists))
-        lists, capped = self.tables.collect(
-            query, options.probes, self._most, options.bucket_cap, ranked, layer.work
-        )
-        if options.rank == "sketch":
-            keep = max(self._budget, round(refine * self._budget))
-            lists = self._best(self._scored_by_sketch(lists, query.coordinates), keep)
+        lists, capped = self._ranked(query, max(self._budget, round(refine * self._budget)))
         if refine:
             lists = lists._replace(values=layer.scores_of_lists(inputs, lists, "select"))
         lists = self._best(lists, self._budget) if refine else self._head(lists)
@@ -252,6 +260,19 @@ class LshSelector(Selector):
             self._notes["short_selections"] += int(short)
             self._notes["capped_buckets"] += capped
         return Selection(lists, scored=refine > 0, memo=_Memo(query.steps, self._learned))
+
+    def _ranked(self, query: Query, keep: int) -> tuple[Lists, int]:
+        """Candidates in number as `rank` says, at most `keep` by `sketch`; and the buckets cut short."""
+        options, work = self._options, self._layer.work
+        if self.tables is None:
+            return self._best_of_all(query.coordinates, min(keep, self._layer.nodes)), 0
+        ranked = options.rank != "first"
+        lists, capped = self.tables.collect(
+            query, options.probes, self._most, options.bucket_cap, ranked, work
+        )
+        if options.rank == "sketch":
+            lists = self._best(self._scored_by_sketch(lists, query.coordinates), keep)
+        return lists, capped
 
     def after_update(self, step: Step) -> None:
         layer = self._layer
@@ -270,7 +291,7 @@ class LshSelector(Selector):
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
 
     def occupancy(self) -> NDArray[np.int64] | None:
-        return self.tables.occupancy()
+        return self.tables.occupancy() if self.tables else None
 
     def notes(self) -> dict[str, int]:
         return dict(self._notes)
@@ -313,7 +334,8 @@ class LshSelector(Selector):
             codes = self.hasher.hash_again(ids, layer.work)
         else:
             codes = self.hasher.hash_nodes(layer.weights, layer.bias, ids, layer.work)
-        self.tables.put(ids, codes, layer.work)
+        if self.tables:
+            self.tables.put(ids, codes, layer.work)
         self._notes["rehashed_nodes"] += len(ids)
 
     def _scored_by_sketch(self, lists: Lists, queries: NDArray[np.float32] | None) -> Lists:
@@ -323,6 +345,15 @@ class LshSelector(Selector):
         score_by_coordinates(queries, coordinates, lists.starts, lists.nodes, bounds, lists.values)
         products = len(lists.nodes) * coordinates.shape[1]
         self._layer.work.add("select", products, products, 8 * products + 8 * len(lists.nodes))
+        return lists
+
+    def _best_of_all(self, queries: NDArray[np.float32] | None, k: int) -> Lists:
+        """The k nodes of each example that score best by the sketch."""
+        coordinates = self.hasher.coordinates
+        assert queries is not None and coordinates is not None  # as above
+        scores = project(queries, coordinates.T, self._layer.work, "select")
+        lists = pack(np.full(len(scores), k))
+        top_k_rows(scores, k, even_bounds(len(scores), self._layer.threads), lists.nodes, lists.values)
         return lists
 
     def _best(self, lists: Lists, k: int) -> Lists:
