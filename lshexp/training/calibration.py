@@ -15,6 +15,7 @@ from lshexp.streams import stream
 from lshexp.training.asynchronous import workers_of
 from lshexp.training.gemm import Gemm
 from lshexp.training.network import Network
+from lshexp.training.trainer import using_threads
 from lshexp.work import PHASES, Tally
 
 FILLED = 0.19  # share of non-zero features, as in MNIST: the cost of some methods hangs on it
@@ -41,7 +42,7 @@ def measure(spec: RunSpec, features: int, classes: int, seconds: float) -> Cost:
     x = draws.random((spec.batch, features), dtype=np.float32)
     x *= draws.random(x.shape) < FILLED
     y = draws.integers(0, classes, spec.batch, dtype=np.int32)
-    with Gemm(spec.threads) as gemm:
+    with using_threads(spec.threads), Gemm(spec.threads) as gemm:
         network = Network(spec, method, features, classes, gemm)
         trainee = workers_of(spec, network) or network
         ids = np.arange(spec.batch)
