@@ -48,12 +48,13 @@ def lists_of(random, examples, nodes, active, empty_first=True):
     return lists
 
 
-def groups_of(lists, nodes):
+def groups_of(lists, nodes, chunks=1):
     pairs = len(lists.nodes)
     groups = ragged.Groups(
         np.empty(nodes + 1, np.int64), np.empty(pairs, np.int32), np.empty(pairs, np.int32)
     )
-    ragged.group_by_node(lists.starts, lists.nodes, nodes, *groups)
+    bounds = ragged.balanced_bounds(lists.starts, chunks)
+    ragged.group_by_node(lists.starts, lists.nodes, bounds, np.empty((chunks, nodes), np.int32), *groups)
     return groups
 
 
@@ -70,11 +71,12 @@ def test_mix_and_uniform(key, counter):
     assert 0 <= unit < 1
 
 
+@pytest.mark.parametrize("chunks", CHUNKS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_group_by_node(shape):
+def test_group_by_node(shape, chunks):
     examples, _, nodes, active = shape
     lists = lists_of(np.random.default_rng(1), examples, nodes, active)
-    groups = groups_of(lists, nodes)
+    groups = groups_of(lists, nodes, chunks)
     for comp, ref in zip(groups, naive.group_by_node(lists.starts, lists.nodes, nodes), strict=True):
         assert comp.tolist() == list(ref)
 

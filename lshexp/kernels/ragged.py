@@ -61,40 +61,47 @@ def balanced_bounds(starts: NDArray[np.int64], chunks: int) -> NDArray[np.int64]
     return np.concatenate(([0], inner, [items])).astype(np.int64)
 
 
-@njit(parallel=False, cache=True, fastmath=False)
-def group_by_node(lists_starts, lists_nodes, n_nodes, starts, examples, slots):
+@njit(parallel=True, cache=True, fastmath=False)
+def group_by_node(lists_starts, lists_nodes, bounds, cursors, starts, examples, slots):
     """Group the pairs of a Lists by node with a counting sort.
 
-    Symbols: B examples, N nodes, P pairs = lists_starts[B].
+    Symbols: B examples, C chunks, N nodes, P pairs = lists_starts[B].
 
     Parameters
     ----------
     lists_starts : int64[B + 1]
     lists_nodes : int32[>= P]           ids in 0..N-1
-    n_nodes : int                       N
+    bounds : int64[C + 1]               chunks of examples
+    cursors : int32[C, N], scratch      where each chunk writes its next pair of each node
     starts : int64[N + 1], out
     examples : int32[>= P], out         ascending within a node
     slots : int32[>= P], out            position of the pair in the Lists
 
-    Cost: O(P + N) integer operations a batch.
+    Cost: O(P + C * N) integer operations a batch.
     """
-    starts[:] = 0
-    n_examples = len(lists_starts) - 1
-    for slot in range(lists_starts[n_examples]):
-        starts[lists_nodes[slot] + 1] += 1
+    n_chunks, n_nodes = cursors.shape
+    for c in prange(n_chunks):
+        cursor = cursors[c]
+        cursor[:] = 0
+        for slot in range(lists_starts[bounds[c]], lists_starts[bounds[c + 1]]):
+            cursor[np.uint32(lists_nodes[slot])] += 1
+    total = 0
     for node in range(n_nodes):
-        starts[node + 1] += starts[node]
-    # starts[j] serves as node j's cursor and is one node ahead when done, so it is shifted back
-    for b in range(n_examples):
-        for slot in range(lists_starts[b], lists_starts[b + 1]):
-            node = lists_nodes[slot]
-            at = starts[node]
-            examples[at] = b
-            slots[at] = slot
-            starts[node] = at + 1
-    for node in range(n_nodes, 0, -1):
-        starts[node] = starts[node - 1]
-    starts[0] = 0
+        starts[node] = total
+        for c in range(n_chunks):
+            count = cursors[c, node]
+            cursors[c, node] = total
+            total += count
+    starts[n_nodes] = total
+    for c in prange(n_chunks):
+        cursor = cursors[c]
+        for b in range(bounds[c], bounds[c + 1]):
+            for slot in range(lists_starts[b], lists_starts[b + 1]):
+                node = np.uint32(lists_nodes[slot])
+                at = np.uint32(cursor[node])
+                examples[at] = b
+                slots[at] = slot
+                cursor[node] = at + 1
 
 
 @njit(parallel=False, cache=True, fastmath=False)

@@ -91,7 +91,7 @@ class LayerByInput(Layer):
     def _inputs_grouped(self, inputs: Lists) -> Groups:
         """Examples by input: once for gradient and step of the same inputs."""
         if self._last is None or self._last[0].nodes is not inputs.nodes:
-            self._last = inputs, grouped(inputs, self.fan_in)
+            self._last = inputs, grouped(inputs, self.fan_in, self.threads)
         return self._last[1]
 
 

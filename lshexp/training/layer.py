@@ -75,7 +75,7 @@ class Layer:
 
     def group(self, lists: Lists) -> Groups:
         """Group selected pairs by node."""
-        return grouped(lists, self.nodes)
+        return grouped(lists, self.nodes, self.threads)
 
     def scores_of_all(self, inputs: Signal, phase: str = "forward") -> Matrix:
         """Pre-activations of every node as rows float32[B, N], counted under `phase`."""
@@ -205,7 +205,7 @@ class Layer:
         return balanced_bounds(pairs.groups.starts, self.threads)
 
 
-def grouped(lists: Lists, items: int) -> Groups:
+def grouped(lists: Lists, items: int, threads: int) -> Groups:
     """Group the pairs of a Lists whose ids are in 0..items-1."""
     pairs = len(lists.nodes)
     groups = Groups(
@@ -213,7 +213,9 @@ def grouped(lists: Lists, items: int) -> Groups:
         np.empty(pairs, dtype=np.int32),
         np.empty(pairs, dtype=np.int32),
     )
-    group_by_node(lists.starts, lists.nodes, items, *groups)
+    bounds = balanced_bounds(lists.starts, threads)
+    cursors = np.empty((threads, items), dtype=np.int32)
+    group_by_node(lists.starts, lists.nodes, bounds, cursors, *groups)
     return groups
 
 
