@@ -21,8 +21,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 PHASES = ("select", "forward", "backward", "update", "rebuild")
 
 
@@ -44,22 +42,24 @@ class LayerWork:
     """The counters of one layer; `paused` is set while a network is evaluated."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros((len(PHASES), 3), dtype=np.int64)
+        self._counts = {phase: [0, 0, 0] for phase in PHASES}
         self.paused = False
 
     def add(self, phase: str, mults: int, adds: int, nbytes: int) -> None:
         """Add work to a phase."""
         if not self.paused:
-            self._counts[PHASES.index(phase)] += (mults, adds, nbytes)
+            counts = self._counts[phase]
+            counts[0] += mults
+            counts[1] += adds
+            counts[2] += nbytes
 
     def tally(self, phase: str) -> Tally:
         """Work of one phase so far."""
-        mults, adds, nbytes = (int(count) for count in self._counts[PHASES.index(phase)])
-        return Tally(mults, adds, nbytes)
+        return Tally(*map(int, self._counts[phase]))
 
     def mults(self) -> int:
         """Multiplications of all phases so far."""
-        return int(self._counts[:, 0].sum())
+        return sum(self.tally(phase).mults for phase in PHASES)
 
 
 class StepCost(NamedTuple):

@@ -22,7 +22,7 @@ from lshexp.hashing._base import (
 )
 from lshexp.hashing._directions import Directions
 from lshexp.hashing.srp import gaussian_planes
-from lshexp.kernels.ragged import Groups, Lists
+from lshexp.kernels.ragged import Groups, Lists, served
 from lshexp.kernels.update import descend_rows
 from lshexp.registry import register
 from lshexp.streams import stream
@@ -142,7 +142,7 @@ class _Sketched(Hasher):
         descend_rows(steps, deltas, groups, bounds, rate, self.coordinates)
         size = self.coordinates.shape[1]
         pairs = len(deltas) * size
-        rows = int(np.count_nonzero(np.diff(groups.starts))) * size
+        rows = served(groups) * size
         work.add("rebuild", pairs + rows, pairs + rows, 4 * (pairs + len(deltas) + 2 * rows))
 
     def _find_basis(self) -> Rows:

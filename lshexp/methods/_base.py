@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.kernels.ragged import Groups, Lists
+from lshexp.kernels.ragged import Groups, Lists, lengths
 from lshexp.registry import Plugin
 from lshexp.work import LayerWork
 
@@ -73,7 +73,7 @@ class Step(NamedTuple):
     @property
     def touched(self) -> NDArray[np.int32]:
         """Nodes whose rows have changed, ascending."""
-        return np.flatnonzero(np.diff(self.groups.starts)).astype(np.int32)
+        return np.flatnonzero(lengths(self.groups.starts)).astype(np.int32)
 
 
 class Selector(ABC):

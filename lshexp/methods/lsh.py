@@ -15,7 +15,7 @@ from lshexp.errors import ConfigError
 from lshexp.hashing._base import HashFamily, Query, Rows, project
 from lshexp.hashing._tables import Tables
 from lshexp.kernels.buckets import score_by_coordinates
-from lshexp.kernels.ragged import Lists, balanced_bounds, even_bounds, listed
+from lshexp.kernels.ragged import Lists, balanced_bounds, even_bounds, lengths, listed
 from lshexp.kernels.top_k import top_k_lists, top_k_rows
 from lshexp.methods._base import (
     Batch,
@@ -206,8 +206,8 @@ def _joined(inputs: Sequence[Signal]) -> Signal:
     if len(rows) == len(inputs):
         return np.concatenate(rows)
     parts = [part if isinstance(part, Lists) else listed(part) for part in inputs]
-    lengths = np.concatenate([np.diff(part.starts) for part in parts])
-    starts = np.concatenate(([0], np.cumsum(lengths)))
+    counts = np.concatenate([lengths(part.starts) for part in parts])
+    starts = np.concatenate(([0], np.cumsum(counts)))
     return Lists(
         starts,
         np.concatenate([part.nodes for part in parts]),
@@ -256,7 +256,7 @@ class LshSelector(Selector):
             lists = lists._replace(values=layer.scores_of_lists(inputs, lists, "select"))
         lists = self._best(lists, self._budget) if refine else self._head(lists)
         if batch.training:
-            short = np.count_nonzero(np.diff(lists.starts) < self._budget)
+            short = np.count_nonzero(lengths(lists.starts) < self._budget)
             self._notes["short_selections"] += int(short)
             self._notes["capped_buckets"] += capped
         return Selection(lists, scored=refine > 0, memo=_Memo(query.steps, self._learned))
@@ -358,7 +358,7 @@ class LshSelector(Selector):
 
     def _best(self, lists: Lists, k: int) -> Lists:
         """The k pairs of largest value of each example, or all where there are fewer."""
-        starts = np.concatenate(([0], np.cumsum(np.minimum(np.diff(lists.starts), k))))
+        starts = np.concatenate(([0], np.cumsum(np.minimum(lengths(lists.starts), k))))
         best = Lists(starts, np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32))
         top_k_lists(*lists, k, balanced_bounds(lists.starts, self._layer.threads), *best)
         return best
@@ -369,7 +369,7 @@ class LshSelector(Selector):
 
     def _cut(self, lists: Lists) -> Lists:
         """The first `budget` candidates in the order met."""
-        lengths = np.diff(lists.starts)
-        keep = np.arange(len(lists.nodes)) - np.repeat(lists.starts[:-1], lengths) < self._budget
-        starts = np.concatenate(([0], np.cumsum(np.minimum(lengths, self._budget))))
+        found = lengths(lists.starts)
+        keep = np.arange(len(lists.nodes)) - np.repeat(lists.starts[:-1], found) < self._budget
+        starts = np.concatenate(([0], np.cumsum(np.minimum(found, self._budget))))
         return Lists(starts, lists.nodes[keep], lists.values[keep])

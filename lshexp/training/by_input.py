@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.kernels.by_input import descend_by_input, input_gradient_by_input, scan_lists
-from lshexp.kernels.ragged import Groups, Lists, balanced_bounds, gather_rows
+from lshexp.kernels.ragged import Groups, Lists, balanced_bounds, gather_rows, served
 from lshexp.kernels.update import step_bias, update_lists
 from lshexp.training.gemm import Gemm, Matrix
 from lshexp.training.layer import Layer, Pairs, Signal, grouped, products_of
@@ -86,7 +86,7 @@ class LayerByInput(Layer):
             self.count_steps(stepped)
         bounds = balanced_bounds(pairs.groups.starts, self.threads)
         step_bias(deltas, pairs.groups, bounds, self.rule, self.bias[None], self.bias_state)
-        self.count_steps(int(np.count_nonzero(np.diff(pairs.groups.starts))))
+        self.count_steps(served(pairs.groups))
 
     def _inputs_grouped(self, inputs: Lists) -> Groups:
         """Examples by input: once for gradient and step of the same inputs."""

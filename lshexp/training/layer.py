@@ -24,7 +24,15 @@ from lshexp.kernels.backward import (
     sum_products,
 )
 from lshexp.kernels.forward import forward_lists, forward_rows
-from lshexp.kernels.ragged import Groups, Lists, balanced_bounds, even_bounds, group_by_node
+from lshexp.kernels.ragged import (
+    Groups,
+    Lists,
+    balanced_bounds,
+    even_bounds,
+    group_by_node,
+    lengths,
+    served,
+)
 from lshexp.kernels.step import Rule, step_dense
 from lshexp.kernels.update import step_bias, update_lists, update_rows
 from lshexp.training.gemm import Gemm, Matrix
@@ -102,7 +110,7 @@ class Layer:
         else:
             forward_rows(inputs, self.weights, self.bias, pairs.groups, self._node_bounds(pairs), values)
             products = len(values) * self.fan_in
-            rows = int(np.count_nonzero(np.diff(pairs.groups.starts)))
+            rows = served(pairs.groups)
             self.work.add(phase, products, products, 4 * (products + len(values) + rows * (self.fan_in + 1)))
         return values
 
@@ -113,7 +121,7 @@ class Layer:
     def _forward_lists(self, inputs: Lists, pairs: Pairs, values: NDArray[np.float32], phase: str) -> None:
         forward_lists(*inputs, self.weights, self.bias, pairs.groups, self._node_bounds(pairs), values)
         products = products_of(pairs.lists, inputs)
-        rows = int(np.count_nonzero(np.diff(pairs.groups.starts)))
+        rows = served(pairs.groups)
         # an id, a value and a weight for each product; one result a pair; one bias a node
         self.work.add(phase, products, products, 12 * products + 4 * (len(values) + rows))
 
@@ -151,7 +159,7 @@ class Layer:
         starts, nodes, _ = pairs.lists
         gradient = np.empty(len(inputs.nodes), dtype=np.float32)
         bounds = balanced_bounds(starts, self.threads)
-        offsets = np.concatenate(([0], np.cumsum(np.diff(starts) * np.diff(inputs.starts))))
+        offsets = np.concatenate(([0], np.cumsum(lengths(starts) * lengths(inputs.starts))))
         if self.weights.nbytes < BEYOND_CACHE or offsets[-1] > MOST_TERMS:
             input_gradient_lists(
                 starts, nodes, deltas, self.weights, inputs.starts, inputs.nodes, bounds, gradient
@@ -180,7 +188,7 @@ class Layer:
             nbytes = 4 * (deltas.size + inputs.size + self.weights.size)
         else:
             bounds = self._node_bounds(pairs)
-            rows = int(np.count_nonzero(np.diff(pairs.groups.starts)))
+            rows = served(pairs.groups)
             if isinstance(inputs, Lists):
                 weights = (self.rule, self.weights, self.state)
                 stepped = int(update_lists(*inputs, deltas, pairs.groups, bounds, *weights))
@@ -221,4 +229,4 @@ def grouped(lists: Lists, items: int, threads: int) -> Groups:
 
 def products_of(pairs: Lists, inputs: Lists) -> int:
     """Sum over examples of active nodes x listed inputs."""
-    return int(np.diff(pairs.starts) @ np.diff(inputs.starts))
+    return int(lengths(pairs.starts) @ lengths(inputs.starts))

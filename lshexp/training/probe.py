@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.datasets._base import Examples
-from lshexp.kernels.ragged import even_bounds
+from lshexp.kernels.ragged import even_bounds, lengths
 from lshexp.kernels.top_k import top_k_rows
 from lshexp.methods._base import Batch, Selector, wanted_nodes
 from lshexp.streams import stream
@@ -62,7 +62,7 @@ class Probe:
         if lists is None:
             chosen = np.ones_like(best)
         else:
-            chosen = _mask(np.repeat(np.arange(examples), np.diff(lists.starts)), lists.nodes, scores.shape)
+            chosen = _mask(np.repeat(np.arange(examples), lengths(lists.starts)), lists.nodes, scores.shape)
         return chosen, best, chosen & (scores > 0)
 
 
