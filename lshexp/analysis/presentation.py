@@ -72,10 +72,16 @@ def row_label(part: Part, row: pd.Series) -> str:
 
 
 def _implied(part: pd.DataFrame) -> list[str]:
-    """Options that tell no rows apart once the others are known, as those that a preset sets."""
+    """Options that tell no rows apart once the others are known, as those that a preset sets.
+
+    A preset itself is kept where there are several: it is what its rows are called by.
+    """
     options = [name for name in part.columns if name.startswith("p_")]
     settings = list(part.columns[: list(part.columns).index("is_baseline")])
     known = [name for name in settings if name not in options]
+    if "p_preset" in options and part["p_preset"].nunique() > 1:
+        options.remove("p_preset")
+        known.append("p_preset")
     implied = []
     for name in sorted(options, key=lambda option: option != "p_preset"):
         if len(part[[*known, name]].drop_duplicates()) > len(part[known].drop_duplicates()):

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
-# Okabe and Ito, "Color universal design" (2008), the yellow left out
+# Okabe and Ito, "Color universal design" (2008), its yellow too pale on white and darkened
 COLOURS = {
     "lsh lshexp": "#0072B2",
+    "lsh hybrid": "#9A8B00",
     "lsh authors_code": "#56B4E9",
     "lsh paper": "#D55E00",
     "winner_take_all": "#009E73",
@@ -23,6 +24,7 @@ COLOURS = {
 }
 MARKERS = {
     "lsh lshexp": "o",
+    "lsh hybrid": "p",
     "lsh authors_code": "s",
     "lsh paper": "v",
     "winner_take_all": "^",
@@ -32,6 +34,7 @@ MARKERS = {
 }
 DASHES: dict[str, Any] = {
     "dense": (0, (5, 2)),
+    "lsh hybrid": (0, (6, 1)),
     "lsh paper": (0, (1, 1)),
     "lsh authors_code": (0, (4, 1, 1, 1)),
 }

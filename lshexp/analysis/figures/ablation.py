@@ -77,8 +77,9 @@ def _word(value: object) -> str:
 
 
 def _usual(column: pd.Series) -> str | None:
-    values = column.dropna().astype(str)
-    return None if values.empty else str(values.mode().iloc[0])
+    """The most usual value; of several as usual, that of the earliest row."""
+    counts = column.dropna().astype(str).value_counts(sort=False)
+    return None if counts.empty else str(counts.idxmax())
 
 
 def draw(frame: pd.DataFrame, figure: Figure) -> None:
