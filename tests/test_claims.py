@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fake_runs import FakeSweep, accuracy, fake_run, spec
 
-from lshexp.analysis.claims import judge
+from lshexp.analysis.claims import judge, require_gates
 from lshexp.config.claims import Claim, load_claims
-from lshexp.errors import ConfigError
+from lshexp.errors import ClaimError, ConfigError
 from lshexp.execution.sweep import run_sweep
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")
@@ -81,6 +81,31 @@ def test_only_rows_of_the_sweep_count(folder):
 def test_a_gate_that_is_not_supported_stops(folder):
     cards = judge([claim(**HALF, margin=30.0, gate=True), claim(**HALF, margin=0.1, gate=True)], folder)
     assert [card.stops for card in cards] == [False, True]
+
+
+def test_a_gate_may_stand_for_some_cards_alone(folder):
+    each = {"lsh.preset": ["good", "bad"]}
+    cards = judge([claim(**HALF, margin=1.0, each=each, gate=["good"])], folder)
+    assert [card.verdict for card in cards] == ["supported", "refuted"]
+    assert [card.gate for card in cards] == [True, False] and not any(card.stops for card in cards)
+    require_gates(cards)
+    missed = judge([claim(**HALF, margin=1.0, each=each, gate=True)], folder)
+    with pytest.raises(ClaimError, match=r"^a gate does not hold: x \(lsh\.preset=bad\) is refuted$"):
+        require_gates(missed)
+
+
+@pytest.mark.parametrize(
+    ("each", "gate", "complaint"),
+    [
+        ({"lsh.preset": ["good"]}, ["best"], "'best' is none of the values of lsh.preset: good"),
+        ({"lsh.preset": ["good"]}, [], "an empty list names none"),
+        ({}, ["good"], "needs an `each` of one setting"),
+        ({"lsh.preset": ["good"], "lr": [1.0]}, ["good"], "needs an `each` of one setting"),
+    ],
+)
+def test_a_gate_names_cards_that_there_are(each, gate, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        claim(**HALF, margin=1.0, each=each, gate=gate)
 
 
 def test_an_unknown_column_names_the_claim(folder):

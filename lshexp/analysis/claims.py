@@ -23,7 +23,7 @@ from lshexp.analysis.pairing import (
 from lshexp.analysis.results import folders_of
 from lshexp.analysis.statistics import Interval, interval
 from lshexp.config.claims import Claim, Setting
-from lshexp.errors import ConfigError, Problem
+from lshexp.errors import ClaimError, ConfigError, Problem
 from lshexp.registry import suggest
 
 Verdict = Literal["supported", "refuted", "undetermined"]
@@ -40,11 +40,17 @@ class Judgement(NamedTuple):
     samples: int  # runs, or pairs of runs, over all data, networks and seeds
     places: tuple[str, ...]  # data and networks they are from, as `mnist 1000-1000`
     note: str  # why it is undetermined, empty otherwise
+    gate: bool  # whether it must be supported
+
+    @property
+    def name(self) -> str:
+        """The claim's id and what this card is about, as `within_a_point (p_preset=paper)`."""
+        return f"{self.claim.id} ({self.variant})" if self.variant else self.claim.id
 
     @property
     def stops(self) -> bool:
-        """Whether the claim is a gate and does not hold."""
-        return self.claim.gate and self.verdict != "supported"
+        """Whether it is a gate and does not hold."""
+        return self.gate and self.verdict != "supported"
 
 
 def judge(claims: Iterable[Claim], source: Source | list[Source]) -> list[Judgement]:
@@ -68,6 +74,14 @@ def judge(claims: Iterable[Claim], source: Source | list[Source]) -> list[Judgem
         for values in itertools.product(*claim.each.values()):
             judgements.append(_judge(claim, dict(zip(claim.each, values, strict=True)), rows))
     return judgements
+
+
+def require_gates(judgements: Iterable[Judgement]) -> None:
+    """Raise ClaimError naming every gate that does not hold, and what it is instead."""
+    failed = [f"{card.name} is {card.verdict}" for card in judgements if card.stops]
+    if failed:
+        gates = "a gate does" if len(failed) == 1 else "gates do"
+        raise ClaimError(f"{gates} not hold: {'; '.join(failed)}")
 
 
 def _sweeps(source: Source) -> Sequence[Source]:
@@ -99,6 +113,7 @@ def _judge(claim: Claim, variant: Mapping[str, Setting], runs: pd.DataFrame) -> 
         samples=len(samples),
         places=tuple(dict.fromkeys(config.label for config, values in parts if len(values))),
         note=_note(claim, ours, samples),
+        gate=claim.must_hold(variant.values()),
     )
 
 

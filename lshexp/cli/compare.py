@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from lshexp import errors
 from lshexp.cli._app import Baseline, Format, Margin, Metric, app
 
 
@@ -41,14 +40,12 @@ def compare(
     from lshexp import render
 
     if claims is not None:
-        from lshexp.analysis.claims import judge
+        from lshexp.analysis.claims import judge, require_gates
         from lshexp.config.claims import load_claims
 
         judgements = judge(load_claims(claims), list(paths))
         render.claims(judgements, form.value)
-        failed = [card.claim.id for card in judgements if card.stops]
-        if failed:
-            raise errors.ClaimError(f"a gate does not hold: {', '.join(dict.fromkeys(failed))}")
+        require_gates(judgements)
         return
     from lshexp.analysis.compare import compare as compare_runs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -18,7 +19,8 @@ class Claim(BaseModel):
 
     With a `baseline`, pairs of runs are compared with it: `no_worse` than by `margin`, or `better`. Without
     one, the `metric` itself is `at_most` or `at_least` a number. `ratio` compares quotients instead of
-    differences, and takes a bound. `each` makes a card for each of the values of a setting.
+    differences, and takes a bound. `each` makes a card for each of the values of a setting. A `gate` must be
+    supported: all its cards, or those of the listed values of the one setting in `each`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -37,7 +39,7 @@ class Claim(BaseModel):
     ratio: bool = False
     at_most: float | None = None
     at_least: float | None = None
-    gate: bool = False
+    gate: bool | list[Setting] = False
 
     @property
     def relative(self) -> bool:
@@ -63,6 +65,23 @@ class Claim(BaseModel):
         if self.relation == "better":
             return "> 0" if higher else "< 0"
         return f"> -{self.margin:g}" if higher else f"< {self.margin:g}"
+
+    def must_hold(self, values: Iterable[Setting]) -> bool:
+        """Whether its card for these values of `each` is a gate."""
+        return self.gate if isinstance(self.gate, bool) else any(value in self.gate for value in values)
+
+    @model_validator(mode="after")
+    def _gates_what_it_has(self) -> Self:
+        if isinstance(self.gate, bool):
+            return self
+        if len(self.each) != 1:
+            raise ValueError("gate: a list of values needs an `each` of one setting; true is all cards")
+        ((key, values),) = self.each.items()
+        strangers = [value for value in self.gate if value not in values]
+        if strangers or not self.gate:
+            what = f"'{strangers[0]}' is" if strangers else "an empty list names"
+            raise ValueError(f"gate: {what} none of the values of {key}: {', '.join(map(str, values))}")
+        return self
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:

@@ -27,8 +27,7 @@ def claims(judgements: Sequence[Judgement], form: str) -> None:
             print_table(heads, rows, title=title, text=2)
     for card in judgements:
         if card.note:
-            name = f"{card.claim.id} {card.variant}".strip()
-            err().print(f"note: {name}: {card.note}", markup=False)
+            err().print(f"note: {card.name}: {card.note}", markup=False)
     counts = {name: sum(card.verdict == name for card in judgements) for name in ("supported", "refuted")}
     rest = len(judgements) - sum(counts.values())
     err().print(
@@ -44,7 +43,7 @@ def _row(card: Judgement) -> list[str]:
         card.verdict,
         mean,
         span,
-        card.claim.asked,
+        f"{card.claim.asked}, gate" if card.gate else card.claim.asked,
         str(card.samples),
         card.claim.paper,
     ]
@@ -63,7 +62,7 @@ def _machine(judgements: Sequence[Judgement], form: str) -> None:
             "ci_high": card.found.high if card.found else None,
             "samples": card.samples,
             "places": "; ".join(card.places),
-            "gate": card.claim.gate,
+            "gate": card.gate,
             "note": card.note,
         }
         for card in judgements

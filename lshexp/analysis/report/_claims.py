@@ -34,7 +34,8 @@ def _card(judgement: Judgement) -> Card:
         facts.append(("ours", f"{judgement.mean:.2f}: {claim.figure}"))
     if found is not None:
         facts.append(("95 % interval", f"{found.low:.2f} to {found.high:.2f}"))
-    facts += [("asked", claim.asked), ("the paper", claim.paper or "no figure")]
+    asked = f"{claim.asked}, a gate" if judgement.gate else claim.asked
+    facts += [("asked", asked), ("the paper", claim.paper or "no figure")]
     facts.append(("samples", f"{judgement.samples} on {', '.join(judgement.places) or 'nothing'}"))
     return Card(claim.title, judgement.verdict, claim.statement, facts, judgement.note)
 
