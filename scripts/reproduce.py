@@ -65,8 +65,8 @@ PROFILES = {
     ),
     # what the files say
     "laptop": Profile(Path("results/paper")),
-    # all training examples, all MNIST tests (of the generated sets 5,000, not 50,000), the paper's shares, and epochs
-    # enough to converge: some nights, or a cluster
+    # all training examples, all of MNIST's tests (5,000 of the generated sets, not 50,000), the paper's
+    # shares, and epochs enough to converge: some nights, or a cluster
     "full": Profile(
         Path("results/paper_full"),
         ("train_examples=null", "test_examples=null", "seed=2017"),

@@ -280,3 +280,15 @@ def test_the_command_prints_the_path_and_refuses_what_is_wrong(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(StoreError, match="run a sweep first"):
         write_report(tmp_path / "empty")
+
+
+def test_data_that_is_not_here_costs_only_its_figures(tmp_path, monkeypatch):
+    runs = [spec("dense", 0), spec("dense", 1, dataset="mnist", test_examples=300, train_examples=200)]
+    monkeypatch.setenv("LSHEXP_DATA", str(tmp_path / "nothing"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no_cache"))
+    folder = run_sweep(FakeSweep(runs), tmp_path, run=fake_run).plan.folder
+    words = Page(write_report(folder, tmp_path / "page.html").path.read_text()).words
+    told = " ".join(" ".join(words).split())
+    assert "no figures: its files are not here" in told
+    assert re.search(r"mnist defaults \S+ 200 300 784 10 - -", told), told[told.find("Datasets of") :][:600]
+    assert re.search(r"toy .* training examples", told)

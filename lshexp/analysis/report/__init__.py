@@ -1,7 +1,7 @@
 """One self-contained HTML page about a sweep or several: verdicts, claims, figures, tables, failures, origin.
 
 The page loads nothing, and says so to the browser; it is read without its script, which only sorts tables.
-The same results give the same bytes.
+The same results, and the same datasets at hand, give the same bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import lshexp
 from lshexp.analysis.claims import judge
-from lshexp.analysis.report import _energy, _figures, _provenance, _runs, _verdicts
+from lshexp.analysis.report import _data, _energy, _figures, _provenance, _runs, _verdicts
 from lshexp.analysis.report._claims import Card, claim_cards, section_of
 from lshexp.analysis.report._html import Html, element, join
 from lshexp.analysis.report._look import SCRIPT, style_sheet
@@ -66,6 +66,8 @@ def page(sweeps: Sequence[Sweep | Unread], shown: str, question: Question, cards
         element("h2", "Verdicts"),
         _verdicts.summary(sweeps, anchors, question),
         section_of(cards),
+        element("h2", "Data"),
+        _data.section(sweeps),
         *(_section(sweep, anchor, shown, question) for sweep, anchor in zip(sweeps, anchors, strict=True)),
     ]
     again = f"lshexp report {quote(shown)}{question.options()}"
