@@ -8,6 +8,7 @@ import pytest
 from small_networks import data, network, train
 from test_kernels import CHUNKS, SHAPES, close, groups_of, lists_of
 
+from lshexp.errors import ConfigError
 from lshexp.kernels import by_input, ragged
 from lshexp.methods._base import Batch
 from lshexp.registry import build
@@ -104,6 +105,21 @@ def test_weights_can_be_given_and_read_by_node():
             np.testing.assert_array_equal(layer.weights, weights)
             np.testing.assert_array_equal(layer.bias, bias)
             assert not np.array_equal(layer.weights, original.weights)
+
+
+def test_winner_take_all_by_input():
+    x, y = data(25)
+    chosen = []
+    for where in ("gather", "scan"):
+        options = {"over": "example", "where_sparse": where}
+        with network("winner_take_all", options, active_pct=9.0, hidden=[32, 40], input="lists") as net:
+            train(net, x, y)
+            assert isinstance(net.hidden[1], LayerByInput) == (where == "scan")
+            chosen.append([net.selectors[1].chosen(at) for at in range(5)])
+    assert chosen[0] == chosen[1]
+    assert "where_sparse" not in build("method", "winner_take_all", {"over": "example"}).recorded()
+    with pytest.raises(ConfigError, match="over: example"):
+        build("method", "winner_take_all", {"over": "node", "where_sparse": "scan"})
 
 
 def test_runs_of_before_the_option_keep_their_ids():

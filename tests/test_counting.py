@@ -23,6 +23,7 @@ METHODS = {
     "winner_take_all batch": ("winner_take_all", {"over": "batch"}, 25.0),
     "winner_take_all node": ("winner_take_all", {"over": "node"}, 25.0),
     "winner_take_all example": ("winner_take_all", {"over": "example"}, 9.0),
+    "winner_take_all by input": ("winner_take_all", {"over": "example", "where_sparse": "scan"}, 9.0),
     "lsh": ("lsh", {"K": 2, "L": 3, "hash": {"name": "sketch", "dims": 4}, "rehash_every": 6}, 12.0),
     "lsh refined where sparse": (
         "lsh",

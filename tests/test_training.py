@@ -18,6 +18,7 @@ METHODS = {
     "adaptive_dropout": ("adaptive_dropout", {}),
     "winner_take_all": ("winner_take_all", {}),
     "winner_take_all example": ("winner_take_all", {"over": "example"}),
+    "winner_take_all by input": ("winner_take_all", {"over": "example", "where_sparse": "scan"}),
     "lsh": ("lsh", {"K": 2, "L": 8, "hash": {"name": "sketch", "dims": 4}}),
     "lsh without tables": ("lsh", {"L": 0, "hash": {"dims": 4}}),
     "lsh hybrid": ("lsh", {"preset": "hybrid", "K": 2, "L": 8, "hash": {"dims": 4}}),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lshexp.kernels.ragged import Lists, even_bounds
 from lshexp.kernels.select import count_above, take_above
@@ -37,10 +37,32 @@ class WinnerTakeAll(Method):
 
     Selection is the same at test, except that an example must not depend on those tested beside it: `batch`
     and `node` use thresholds averaged over training batches (exponentially, weight `smoothing` on the past).
+
+    With `over: example`, `where_sparse: scan` stores weights by input in layers whose inputs always come as
+    lists, so that computing all of their nodes reads memory in order; sums are then rounded in another order
+    than with `gather`.
     """
 
     over: Literal["batch", "node", "example"] = "batch"
     smoothing: float = Field(default=0.9, ge=0, lt=1)
+    where_sparse: Literal["gather", "scan"] = "gather"
+
+    @model_validator(mode="after")
+    def _scans_for_examples_only(self) -> WinnerTakeAll:
+        if self.where_sparse == "scan" and self.over != "example":
+            raise ValueError(f"where_sparse: scan goes with over: example, not with over: {self.over}")
+        return self
+
+    def recorded(self) -> dict[str, Any]:
+        """All options; runs of before `where_sparse` keep their ids."""
+        options = super().recorded()
+        if self.where_sparse == "gather":
+            del options["where_sparse"]
+        return options
+
+    def scans(self, reads_lists: bool) -> bool:
+        """With `where_sparse: scan`, wherever inputs come as lists."""
+        return reads_lists and self.where_sparse == "scan"
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Keep the `share` largest."""
