@@ -3,7 +3,7 @@
 Data goes to stdout, everything else to stderr; what is not a terminal gets no colour and no `\\r`.
 """
 
-from lshexp.render.bench import bench, say
+from lshexp.render.bench import bench, bench_memory, bench_profile, bench_to, say
 from lshexp.render.claims import claims
 from lshexp.render.comparison import comparison
 from lshexp.render.data import datasets, downloads, fetched, statistics, verified, written
@@ -17,6 +17,9 @@ from lshexp.render.sweep import plan, summary
 
 __all__ = [
     "bench",
+    "bench_memory",
+    "bench_profile",
+    "bench_to",
     "claims",
     "comparison",
     "datasets",

@@ -1,36 +1,117 @@
-"""The progress and the table of `lshexp bench`."""
+"""The progress and the tables of `lshexp bench`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lshexp.render._console import err, print_table
+from lshexp.render._console import err, out, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PLACE = ["width", "layers", "threads"]
+
 
 def say(line: str) -> None:
     """One line of progress, on stderr."""
-    err().print(line, markup=False)
+    err().print(line, markup=False, soft_wrap=True)
 
 
-def bench(summary: pd.DataFrame, files: list[Path]) -> None:
-    """Print a table for each network and thread count, then where the files are."""
-    for (width, layers, threads), part in summary.groupby(["width", "layers", "threads"], sort=False):
-        numbers = part[["us_per_example", "us_per_example_min", "us_per_example_max", "ratio_to_lsh"]]
-        cells = [[_cell(float(value)) for value in line] for line in numbers.to_numpy()]
-        rows = [[str(name), *line] for name, line in zip(part["competitor"], cells, strict=True)]
-        names = ["competitor", "us an example", "least", "most", "ratio to lsh"]
-        title = f"{layers}x{width}, threads {threads}, {part['dataset'].iloc[0]}"
-        print_table(names, rows, title=title)
+def bench(summary: pd.DataFrame, ratios: pd.DataFrame, files: list[Path]) -> None:
+    """Print a table for each network and thread count, what it means beside PyTorch, and the files."""
+    columns = ["us_per_example", "us_per_example_min", "us_per_example_max", "ratio_to_reference"]
+    for key, part in summary.groupby(PLACE, sort=False):
+        reference = part["reference"].iloc[0]
+        names = ["competitor", "us an example", "least", "most", f"ratio to {reference}"]
+        _print(part, ["competitor"], columns, names, f"{_where(key)}, {part['dataset'].iloc[0]}")
+        here = (ratios[PLACE] == list(key)).all(axis=1)
+        for line in ratios[here].to_dict("records"):
+            rival = f"PyTorch's {line['against']} ({line['competitor']}, {_cell(line['us_competitor'])} us)"
+            _line(f"{reference} is {_cell(line['ratio'])} times as fast as {rival}")
+    _written(files)
+
+
+def bench_to(table: pd.DataFrame, best: pd.DataFrame, reference: str, files: list[Path]) -> None:
+    """Print every recipe's time to the target, and who was first of each kind."""
+    for key, part in table.groupby(PLACE, sort=False):
+        words = ["competitor", "optimizer", "reached"]
+        numbers = ["lr", "seconds", "examples", "accuracy_pct"]
+        names = ["competitor", "optimiser", "reached", "lr", "seconds", "examples", "accuracy %"]
+        _print(part, words, numbers, names, f"{_where(key)}, to {part['target_pct'].iloc[0]:g} % on mnist")
+        first = best[(best[PLACE] == list(key)).all(axis=1)]
+        ours = first[first["competitor"] == reference]["seconds"]
+        for line in first.to_dict("records"):
+            how = f"{line['competitor']}, {line['optimizer']} {line['lr']:g}"
+            ratio = f", {_cell(line['seconds'] / ours.iloc[0])} times {reference}'s" if len(ours) else ""
+            _line(f"first of {line['kind']}: {how}: {_cell(line['seconds'])} s{ratio}")
+        for kind in sorted(
+            set(part["competitor"].str.replace(r"_\d+$", "", regex=True)) - set(first["kind"])
+        ):
+            _line(f"first of {kind}: none")
+    _written(files)
+
+
+def bench_memory(usage: pd.DataFrame, files: list[Path]) -> None:
+    """Print what each competitor's memory grows by."""
+    numbers = ["weights_mb", "data_mb", "growth_mb", "growth_over_weights", "peak_over_weights_and_data"]
+    names = [
+        "competitor",
+        "weights MB",
+        "data MB",
+        "growth MB",
+        "growth / weights",
+        "peak / (weights + data)",
+    ]
+    for key, part in usage.groupby(PLACE, sort=False):
+        _print(part, ["competitor"], numbers, names, f"{_where(key)}, {part['dataset'].iloc[0]}")
+    err().print(
+        "growth: resident memory at its peak while the network is built and trained for one pass, less that "
+        "after imports, compilation and loading the data; peak: growth and data",
+        markup=False,
+    )
+    _written(files)
+
+
+def bench_profile(rows: pd.DataFrame, files: list[Path]) -> None:
+    """Print each kernel's share of a pass."""
+    numbers = ["us_per_example", "share_pct", "madds_per_example", "gmadds_per_s", "gbytes_per_s"]
+    names = ["kernel", "us an example", "share %", "multiply-adds an example", "G multiply-adds/s", "GB/s"]
+    for key, part in rows.groupby([*PLACE, "competitor", "batch"], sort=False):
+        width, layers, threads, competitor, batch = key
+        total = part["us_per_example"].sum()
+        title = f"{_where((width, layers, threads))}, {competitor}, batch {batch}: {total:.1f} us an example"
+        _print(part, ["kernel"], numbers, names, title)
+    _written(files)
+
+
+def _line(line: str) -> None:
+    """A sentence under a table, on stdout."""
+    out().print(line, markup=False, soft_wrap=True)
+
+
+def _print(part: pd.DataFrame, words: list[str], numbers: list[str], names: list[str], title: str) -> None:
+    texts = part[words].astype(str).to_numpy().tolist()
+    values = part[numbers].to_numpy(dtype=float)
+    rows = [[*text, *map(_cell, line)] for text, line in zip(texts, values.tolist(), strict=True)]
+    print_table(names, rows, title=title, text=len(words))
+
+
+def _where(key: Sequence[object]) -> str:
+    width, layers, threads = key
+    return f"{layers}x{width}, threads {threads}"
+
+
+def _written(files: list[Path]) -> None:
     err().print(f"written: {', '.join(str(path) for path in files)}", markup=False)
 
 
 def _cell(value: float) -> str:
-    """A time or a ratio, to three digits or more; `-` where there is none."""
+    """A number to three digits or more; `-` where there is none."""
     if math.isnan(value):
         return "-"
+    if value != 0 and abs(value) < 0.1:
+        return f"{value:.2g}"
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:.0f}"

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from lshexp.analysis.bench import summarise
+from lshexp.analysis.figures import _style
 from lshexp.execution.atomic import make_folder, write_atomic
 
 
-def write(timings: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[Path]]:
-    """Write bench.csv (medians and ratios), bench_passes.csv (every pass) and the figure; return the first.
+def write(folder: Path, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, Figure]) -> list[Path]:
+    """Write each table as NAME.csv and each figure as NAME.svg and NAME.png; return the files.
 
     Raises StoreError when they cannot be written.
     """
-    from lshexp.analysis.bench import _figure
-    from lshexp.analysis.figures import _style
-
-    summary = summarise(timings)
-    figure = _figure.draw(summary)
-    content = {
-        "bench.csv": summary.to_csv(index=False, lineterminator="\n").encode(),
-        "bench_passes.csv": timings.to_csv(index=False, lineterminator="\n").encode(),
-        "bench.svg": _style.rendered(figure, "svg"),
-        "bench.png": _style.rendered(figure, "png"),
-    }
+    content = {f"{name}.csv": csv(table) for name, table in tables.items()}
+    for name, figure in figures.items():
+        for kind in ("svg", "png"):
+            content[f"{name}.{kind}"] = _style.rendered(figure, kind)
     make_folder(folder)
     for name, data in content.items():
         write_atomic(folder / name, data)
-    return summary, [folder / name for name in content]
+    return [folder / name for name in content]
+
+
+def csv(table: pd.DataFrame) -> bytes:
+    """A table as a CSV file."""
+    return table.to_csv(index=False, lineterminator="\n").encode()

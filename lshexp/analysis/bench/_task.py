@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from lshexp.errors import DataError
 from lshexp.registry import build
 
 Pass = Callable[[NDArray[np.float32], NDArray[np.int32]], float]
-RATE = 0.1  # learning rate of all competitors, plain SGD: one that no network here diverges at
+RATE = 0.1  # learning rate of all competitors that are timed, plain SGD: one that no network here diverges at
+MOMENTUM = 0.9  # of `momentum`
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,45 @@ class Task:
     active_pct: float
     batch: int  # of our own networks; others say theirs in their names
     threads: int
+    optimizer: str = "sgd"
+    lr: float = RATE
+    seed: int = 0
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases of the network."""
+        widths = [self.features, *self.hidden, self.classes]
+        return sum((fan_in + 1) * nodes for fan_in, nodes in itertools.pairwise(widths))
 
 
 @dataclass(frozen=True)
 class Trainee:
-    """A network being trained: `train(x, y)` is one pass in order and returns the mean loss."""
+    """A network being trained.
+
+    `train(x, y)` is one pass in order and returns the mean loss; `test(x, y)` returns how many it gets right.
+    """
 
     name: str
     batch: int
     train: Pass
+    test: Callable[[NDArray[np.float32], NDArray[np.int32]], int]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a competitor is trained where accuracy counts: the optimiser and rate that suit it, and why."""
+
+    name: str  # of the trainee
+    optimizer: str  # one of ours, or `adam` where the competitor has it
+    lr: float
+    why: str
 
 
 class Family(Protocol):
     """A competitor's module: one file of this package whose name does not start with an underscore."""
 
     NAMES: tuple[str, ...]  # of its trainees, whether or not they can run here
+    RECIPES: tuple[Recipe, ...]  # any number for each name
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""

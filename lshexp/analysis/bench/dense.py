@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from lshexp.analysis.bench._ours import our_trainee
-from lshexp.analysis.bench._task import Task, Trainee
+from lshexp.analysis.bench._ours import Variant, our_trainees
+from lshexp.analysis.bench._task import Recipe, Task, Trainee
 
-NAMES = ("dense",)
+VARIANTS = {"dense": Variant("dense")}
+NAMES = tuple(VARIANTS)
+RECIPES = (
+    Recipe(
+        "dense",
+        "momentum",
+        0.1,
+        "of 0.02, 0.05 and 0.1 best on held-out digits: experiments/headline_lr.yaml",
+    ),
+)
 
 
 def missing() -> str | None:
@@ -17,4 +26,4 @@ def missing() -> str | None:
 
 def trainees(task: Task, names: tuple[str, ...]) -> AbstractContextManager[list[Trainee]]:
     """The one network."""
-    return our_trainee(task, names[0])
+    return our_trainees(task, VARIANTS, names)

@@ -1,13 +1,19 @@
-"""Our LSH sampling, default options."""
+"""Our LSH sampling, and other ways of ours to train few nodes. A variant is one line of `VARIANTS`."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from lshexp.analysis.bench._ours import our_trainee
-from lshexp.analysis.bench._task import Task, Trainee
+from lshexp.analysis.bench._ours import Variant, our_trainees
+from lshexp.analysis.bench._task import Recipe, Task, Trainee
 
-NAMES = ("lsh",)
+VARIANTS = {
+    "lsh": Variant("lsh"),
+}
+NAMES = tuple(VARIANTS)
+RECIPES = (
+    Recipe("lsh", "sgd", 1.0, "best of 0.5, 1 and 2 on held-out digits: experiments/headline_lr.yaml"),
+)
 
 
 def missing() -> str | None:
@@ -16,5 +22,5 @@ def missing() -> str | None:
 
 
 def trainees(task: Task, names: tuple[str, ...]) -> AbstractContextManager[list[Trainee]]:
-    """The one network."""
-    return our_trainee(task, names[0])
+    """The variants of those names."""
+    return our_trainees(task, VARIANTS, names)

@@ -1,4 +1,4 @@
-"""scikit-learn's MLPClassifier, dense, plain SGD."""
+"""scikit-learn's MLPClassifier, dense, in single precision."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from lshexp.analysis.bench._task import RATE, Task, Trainee
+from lshexp.analysis.bench._task import MOMENTUM, Recipe, Task, Trainee
 
 BATCH = 256
 NAMES = (f"scikit_learn_{BATCH}",)
+# its solvers are plain SGD, with or without momentum, and Adam
+_SOLVERS = {"sgd": ("sgd", 0.0), "momentum": ("sgd", MOMENTUM), "adam": ("adam", 0.0)}
+RECIPES = (
+    Recipe(NAMES[0], "momentum", 0.1, "the rate of our dense network, whose arithmetic is the same"),
+    Recipe(NAMES[0], "adam", 0.001, "the library's own default"),
+)
 
 
 def missing() -> str | None:
@@ -24,18 +30,20 @@ def missing() -> str | None:
 
 @contextmanager
 def trainees(task: Task, names: tuple[str, ...]) -> Iterator[list[Trainee]]:
-    """One classifier in single precision."""
+    """One classifier."""
     from sklearn.neural_network import MLPClassifier
 
+    solver, momentum = _SOLVERS[task.optimizer]
     model = MLPClassifier(
         task.hidden,
-        solver="sgd",
+        solver=solver,
         alpha=0.0,
-        momentum=0.0,
-        learning_rate_init=RATE,
+        momentum=momentum,
+        nesterovs_momentum=False,
+        learning_rate_init=task.lr,
         batch_size=BATCH,
         shuffle=False,
-        random_state=0,
+        random_state=task.seed,
     )
 
     def train(x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
@@ -43,4 +51,7 @@ def trainees(task: Task, names: tuple[str, ...]) -> Iterator[list[Trainee]]:
             model.partial_fit(x, y, classes=np.arange(task.classes))
         return float(model.loss_)
 
-    yield [Trainee(names[0], BATCH, train)]
+    def test(x: NDArray[np.float32], y: NDArray[np.int32]) -> int:
+        return int(np.count_nonzero(model.predict(x) == y))
+
+    yield [Trainee(names[0], BATCH, train, test)]
