@@ -26,6 +26,7 @@ from lshexp.config.claims import Claim, Setting
 from lshexp.errors import ClaimError, ConfigError, Problem
 from lshexp.registry import suggest
 
+TIMES = ("compile_s", "select_s", "train_s", "eval_s")
 Verdict = Literal["supported", "refuted", "undetermined"]
 
 
@@ -60,13 +61,15 @@ def judge(claims: Iterable[Claim], source: Source | list[Source]) -> list[Judgem
 
     Every run, or pair of runs with the same seed, is one sample, whatever data and network it is on: a claim
     is about their mean. It is supported when the whole 95 % interval is on the claim's side of its margin or
-    bound, refuted when the whole interval is on the other side, and otherwise undetermined.
+    bound, refuted when the whole interval is on the other side, and otherwise undetermined. Times of runs
+    that were not alone on the machine do not count.
 
     Raises StoreError for results that cannot be read, ConfigError for columns that they do not have and for
     pairs that did not begin alike.
     """
     sources = source if isinstance(source, list) else [source]
     runs, _ = gather([each for one in sources for each in _sweeps(one)])
+    runs = _without_disturbed_times(runs)
     judgements = []
     for claim in claims:
         _check_metric(claim, runs)
@@ -82,6 +85,15 @@ def require_gates(judgements: Iterable[Judgement]) -> None:
     if failed:
         gates = "a gate does" if len(failed) == 1 else "gates do"
         raise ClaimError(f"{gates} not hold: {'; '.join(failed)}")
+
+
+def _without_disturbed_times(runs: pd.DataFrame) -> pd.DataFrame:
+    """Empty the seconds of runs whose times are not valid."""
+    if "timing_valid" not in runs:
+        return runs
+    times = [name for name in TIMES if name in runs]
+    valid = runs["timing_valid"].fillna(False).astype(bool)
+    return runs.assign(**{name: runs[name].where(valid) for name in times})
 
 
 def _sweeps(source: Source) -> Sequence[Source]:

@@ -59,14 +59,15 @@ def draw_approach(points: pd.DataFrame, to: float) -> Figure:
     panels = list(points.groupby(["width", "layers", "threads"], sort=False))
     axes = _style.grid(figure, 1, len(panels), width=5.4, height=3.6)[0]
     for axis, ((width, layers, threads), part) in zip(axes, panels, strict=True):
-        here = (first[["width", "layers", "threads"]] == (width, layers, threads)).all(axis=1)
+        here = (first[["width", "layers", "threads"]] == [width, layers, threads]).all(axis=1)
         _approaches(axis, part, first[here])
         axis.axhline(to, color="#999999", linewidth=0.8, linestyle=(0, (5, 2)), zorder=0)
         axis.set_ylim(bottom=max(0.0, to - 7))
+        axis.set_xlim(left=0)
         axis.set_xlabel("seconds of training")
         axis.set_title(f"{layers}x{width}, {_threads(threads)}, mnist")
     axes[0].set_ylabel("test accuracy (%)")
-    _style.legend(figure, axes)
+    _style.legend(figure, axes, entry=3.0)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 A figure's module has a docstring, whose first line is its caption, and two functions: `tidy(results)` returns
 the frame that is drawn, empty where these results have nothing for it, and `draw(frame, figure)` draws it.
+Its CSV file has the figure's name, or that of the module's `TABLE`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Drawing:
     name: str
     caption: str
     frame: pd.DataFrame  # the numbers that are drawn
+    table: str  # what its CSV file is called, without the ending
     _module: ModuleType
 
     def rendered(self, *kinds: str) -> dict[str, bytes]:
@@ -61,13 +63,14 @@ def drawings(results: Results, only: list[str] | None = None) -> Iterator[Drawin
     """Figures, all or `only` the named ones, whose `frame` is empty where there is nothing to draw."""
     for name in only or names():
         module = importlib.import_module(f"{__name__}.{name}")
-        yield Drawing(name, (module.__doc__ or name).splitlines()[0], module.tidy(results), module)
+        caption = (module.__doc__ or name).splitlines()[0]
+        yield Drawing(name, caption, module.tidy(results), getattr(module, "TABLE", name), module)
 
 
 def draw_figures(
     folder: str | Path, out: str | Path | None = None, only: list[str] | None = None
 ) -> list[Drawn]:
-    """Draw the figures of a sweep's folder as NAME.svg, NAME.png and NAME.csv, the numbers drawn.
+    """Draw the figures of a sweep's folder as NAME.svg and NAME.png, and the numbers drawn as NAME.csv.
 
     `out` defaults to the folder `figures` beside the tables; `only` picks figures by name. The same tables
     give the same bytes.
@@ -88,10 +91,11 @@ def _write(drawing: Drawing, target: Path) -> Drawn:
     if drawing.frame.empty:
         return Drawn(drawing.name, drawing.caption, ())
     make_folder(target)
-    content = drawing.rendered("svg", "png") | {"csv": drawing.csv()}
+    content = {f"{drawing.name}.{kind}": data for kind, data in drawing.rendered("svg", "png").items()}
+    content[f"{drawing.table}.csv"] = drawing.csv()
     files = []
-    for kind, data in content.items():
-        path = target / f"{drawing.name}.{kind}"
+    for name, data in content.items():
+        path = target / name
         write_atomic(path, data)
         files.append(path)
     return Drawn(drawing.name, drawing.caption, tuple(files))

@@ -128,8 +128,15 @@ def lines_by_share(figure: Figure, frame: pd.DataFrame, ylabel: str) -> list[Axe
     return axes
 
 
-def legend(figure: Figure, axes: list[Axes]) -> None:
-    """One legend for all panels, below them, each label once."""
+def plain_numbers(axis: Axes) -> None:
+    """Make the ticks of a logarithmic y axis plain numbers at 1, 2 and 5 of each decade."""
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
+
+
+def legend(figure: Figure, axes: list[Axes], entry: float = 1.7) -> None:
+    """One legend for all panels, below them, each label once; `entry` is the width of a label in inches."""
     entries: dict[Any, Any] = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
@@ -139,7 +146,7 @@ def legend(figure: Figure, axes: list[Axes]) -> None:
         entries.keys(),
         loc="outside lower center",
         frameon=False,
-        ncols=max(1, int(figure.get_figwidth() / 1.7)),
+        ncols=max(1, int(figure.get_figwidth() / entry)),
     )
 
 

@@ -25,7 +25,7 @@ def _figure(drawing: Drawing, sweep: Sweep) -> Html:
     frame = drawing.frame
     svg = base64.b64encode(drawing.rendered("svg")["svg"]).decode()
     file = base64.b64encode(drawing.csv()).decode()
-    name = f"{sweep.name}_{drawing.name}.csv"
+    name = f"{sweep.name}_{drawing.table}.csv"
     heads = [str(column) for column in frame.columns]
     rows = [[_number(value) for value in row] for row in frame.head(MOST_ROWS).to_numpy().tolist()]
     more = (
