@@ -20,8 +20,8 @@ from lshexp.analysis.bench._task import MOMENTUM, Recipe, Task, Trainee
 FP32, BF16 = "pytorch_fp32_", "pytorch_bf16_"
 BATCHES = (32, 128, 256, 1024)
 NAMES = (*(f"{FP32}{batch}" for batch in BATCHES), *(f"{BF16}{batch}" for batch in (256, 1024)))
-# the rate of each optimiser at each batch size: of two or three, the soonest at 97 % of 10,000 training digits
-# held out, or the most accurate of them after two epochs
+# the rate of each optimiser at each batch size: of two or three, the soonest at 97 % of 10,000 training
+# digits held out, or the most accurate of them after two epochs
 _RATES: dict[str, tuple[float, ...]] = {
     "momentum": (0.02, 0.05, 0.1, 0.1),
     "adagrad": (0.01, 0.01, 0.01, 0.01),
