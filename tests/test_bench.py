@@ -16,7 +16,7 @@ from lshexp.analysis.bench._figure import draw
 from lshexp.analysis.bench._files import write
 from lshexp.analysis.bench._ours import Variant, our_trainees
 from lshexp.analysis.bench._ratios import against_pytorch
-from lshexp.analysis.bench._task import Task, load_examples
+from lshexp.analysis.bench._task import Task, Trainee, load_examples
 from lshexp.cli import app
 from lshexp.errors import ConfigError
 
@@ -119,6 +119,23 @@ def test_a_variant_is_a_method_with_options_batch_and_input():
         assert (lists.name, lists.batch, lsh.batch) == ("lists", 4, 8)
         assert np.isfinite([trainee.train(x, data.part.y) for trainee in (lists, lsh)]).all()
         assert 0 <= lists.test(x, data.part.y) <= 24
+
+
+def test_slow_networks_have_fewer_passes(monkeypatch):
+    seconds = {"quick": 0.001, "slow": 0.7, "slowest": 60.0}  # an example
+    monkeypatch.setattr(bench, "timed", lambda trainee, data, n: n * seconds[trainee.name])
+    data = load_examples(40)
+    plan = Plan(**TINY)
+    found = {
+        name: bench._warm(Trainee(name, 4, lambda x, y: 0.0, lambda x, y: 0), plan, data) for name in seconds
+    }
+    assert found["quick"] == (40, 2, 0.04)
+    assert found["slow"] == (4, 1, 2.8)  # a batch is the least, and takes more than twice its second
+    assert found["slowest"] == (4, 1, 240.0)
+    assert bench._warm(Trainee("slow", 4, print, print), Plan(**{**TINY, "seconds": 9.0}), data)[:2] == (
+        12,
+        2,
+    )
 
 
 def test_default_threads_are_cut_to_the_machine_and_that_is_said(monkeypatch):

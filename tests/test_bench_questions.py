@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from lshexp.analysis.bench import Plan, _memory, families
 from lshexp.analysis.bench._figure import draw_approach
 from lshexp.analysis.bench._kernel_counts import COSTS
-from lshexp.analysis.bench._ours import our_network
+from lshexp.analysis.bench._ours import Variant, our_network
 from lshexp.analysis.bench._profile import ELSEWHERE, profile, timed_kernels
 from lshexp.analysis.bench._target import Point, approach, best, reached
 from lshexp.analysis.bench._task import Task, load_examples
@@ -61,7 +61,7 @@ def test_training_stops_at_the_target():
     splits = Splits(brightness(160), brightness(40))
     said = []
     frame = approach(Plan(only=("dense",), repeats=2, **TINY), 95.0, splits, 2, said.append)
-    assert said[0] == "2 networks to 95 %, each given up after 1.5 s of training"
+    assert said[0] == "2 networks to 95 %, each given up after 1 s of training"
     for _, run in frame.groupby("repeat"):
         assert (run["accuracy_pct"].iloc[:-1] < 95).all()
         assert run["accuracy_pct"].iloc[-1] >= 95
@@ -174,7 +174,10 @@ def test_kernels_are_put_back_whatever_happens():
     assert (layer.forward_rows, Gemm.scores) == before
 
 
-@pytest.mark.parametrize("variant", [DENSE["dense"], LSH["lsh"]])
+HYBRID = Variant("lsh", {"preset": "hybrid"})
+
+
+@pytest.mark.parametrize("variant", [DENSE["dense"], LSH["lsh"], HYBRID])
 def test_multiplications_of_kernels_are_those_that_training_counts(variant):
     task = Task(784, 2, (32, 32), 25.0, 16, 1)
     x, y = load_examples(48).part

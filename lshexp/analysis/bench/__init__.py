@@ -24,6 +24,8 @@ from lshexp.registry import suggest
 __all__ = ["PLANS", "Plan", "Question", "Timing", "families", "measure", "resolved", "summarise"]
 
 PASSES_BEFORE = 3  # a network trains before it is timed: two of a batch, and a whole one
+FEW = 2  # examples that compile everything
+HUGE = 2  # times its seconds a pass may take before there are fewer of them
 Runners = list[tuple[Family, tuple[str, ...]]]
 
 
@@ -106,28 +108,35 @@ def _cell(plan: Plan, runners: Runners, data: Data, width: int, threads: int, sa
             for trainee in stack.enter_context(family.trainees(task, names))
         ]
         warmed = [_warm(trainee, plan, data) for trainee in trainees]
-        say(f"{where}: {plan.repeats} repeats, about {plan.repeats * sum(s for _, s in warmed):.0f} s")
+        say(f"{where}: about {sum(passes * seconds for _, passes, seconds in warmed):.0f} s")
         for repeat in range(plan.repeats):
             for turn in range(len(trainees)):
                 at = (turn + repeat) % len(trainees)
-                trainee, n = trainees[at], warmed[at][0]
+                trainee, (n, passes, _) = trainees[at], warmed[at]
+                if repeat >= passes:
+                    continue
                 seconds = timed(trainee, data, n)
                 say(f"{where}, repeat {repeat + 1}: {trainee.name} {1e6 * seconds / n:.1f} us an example")
                 cell = (width, plan.layers, threads)
                 yield Timing(*cell, trainee.name, trainee.batch, repeat, data.origin, n, seconds)
 
 
-def _warm(trainee: Trainee, plan: Plan, data: Data) -> tuple[int, float]:
-    """Compile and settle; return how many examples a pass may have, in whole batches, and its seconds."""
+def _warm(trainee: Trainee, plan: Plan, data: Data) -> tuple[int, int, float]:
+    """Compile and settle; return the examples of a pass, the number of passes and the seconds of each."""
     most = len(data.part.y)
     first = min(most, trainee.batch)
-    timed(trainee, data, first)
-    rate = first / timed(trainee, data, first)
+    timed(trainee, data, min(most, FEW))
+    seconds = timed(trainee, data, first)
+    if seconds < HUGE * plan.seconds:
+        seconds = timed(trainee, data, first)
+    rate = first / seconds
     n = pass_size(most, trainee.batch, rate * plan.seconds)
+    seconds = n / rate
     if rate * plan.seconds > most:
         # what a network learns at its start is not what it goes on costing
-        return n, timed(trainee, data, n)
-    return n, n / rate
+        seconds = timed(trainee, data, n)
+    slow = seconds > HUGE * plan.seconds
+    return n, max(1, int(plan.repeats * plan.seconds / seconds)) if slow else plan.repeats, seconds
 
 
 def pass_size(most: int, batch: int, affordable: float) -> int:

@@ -62,8 +62,27 @@ def _update_rows(a: Arguments, stepped: Any) -> Cost:
 
 def _update_lists(a: Arguments, stepped: Any) -> Cost:
     products = _products(a["in_starts"], a["groups"])
-    step = _step(a["rule"], int(stepped) + _served(a["groups"]))
+    step = _step(a["rule"], int(stepped))
     return Cost(products + step.madds, 16 * products + 4 * len(a["deltas"]) + step.nbytes)
+
+
+def _step_bias(a: Arguments, _: Any) -> Cost:
+    return _step(a["rule"], _served(a["groups"]))
+
+
+def _scan_lists(a: Arguments, _: Any) -> Cost:
+    listed, nodes = len(a["in_nodes"]), a["columns"].shape[1]
+    return Cost(listed * nodes, 8 * listed + 4 * (listed * nodes + a["scores"].size + nodes))
+
+
+def _input_gradient_by_input(a: Arguments, _: Any) -> Cost:
+    products = _products(a["starts"], a["groups"])
+    return Cost(products, 12 * products + 4 * len(a["gradient"]))
+
+
+def _descend_by_input(a: Arguments, _: Any) -> Cost:
+    products, listed = _products(a["starts"], a["groups"]), len(a["in_values"])
+    return Cost(products + listed, 16 * products + 8 * listed + 4 * len(a["deltas"]))
 
 
 def _step_dense(a: Arguments, _: Any) -> Cost:
@@ -106,7 +125,11 @@ COSTS: Mapping[str, Callable[[Arguments, Any], Cost]] = {
     "sum_products": _sum_products,
     "update_rows": _update_rows,
     "update_lists": _update_lists,
+    "step_bias": _step_bias,
     "step_dense": _step_dense,
+    "scan_lists": _scan_lists,
+    "input_gradient_by_input": _input_gradient_by_input,
+    "descend_by_input": _descend_by_input,
     "descend_rows": _descend_rows,
     "score_by_coordinates": _score_by_coordinates,
     "project_lists": _project_lists,

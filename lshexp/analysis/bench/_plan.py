@@ -14,6 +14,9 @@ Question = Literal["time", "to", "memory", "profile"]
 class Plan:
     """What to measure. `examples` a pass at most, fewer where a pass would take longer than `seconds`.
 
+    A pass is a batch at least. Where that takes more than twice as long, there are fewer passes, in all no
+    longer than `repeats` times `seconds`, or one.
+
     `reference` is the competitor that ratios are to. Where a target is trained to, `seconds` is the time
     after which a network is given up.
     """
@@ -23,7 +26,7 @@ class Plan:
     threads: tuple[int, ...] = (1, 2)
     examples: int = 5120
     repeats: int = 5
-    seconds: float = 1.5
+    seconds: float = 1.0
     active_pct: float = 5.0
     batch: int = 128
     only: tuple[str, ...] = ()

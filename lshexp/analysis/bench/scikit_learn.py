@@ -47,6 +47,7 @@ def trainees(task: Task, names: tuple[str, ...]) -> Iterator[list[Trainee]]:
     )
 
     def train(x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
+        model.batch_size = min(BATCH, len(y))  # else it warns that it does so itself
         with threadpool_limits(task.threads, user_api="blas"):
             model.partial_fit(x, y, classes=np.arange(task.classes))
         return float(model.loss_)
