@@ -62,12 +62,10 @@ def bench(
     """Time a training example: our LSH and dense networks beside PyTorch's and scikit-learn's.
 
     All run in this process, in turn, repeat after repeat; the table gives medians and ratios to a reference.
-    What is not installed is left out: pip install lshexp[bench].
+    What is not installed is left out: pip install lshexp[bench]. --to, --memory and --profile ask something
+    else of the same networks.
 
-    - lshexp bench --widths 1000,4000 --threads 1,2
-    - lshexp bench --to 97
-    - lshexp bench --memory
-    - lshexp bench --profile
+    Example: lshexp bench --widths 1000,4000 --threads 1,2 --only lsh --only pytorch
     """
     from lshexp import render
     from lshexp.analysis.bench import Question, resolved

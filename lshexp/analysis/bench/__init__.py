@@ -107,6 +107,7 @@ def _cell(plan: Plan, runners: Runners, data: Data, width: int, threads: int, sa
             for family, names in runners
             for trainee in stack.enter_context(family.trainees(task, names))
         ]
+        say(f"{where}: {len(trainees)} networks are built and warmed")
         warmed = [_warm(trainee, plan, data) for trainee in trainees]
         say(f"{where}: about {sum(passes * seconds for _, passes, seconds in warmed):.0f} s")
         for repeat in range(plan.repeats):
