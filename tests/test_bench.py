@@ -138,6 +138,22 @@ def test_slow_networks_have_fewer_passes(monkeypatch):
     )
 
 
+def test_what_would_take_too_long_at_the_next_width_is_left_out_there():
+    runners = [
+        (bench.families()["lsh"], ("lsh",)),
+        (bench.families()["pytorch"], ("pytorch_fp32_32", "pytorch_bf16_256")),
+    ]
+    task = Task(99, 1, (100,), 5.0, 8, 2)  # 10,101 parameters
+    said = []
+    slowness = {"lsh": 0.001, "pytorch_bf16_256": 0.01}
+    kept = bench._affordable(Plan(), runners, task, slowness, said.append)
+    assert [names for _, names in kept] == [("lsh",), ("pytorch_fp32_32",)]
+    assert said[0].startswith(
+        "left out at width 100, threads 2: pytorch_bf16_256: a batch would take about 101 s"
+    )
+    assert len(bench._affordable(Plan(seconds=10), runners, task, slowness, said.append)[1][1]) == 2
+
+
 def test_default_threads_are_cut_to_the_machine_and_that_is_said(monkeypatch):
     monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 1)
     plan, said = resolved("time", {"threads": None, "widths": (8,)})

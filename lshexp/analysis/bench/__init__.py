@@ -24,6 +24,7 @@ from lshexp.registry import suggest
 __all__ = ["PLANS", "Plan", "Question", "Timing", "families", "measure", "resolved", "summarise"]
 
 PASSES_BEFORE = 3  # a network trains before it is timed: two of a batch, and a whole one
+LONGEST = 30  # times its seconds a pass may take before a network is left out
 FEW = 2  # examples that compile everything
 HUGE = 2  # times its seconds a pass may take before there are fewer of them
 Runners = list[tuple[Family, tuple[str, ...]]]
@@ -57,12 +58,17 @@ def measure(plan: Plan, say: Say) -> pd.DataFrame:
     data = load_examples(plan.examples)
     say(f"data: {data.origin}, {plan.examples} examples")
     say(f"at most about {_most_minutes(plan, runners):.0f} min, as passes end after {plan.seconds:g} s")
-    rows = [
-        row
-        for threads in plan.threads
-        for width in plan.widths
-        for row in _cell(plan, runners, data, width, threads, say)
-    ]
+    rows: list[Timing] = []
+    for threads in plan.threads:
+        slowness: dict[str, float] = {}  # seconds a batch and parameter, at the last width
+        for width in plan.widths:
+            task = _task(plan, data, width, threads)
+            affordable = _affordable(plan, runners, task, slowness, say)
+            found = list(_cell(plan, affordable, data, task, say))
+            slowness |= {
+                row.competitor: row.seconds / row.examples * row.batch / task.parameters for row in found
+            }
+            rows += found
     return pd.DataFrame(rows, columns=list(Timing._fields))
 
 
@@ -96,11 +102,29 @@ def _most_minutes(plan: Plan, runners: Runners) -> float:
     return cells * networks * (plan.repeats + PASSES_BEFORE) * plan.seconds / 60
 
 
-def _cell(plan: Plan, runners: Runners, data: Data, width: int, threads: int, say: Say) -> Iterator[Timing]:
-    """All passes of one width and thread count."""
+def _task(plan: Plan, data: Data, width: int, threads: int) -> Task:
     hidden = (width,) * plan.layers
-    task = Task(data.part.x.shape[1], data.classes, hidden, plan.active_pct, plan.batch, threads)
-    where = f"{plan.layers}x{width}, threads {threads}"
+    return Task(data.part.x.shape[1], data.classes, hidden, plan.active_pct, plan.batch, threads)
+
+
+def _affordable(plan: Plan, runners: Runners, task: Task, slowness: dict[str, float], say: Say) -> Runners:
+    """Those of whom a batch will not take too long, going by the last width."""
+    kept = []
+    most = LONGEST * plan.seconds
+    for family, names in runners:
+        expected = {name: slowness.get(name, 0.0) * task.parameters for name in names}
+        for name, seconds in expected.items():
+            if seconds > most:
+                told = f"a batch would take about {seconds:.0f} s; give more --seconds"
+                say(f"left out at width {task.hidden[0]}, threads {task.threads}: {name}: {told}")
+        kept.append((family, tuple(name for name in names if expected[name] <= most)))
+    return [(family, names) for family, names in kept if names]
+
+
+def _cell(plan: Plan, runners: Runners, data: Data, task: Task, say: Say) -> Iterator[Timing]:
+    """All passes of one width and thread count."""
+    cell = (task.hidden[0], plan.layers, task.threads)
+    where = f"{plan.layers}x{task.hidden[0]}, threads {task.threads}"
     with ExitStack() as stack:
         trainees = [
             trainee
@@ -118,7 +142,6 @@ def _cell(plan: Plan, runners: Runners, data: Data, width: int, threads: int, sa
                     continue
                 seconds = timed(trainee, data, n)
                 say(f"{where}, repeat {repeat + 1}: {trainee.name} {1e6 * seconds / n:.1f} us an example")
-                cell = (width, plan.layers, threads)
                 yield Timing(*cell, trainee.name, trainee.batch, repeat, data.origin, n, seconds)
 
 
