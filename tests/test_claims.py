@@ -8,6 +8,7 @@ import pytest
 from fake_runs import FakeSweep, accuracy, fake_run, spec
 
 from lshexp.analysis.claims import judge, require_gates
+from lshexp.analysis.results import read_runs
 from lshexp.config.claims import Claim, load_claims
 from lshexp.errors import ClaimError, ConfigError
 from lshexp.execution.sweep import run_sweep
@@ -57,6 +58,15 @@ def test_bounds_of_the_metric_itself_and_of_ratios(folder):
     ratio = claim(**HALF, metric="mults_total", ratio=True, at_most=0.05)
     (card,) = judge([ratio], folder)
     assert card.verdict == "supported" and card.mean == pytest.approx(0.05) and card.samples == 10
+
+
+def test_times_of_runs_that_were_not_alone_do_not_count(folder):
+    runs = read_runs(folder)
+    quick = claim(of={"method": "lsh"}, metric="train_s", at_most=1e9)
+    for valid, verdict in ((True, "supported"), (False, "undetermined")):
+        (card,) = judge([quick], runs.assign(timing_valid=valid))
+        assert card.verdict == verdict
+    assert card.samples == 0 and card.note == "not measured"
 
 
 def test_a_card_says_what_it_stands_on(folder):

@@ -38,6 +38,14 @@ sweep:
   - grid: {method: [lsh], lsh.hash: [srp, dwta], lsh.rank: [count]}
   - grid: {method: [lsh], lsh.refine: [0.0]}
 """
+THREADS = """
+name: threads
+epochs: 2
+dataset: {name: rectangles, train: 40, test: 20}
+hidden: [8]
+sweep:
+  - grid: {method: [dense], threads: [1, 2]}
+"""
 
 
 def invented(spec, report):
@@ -99,6 +107,22 @@ def test_figures_are_drawn_where_there_is_something_to_draw(tmp_path, text, draw
         assert b"<svg" in first[f"{name}.svg"]
     draw_figures(folder)
     assert first == {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+
+
+def test_a_figure_may_name_its_table(tmp_path):
+    results = figures.read_results(results_of(tmp_path, THREADS))
+    results = results._replace(runs=results.runs.assign(timing_valid=True))
+    (drawing,) = figures.drawings(results, ["time_vs_threads"])
+    assert drawing.table == "scaling"
+    measured = drawing.frame[drawing.frame["kind"] == "measured"]
+    assert measured["threads"].tolist() == [1, 2]
+    assert measured["seconds"].tolist() == [1.0, 1.0]
+    drawn = figures._write(drawing, tmp_path / "figures")
+    assert [path.name for path in drawn.files] == [
+        "time_vs_threads.svg",
+        "time_vs_threads.png",
+        "scaling.csv",
+    ]
 
 
 def test_the_slice_holds_means_and_ranges_of_what_was_run(tmp_path):

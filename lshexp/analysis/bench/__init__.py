@@ -24,7 +24,7 @@ from lshexp.registry import suggest
 __all__ = ["PLANS", "Plan", "Question", "Timing", "families", "measure", "resolved", "summarise"]
 
 PASSES_BEFORE = 3  # a network trains before it is timed: two of a batch, and a whole one
-LONGEST = 30  # times its seconds a pass may take before a network is left out
+LONGEST = 40  # times its seconds a pass may take before a network is left out
 FEW = 2  # examples that compile everything
 HUGE = 2  # times its seconds a pass may take before there are fewer of them
 Runners = list[tuple[Family, tuple[str, ...]]]
