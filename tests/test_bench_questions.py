@@ -61,7 +61,7 @@ def test_training_stops_at_the_target():
     splits = Splits(brightness(160), brightness(40))
     said = []
     frame = approach(Plan(only=("dense",), repeats=2, **TINY), 95.0, splits, 2, said.append)
-    assert said[0] == "2 networks to 95 %, each given up after 0.8 s of training"
+    assert said[0] == "2 networks to 95 %, each given up after 1 s of training"
     for _, run in frame.groupby("repeat"):
         assert (run["accuracy_pct"].iloc[:-1] < 95).all()
         assert run["accuracy_pct"].iloc[-1] >= 95

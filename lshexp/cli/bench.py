@@ -46,7 +46,7 @@ def bench(
         float | None,
         typer.Option(
             min=0.1,
-            help="Cut longer passes, by default at 0.8; with --to give up after, by default 120.",
+            help="Cut longer passes, by default at 1; with --to give up after, by default 120.",
         ),
     ] = None,
     active_pct: Annotated[float, typer.Option(min=0.01, max=100, help="Active nodes of our LSH.")] = 5.0,

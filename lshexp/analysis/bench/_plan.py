@@ -26,7 +26,7 @@ class Plan:
     threads: tuple[int, ...] = (1, 2)
     examples: int = 5120
     repeats: int = 5
-    seconds: float = 0.8
+    seconds: float = 1.0
     active_pct: float = 5.0
     batch: int = 128
     only: tuple[str, ...] = ()
