@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lshexp.config import load_sweep
-from lshexp.execution.estimate import estimate
+from lshexp.execution.estimate import _from_the_ends, estimate
 from lshexp.execution.plan import plan_sweep
 from lshexp.execution.tables import default_energy_model
 from lshexp.training.trainer import run
@@ -35,6 +35,14 @@ def test_multiplications_are_near_those_counted_later(plan):
         counted = sum(row.mults for row in run(cost.run.spec).work)
         exact = cost.run.spec.method == "dense"
         assert cost.mults == pytest.approx(counted, rel=0.05 if exact else 0.5), cost.run.spec.method
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 10])
+def test_the_ends_are_measured_first(n):
+    order = _from_the_ends(range(n))
+    assert sorted(order) == list(range(n))
+    assert order[0] == n - 1
+    assert order[-1 if n == 1 else 1] == 0
 
 
 def test_what_is_not_measured_is_scaled_and_says_so(plan):

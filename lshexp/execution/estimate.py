@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from lshexp.datasets._base import Dataset, DatasetInfo
 from lshexp.energy._base import EnergyModel
@@ -16,6 +17,8 @@ from lshexp.spec import RunSpec
 from lshexp.training.calibration import Cost, measure
 from lshexp.training.dense_cost import DenseCost
 from lshexp.work import STEP_COSTS, Tally
+
+T = TypeVar("T")
 
 FLOAT_BYTES = 4
 EVALUATION_SHARE = 1 / 3  # of a training pass over as many examples: forward, without backward and update
@@ -38,20 +41,40 @@ class Estimate:
 def estimate(runs: Sequence[PlannedRun], energy: EnergyModel, seconds: float = 20.0) -> list[Estimate]:
     """Estimate each run from a calibration that takes about so many seconds in all, compiling aside.
 
-    Configurations are measured in the order of the sweep, whose methods take turns; once the time is spent,
-    the rest is scaled by dense multiplications and active share from a measured one of the same method.
+    Of each method the largest configuration is measured first, then the smallest, then what is farthest from
+    those measured; once the time is spent, the rest is scaled by active multiplications from the measured one
+    of the same method that is nearest in size.
     """
     kinds = {_kind(run.spec): run.spec for run in runs}
     each = min(LONGEST_S, max(SHORTEST_S, seconds / (2 * max(1, len(kinds)))))
     known: dict[str, _Known] = {}
     spent = 0.0
-    for kind, spec in kinds.items():
+    for kind, spec in _spread(kinds):
         first = not any(other.spec.method == spec.method for other in known.values())
         if first or spent < seconds:
             started, info = time.perf_counter(), _info(spec)
             known[kind] = _Known(spec, measure(spec, info.features, info.classes, each))
             spent += 0 if first else time.perf_counter() - started  # the first of a method compiles
     return [_estimate(run, known, energy) for run in runs]
+
+
+def _spread(kinds: Mapping[str, RunSpec]) -> Iterator[tuple[str, RunSpec]]:
+    """Configurations of all methods in turn; of each the largest, the smallest, and what lies between."""
+    methods: dict[str, list[tuple[str, RunSpec]]] = {}
+    for kind, spec in kinds.items():
+        methods.setdefault(spec.method, []).append((kind, spec))
+    queues = [_from_the_ends(sorted(own, key=lambda one: _size(one[1]))) for own in methods.values()]
+    for turn in itertools.zip_longest(*queues):
+        yield from (one for one in turn if one is not None)
+
+
+def _from_the_ends(items: Sequence[T]) -> list[T]:
+    """The last, the first, and then halfway between those that have been taken, again and again."""
+    taken: list[int] = [len(items) - 1, 0] if len(items) > 1 else [0]
+    while len(taken) < len(items):
+        places = sorted(taken)
+        taken += [(a + b) // 2 for a, b in itertools.pairwise(places) if b - a > 1]
+    return [items[place] for place in taken]
 
 
 class _Known(NamedTuple):
@@ -70,7 +93,10 @@ def _kind(spec: RunSpec) -> str:
 def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) -> Estimate:
     spec, info = run.spec, _info(run.spec)
     kind = _kind(spec)
-    like = known.get(kind) or next(other for other in known.values() if other.spec.method == spec.method)
+    like = known.get(kind) or min(
+        (other for other in known.values() if other.spec.method == spec.method),
+        key=lambda other: abs(math.log(_size(spec) / _size(other.spec))),
+    )
     cost = like.cost if kind in known else _scaled(like.cost, _size(spec) / _size(like.spec))
     train = (spec.train_examples or info.train_examples) - spec.validation_examples
     test = spec.test_examples or info.test_examples

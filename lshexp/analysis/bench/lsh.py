@@ -9,6 +9,12 @@ from lshexp.analysis.bench._task import Recipe, Task, Trainee
 
 VARIANTS = {
     "lsh": Variant("lsh"),
+    "lsh_hybrid": Variant("lsh", {"preset": "hybrid"}),
+    "lsh_hybrid_512": Variant("lsh", {"preset": "hybrid"}, batch=512),
+    "lsh_hybrid_no_tables_512": Variant("lsh", {"preset": "hybrid", "L": 0}, batch=512),
+    "winner_take_all_lists_512": Variant(
+        "winner_take_all", {"over": "example", "where_sparse": "scan"}, batch=512, input="lists"
+    ),
 }
 NAMES = tuple(VARIANTS)
 RECIPES = (
