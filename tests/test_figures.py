@@ -38,6 +38,15 @@ sweep:
   - grid: {method: [lsh], lsh.hash: [srp, dwta], lsh.rank: [count]}
   - grid: {method: [lsh], lsh.refine: [0.0]}
 """
+WIDTHS = """\
+name: widths
+dataset: {name: rectangles, train: 20, test: 10}
+baseline: {method: dense}
+sweep:
+  - grid: {method: [dense], hidden: [[8], [16], [32], [8, 8], [8, 16]]}
+  - grid: {method: [lsh]}
+    zip: {hidden: [[8], [16], [32]], active_pct: [50, 25, 12.5]}
+"""
 THREADS = """
 name: threads
 epochs: 2
@@ -92,6 +101,7 @@ def results_of(tmp_path, text):
                 "mults_by_phase",
             },
         ),
+        (WIDTHS, {"cost_vs_width", "mults_by_phase"}),
         (ABLATION, {"ablation", "accuracy_vs_mults", "mults_by_phase", "selection_quality"}),
     ],
 )
@@ -123,6 +133,17 @@ def test_a_figure_may_name_its_table(tmp_path):
         "time_vs_threads.png",
         "scaling.csv",
     ]
+
+
+def test_cost_against_width_is_of_networks_of_one_width(tmp_path):
+    results = figures.read_results(results_of(tmp_path, WIDTHS))
+    results = results._replace(runs=results.runs.assign(timing_valid=True))
+    (drawing,) = figures.drawings(results, ["cost_vs_width"])
+    dense = drawing.frame[(drawing.frame["label"] == "dense") & (drawing.frame["measure"] == "mults")]
+    assert dense["width"].tolist() == [8, 8, 16, 32]
+    lsh = drawing.frame[drawing.frame["label"] == "lsh lshexp"]
+    assert set(lsh["active_nodes"]) == {4}
+    assert set(lsh["measure"]) == {"mults", "seconds"}
 
 
 def test_the_slice_holds_means_and_ranges_of_what_was_run(tmp_path):
