@@ -1,6 +1,6 @@
 """Multiplications and seconds of an epoch against the width of the hidden layers.
 
-Drawn where a sweep has a method on networks of three widths or more, each with all hidden layers of one width.
+Drawn where a sweep has a method on networks of three widths or more, each with all its layers of one width.
 Seconds are those of runs that were alone on the machine.
 """
 
