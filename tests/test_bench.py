@@ -84,7 +84,7 @@ def test_the_fastest_batch_of_pytorch_is_found():
     ):
         rows += [timing(name, r, s)._replace(batch=batch) for r, s in enumerate(times)]
     frame = pd.DataFrame(rows, columns=list(Timing._fields))
-    table = against_pytorch(frame, "lsh").set_index("against")
+    table = against_pytorch(frame, ["lsh"]).set_index("against")
     assert table.loc["fastest fp32", "competitor"] == "pytorch_fp32_32"
     assert table.loc["fastest fp32", ["batch", "us_competitor", "us_reference", "ratio"]].tolist() == [
         32, 60_000, 20_000, 3.0,
@@ -92,9 +92,9 @@ def test_the_fastest_batch_of_pytorch_is_found():
     assert table.loc["fp32 at our batch", "competitor"] == "pytorch_fp32_16"
     assert table.loc["fp32 at our batch", "ratio"] == 4.0
     assert table.loc["bf16 at 256", "ratio"] == 1.0
-    assert against_pytorch(frame, "dense").empty
-    assert list(against_pytorch(frame[frame["competitor"] == "lsh"], "lsh").columns) == list(
-        against_pytorch(frame, "lsh").columns
+    assert against_pytorch(frame, ["dense"]).empty
+    assert list(against_pytorch(frame[frame["competitor"] == "lsh"], ["lsh"]).columns) == list(
+        against_pytorch(frame, ["lsh"]).columns
     )
 
 

@@ -105,9 +105,10 @@ def _time(plan: Plan, out: Path) -> None:
     from lshexp.analysis.bench._figure import draw
     from lshexp.analysis.bench._files import write
     from lshexp.analysis.bench._ratios import against_pytorch
+    from lshexp.analysis.bench.lsh import NAMES
 
     timings = measure(plan, render.say)
-    summary, ratios = summarise(timings, plan.reference), against_pytorch(timings, plan.reference)
+    summary, ratios = summarise(timings, plan.reference), against_pytorch(timings, [plan.reference, *NAMES])
     tables = {"bench": summary, "bench_passes": timings, "bench_ratios": ratios}
     render.bench(summary, ratios, write(out, tables, {"bench": draw(summary)}))
 

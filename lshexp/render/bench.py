@@ -27,7 +27,7 @@ def bench(summary: pd.DataFrame, ratios: pd.DataFrame, files: list[Path]) -> Non
         reference = part["reference"].iloc[0]
         names = ["competitor", "us an example", "least", "most", f"ratio to {reference}"]
         _print(part, ["competitor"], columns, names, f"{_where(key)}, {part['dataset'].iloc[0]}")
-        here = (ratios[PLACE] == list(key)).all(axis=1)
+        here = (ratios[PLACE] == list(key)).all(axis=1) & (ratios["reference"] == reference)
         for line in ratios[here].to_dict("records"):
             rival = f"PyTorch's {line['against']} ({line['competitor']}, {_cell(line['us_competitor'])} us)"
             _line(f"{reference} is {_cell(line['ratio'])} times as fast as {rival}")

@@ -1,6 +1,8 @@
-"""How many times as fast the reference is as PyTorch: its fastest batch, our own batch, and bf16."""
+"""How many times as fast networks of ours are as PyTorch: its fastest batch, our own batch, and bf16."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -12,8 +14,8 @@ FASTEST, SAME, REDUCED = "fastest fp32", "fp32 at our batch", f"bf16 at {BF16_BA
 COLUMNS = [*KEYS, "reference", "us_reference", "against", "competitor", "batch", "us_competitor", "ratio"]
 
 
-def against_pytorch(timings: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """One row a network, thread count and kind of rival, as far as it was timed beside the reference.
+def against_pytorch(timings: pd.DataFrame, references: Sequence[str]) -> pd.DataFrame:
+    """One row a reference, network, thread count and kind of rival, as far as they were timed.
 
     Columns: width, layers, threads, reference, us_reference, against (`fastest fp32`, `fp32 at our batch`,
     `bf16 at 256`), competitor, batch, us_competitor, ratio. Times are medians, in microseconds an example;
@@ -22,6 +24,7 @@ def against_pytorch(timings: pd.DataFrame, reference: str) -> pd.DataFrame:
     frame = timings.assign(us=1e6 * timings["seconds"] / timings["examples"])
     rows = [
         row
+        for reference in dict.fromkeys(references)
         for key, cell in frame.groupby(KEYS, sort=False)
         for row in _rows(dict(zip(KEYS, key, strict=True)), cell, reference)
     ]

@@ -150,10 +150,12 @@ class Nursery:
 def _environment() -> dict[str, str]:
     """This process's environment, its import path, and a BLAS that starts no threads before the fork.
 
-    The run sets its own number of BLAS threads later.
+    The run sets its own number of BLAS threads later. Kernel threads that have nothing to do sleep: where they
+    spin, as is their default, they take the core on which the next blocks of a dense product could be computed.
     """
     path = os.pathsep.join(folder or os.curdir for folder in sys.path)
-    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+    waiting = os.environ.get("OMP_WAIT_POLICY", "passive")
+    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": waiting}
 
 
 def _reason(exit_code: int | None) -> str:
