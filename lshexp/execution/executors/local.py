@@ -22,6 +22,7 @@ from lshexp.execution.worker import keep_failure
 from lshexp.training.result import Progress
 
 SECONDS_TO_LEAVE = 5.0
+SPINS = "20000"  # turns that an idle thread of GNU OpenMP waits for work before it sleeps
 
 
 class Local:
@@ -150,12 +151,13 @@ class Nursery:
 def _environment() -> dict[str, str]:
     """This process's environment, its import path, and a BLAS that starts no threads before the fork.
 
-    The run sets its own number of BLAS threads later. Kernel threads that have nothing to do sleep: where they
-    spin, as is their default, they take the core on which the next blocks of a dense product could be computed.
+    The run sets its own number of BLAS threads later. Kernel threads with nothing to do wait for a moment, as
+    the next kernel is near, and then sleep: by default they go on spinning, on the core on which the next
+    block of a dense product could be computed.
     """
     path = os.pathsep.join(folder or os.curdir for folder in sys.path)
-    waiting = os.environ.get("OMP_WAIT_POLICY", "passive")
-    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": waiting}
+    spins = os.environ.get("GOMP_SPINCOUNT", SPINS)
+    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "GOMP_SPINCOUNT": spins}
 
 
 def _reason(exit_code: int | None) -> str:
