@@ -19,6 +19,8 @@ VARIANTS = {
 NAMES = tuple(VARIANTS)
 RECIPES = (
     Recipe("lsh", "sgd", 1.0, "best of 0.5, 1 and 2 on held-out digits: experiments/headline_lr.yaml"),
+    Recipe("lsh_hybrid", "sgd", 1.0, "as lsh, whose first layer it has"),
+    Recipe("lsh_hybrid", "adagrad", 0.02, "took lsh to 96.7 % of held-out digits in the fewest examples"),
 )
 
 
