@@ -95,13 +95,18 @@ def troubled(tmp_path):
 
 def test_the_page_is_well_formed_and_its_headings_are_in_order(troubled):
     page = Page(page_of(troubled / "good", claims=[HOSTILE_CLAIM]))
-    assert [title for level, title in page.headings if level == 2] == ["Verdicts", "Claims", "Data", "Sweep good"]
+    assert [title for level, title in page.headings if level == 2] == [
+        "Verdicts",
+        "Claims",
+        "Data",
+        "Sweep good",
+    ]
     page = Page(page_of(troubled))
     levels = [level for level, _ in page.headings]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     assert [title for level, title in page.headings if level == 2] == [
-        "Verdicts", "Sweep good", "Sweep torn", "Sweep troubled",
+        "Verdicts", "Data", "Sweep good", "Sweep torn", "Sweep troubled",
     ]  # fmt: skip
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
