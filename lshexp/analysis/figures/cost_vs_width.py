@@ -37,7 +37,7 @@ def tidy(results: Results) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, figure: Figure) -> None:
     """A panel for each measure; markers tell methods apart, and how much is drawn of a line the depth."""
     measures = [measure for measure in MEASURES if (frame["measure"] == measure).any()]
-    axes = _style.grid(figure, 1, len(measures), width=4.2, height=3.2)[0]
+    axes = _style.grid(figure, 1, len(measures), width=4.2, height=3.2, sharey=False)[0]
     deepest = frame["layers"].max()
     for axis, measure in zip(axes, measures, strict=True):
         part = frame[frame["measure"] == measure]
@@ -57,4 +57,4 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
         axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axis.set_xlabel("nodes in each hidden layer")
         axis.set_ylabel(MEASURES[measure])
-    _style.legend(figure, axes)
+    _style.legend(figure, axes, entry=3.0)
