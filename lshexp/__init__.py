@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lshexp.analysis.compare import compare
     from lshexp.analysis.results import Results, read_results
     from lshexp.config import load_sweep
-    from lshexp.execution.sweep import run_sweep
+    from lshexp.runs.sweep import run_sweep
 
 __version__ = "0.1.0"
 __all__ = ["Results", "__version__", "compare", "load_sweep", "read_results", "run_sweep"]
@@ -28,7 +28,7 @@ _HOMES = {
     "compare": "lshexp.analysis.compare",
     "load_sweep": "lshexp.config",
     "read_results": "lshexp.analysis.results",
-    "run_sweep": "lshexp.execution.sweep",
+    "run_sweep": "lshexp.runs.sweep",
 }
 
 

@@ -29,7 +29,7 @@ from lshexp.errors import ConfigError, Location, LshexpError, Problem
 FOLDERS: Mapping[str, str] = {
     "method": "lshexp.methods",
     "hash": "lshexp.hashing",
-    "dataset": "lshexp.datasets",
+    "dataset": "lshexp.data",
     "energy": "lshexp.energy",
 }
 

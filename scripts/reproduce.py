@@ -22,14 +22,14 @@ from lshexp.analysis.figures import draw_figures
 from lshexp.analysis.report import write_report
 from lshexp.config import Sweep, load_sweep
 from lshexp.config.claims import load_claims
-from lshexp.datasets._base import Dataset
-from lshexp.execution.environment import usable_cores
-from lshexp.execution.estimate import estimate
-from lshexp.execution.executors.local import Local
-from lshexp.execution.plan import plan_sweep
-from lshexp.execution.sweep import run_sweep
-from lshexp.execution.tables import default_energy_model
+from lshexp.data.base import Dataset
 from lshexp.registry import build
+from lshexp.runs.environment import usable_cores
+from lshexp.runs.estimate import estimate
+from lshexp.runs.executors.local import Local
+from lshexp.runs.plan import plan_sweep
+from lshexp.runs.sweep import run_sweep
+from lshexp.runs.tables import default_energy_model
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 CLAIMS = EXPERIMENTS / "claims.yaml"

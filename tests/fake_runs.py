@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from lshexp import registry
-from lshexp.datasets._base import Dataset, DatasetInfo, Part, Splits
+from lshexp.data.base import Dataset, DatasetInfo, Part, Splits
 from lshexp.errors import LshexpError
-from lshexp.execution.executors.local import Local
-from lshexp.execution.sweep import run_sweep
-from lshexp.execution.worker import RunFunction
+from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, WorkRow
+from lshexp.runs.executors.local import Local
+from lshexp.runs.sweep import run_sweep
+from lshexp.runs.worker import RunFunction
 from lshexp.spec import RunSpec
-from lshexp.training.result import EpochRow, Progress, Reporter, RunResult, WorkRow
 
 
 class Toy(Dataset):

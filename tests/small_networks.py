@@ -7,12 +7,12 @@ from contextlib import contextmanager
 import numpy as np
 
 from lshexp.kernels.ragged import Lists
-from lshexp.methods._base import Batch
+from lshexp.methods.base import Batch
+from lshexp.nn.gemm import Gemm
+from lshexp.nn.network import Network
+from lshexp.nn.trainer import using_threads
 from lshexp.registry import build
 from lshexp.spec import RunSpec
-from lshexp.training.gemm import Gemm
-from lshexp.training.network import Network
-from lshexp.training.trainer import using_threads
 
 FEATURES, CLASSES = 11, 3
 

@@ -12,9 +12,9 @@ from pydantic import Field, model_validator
 
 from lshexp import registry
 from lshexp.config import Sweep, load_sweep
-from lshexp.datasets._base import Dataset, DatasetInfo, Splits
+from lshexp.data.base import Dataset, DatasetInfo, Splits
 from lshexp.errors import ConfigError
-from lshexp.methods._base import LayerView, Method, Selector
+from lshexp.methods.base import LayerView, Method, Selector
 
 
 class _Method(Method):

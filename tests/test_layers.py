@@ -11,16 +11,17 @@ PACKAGE = Path(__file__).parent.parent / "lshexp"
 # from the top down; a module may import from its own layer and from those below
 LAYERS = [
     {"__main__", "cli", "render"},
+    {"bench"},
     {"analysis"},
-    {"execution"},
+    {"runs"},
     {"config"},
-    {"training"},
+    {"nn"},
     {"methods"},
     {"hashing"},
-    {"datasets", "energy"},
+    {"data", "energy"},
     {"kernels"},
     {"spec", "registry"},
-    {"streams", "errors", "work", "replacing"},
+    {"arrays", "streams", "errors", "work", "io"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -49,6 +50,18 @@ def test_imports_go_down(path):
         return  # the public API loads lazily from any layer
     for other in imported_parts(ast.parse(path.read_text(encoding="utf-8"))):
         assert RANK[other] >= RANK[part], f"{part} imports {other}, which stands above it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_package_imports_the_private_modules_of_another(path):
+    part = part_of(path)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lshexp.")):
+            continue
+        _, package, *rest = node.module.split(".")
+        names = [*rest, *(alias.name for alias in node.names)]
+        private = [name for name in names if name.startswith("_") and not name.startswith("__")]
+        assert package == part or not private, f"{node.module}: {private}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -15,9 +15,9 @@ from small_networks import data, network, train
 
 from lshexp import registry
 from lshexp.errors import ConfigError
-from lshexp.hashing._base import HashFamily
+from lshexp.hashing.base import HashFamily
 from lshexp.kernels.ragged import Lists
-from lshexp.methods._base import Batch
+from lshexp.methods.base import Batch
 from lshexp.work import LayerWork, Tally
 
 ROOT = Path(__file__).parent.parent

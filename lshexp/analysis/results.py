@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lshexp.errors import StoreError
-from lshexp.execution.columns import (
+from lshexp.runs.columns import (
     ENV,
     EPOCH,
     KEYS,
@@ -20,7 +20,7 @@ from lshexp.execution.columns import (
     Column,
     Kind,
 )
-from lshexp.execution.record import SCHEMA_VERSION
+from lshexp.runs.record import SCHEMA_VERSION
 from lshexp.spec import ADDED_LATER, RunSpec
 
 DTYPES: dict[Kind, str] = {

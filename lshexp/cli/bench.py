@@ -10,7 +10,7 @@ import typer
 from lshexp.cli._app import app
 
 if TYPE_CHECKING:
-    from lshexp.analysis.bench import Plan
+    from lshexp.bench import Plan
 
 WIDTHS = "by default 1000,2000,4000,8000; with --to and --profile 1000, with --memory 4000"
 
@@ -68,7 +68,7 @@ def bench(
     Example: lshexp bench --widths 1000,4000 --threads 1,2 --only lsh --only pytorch
     """
     from lshexp import render
-    from lshexp.analysis.bench import Question, resolved
+    from lshexp.bench import Question, resolved
 
     questions: dict[Question, bool] = {"to": to is not None, "memory": memory, "profile": profile}
     asked = [question for question, on in questions.items() if on]
@@ -101,11 +101,11 @@ def bench(
 
 def _time(plan: Plan, out: Path) -> None:
     from lshexp import render
-    from lshexp.analysis.bench import measure, summarise
-    from lshexp.analysis.bench._figure import draw
-    from lshexp.analysis.bench._files import write
-    from lshexp.analysis.bench._ratios import against_pytorch
-    from lshexp.analysis.bench.lsh import NAMES
+    from lshexp.bench import measure, summarise
+    from lshexp.bench._figure import draw
+    from lshexp.bench._files import write
+    from lshexp.bench._ratios import against_pytorch
+    from lshexp.bench.lsh import NAMES
 
     timings = measure(plan, render.say)
     summary, ratios = summarise(timings, plan.reference), against_pytorch(timings, [plan.reference, *NAMES])
@@ -115,9 +115,9 @@ def _time(plan: Plan, out: Path) -> None:
 
 def _to(plan: Plan, to: float, out: Path) -> None:
     from lshexp import render
-    from lshexp.analysis.bench._figure import draw_approach
-    from lshexp.analysis.bench._files import write
-    from lshexp.analysis.bench._target import approach, best, load_digits, reached
+    from lshexp.bench._figure import draw_approach
+    from lshexp.bench._files import write
+    from lshexp.bench._target import approach, best, load_digits, reached
 
     points = approach(plan, to, *load_digits(), render.say)
     table, name = reached(points, to), f"bench_to_{to:g}"
@@ -127,8 +127,8 @@ def _to(plan: Plan, to: float, out: Path) -> None:
 
 def _memory(plan: Plan, out: Path) -> None:
     from lshexp import render
-    from lshexp.analysis.bench._files import write
-    from lshexp.analysis.bench._memory import memory
+    from lshexp.bench._files import write
+    from lshexp.bench._memory import memory
 
     usage = memory(plan, render.say)
     render.bench_memory(usage, write(out, {"bench_memory": usage}, {}))
@@ -136,8 +136,8 @@ def _memory(plan: Plan, out: Path) -> None:
 
 def _profile(plan: Plan, out: Path) -> None:
     from lshexp import render
-    from lshexp.analysis.bench._files import write
-    from lshexp.analysis.bench._profile import profile
+    from lshexp.bench._files import write
+    from lshexp.bench._profile import profile
 
     rows = profile(plan, render.say)
     render.bench_profile(rows, write(out, {"bench_profile": rows}, {}))

@@ -36,7 +36,7 @@ def list_(
     Example: lshexp data list --stats
     """
     from lshexp import render
-    from lshexp.datasets._catalog import catalog
+    from lshexp.data._catalog import catalog
 
     entries = catalog()
     render.datasets(entries)
@@ -58,8 +58,8 @@ def fetch(
     """
     from lshexp import render
     from lshexp.config.chosen import chosen_dataset
-    from lshexp.datasets._catalog import is_there
-    from lshexp.execution.fetch import fetch as fetch_files
+    from lshexp.data._catalog import is_there
+    from lshexp.runs.fetch import fetch as fetch_files
 
     dataset = chosen_dataset(name, ())
     if dataset.remotes() and is_there(dataset) and not force and out is None:
@@ -84,8 +84,8 @@ def show(
     """
     from lshexp import render
     from lshexp.config.chosen import chosen_dataset
-    from lshexp.datasets._sheet import contact_sheet
-    from lshexp.execution.atomic import make_folder, write_atomic
+    from lshexp.data._sheet import contact_sheet
+    from lshexp.runs.atomic import make_folder, write_atomic
 
     dataset = chosen_dataset(name, options or ())
     path = out or Path(f"{name}.png")
@@ -108,7 +108,7 @@ def verify(
     """
     from lshexp import render
     from lshexp.config.chosen import chosen_dataset
-    from lshexp.datasets._catalog import catalog, check
+    from lshexp.data._catalog import catalog, check
     from lshexp.errors import DataError
 
     if name:
@@ -141,7 +141,7 @@ def make(
     """
     from lshexp import render
     from lshexp.config.chosen import chosen_dataset
-    from lshexp.execution.export import export_npz
+    from lshexp.runs.export import export_npz
 
     path = out or Path(f"{name}.npz")
     size = export_npz(chosen_dataset(name, options or ()), path)

@@ -9,6 +9,6 @@ from lshexp.cli._app import app
 def info() -> None:
     """Show versions, cores, BLAS, threading layer and where MNIST is found."""
     from lshexp import render
-    from lshexp.execution.environment import capture
+    from lshexp.runs.environment import capture
 
     render.environment(capture())

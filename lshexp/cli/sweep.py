@@ -98,9 +98,9 @@ def sweep(
     from lshexp import render
     from lshexp.config import load_sweep
     from lshexp.config.durations import seconds
-    from lshexp.execution.executors import build_executor
-    from lshexp.execution.plan import Wanted, plan_sweep
-    from lshexp.execution.sweep import run_sweep
+    from lshexp.runs.executors import build_executor
+    from lshexp.runs.plan import Wanted, plan_sweep
+    from lshexp.runs.sweep import run_sweep
 
     try:
         budget_s = None if budget is None else seconds(budget)
@@ -113,8 +113,8 @@ def sweep(
         executor.value, plan.to_run(wanted), jobs, oversubscribe=oversubscribe, address=address, detach=detach
     )
     if dry_run:
-        from lshexp.execution.estimate import estimate
-        from lshexp.execution.tables import default_energy_model
+        from lshexp.runs.estimate import estimate
+        from lshexp.runs.tables import default_energy_model
 
         render.plan(plan, estimate(plan.to_run(wanted), default_energy_model()), jobs or 1)
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 from lshexp.config.document import read_value
 from lshexp.config.nodes import Mark, Problems
-from lshexp.datasets._base import Dataset
+from lshexp.data.base import Dataset
 from lshexp.registry import build
 
 _SHOWN = 60  # characters of an option in messages

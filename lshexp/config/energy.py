@@ -8,8 +8,8 @@ from typing import NamedTuple
 from lshexp.config.document import read_value
 from lshexp.config.nodes import Mark, Problems, Scalar, kind_of
 from lshexp.config.typed import load_typed
-from lshexp.energy._base import EnergyModel
 from lshexp.energy._table import PriceTable
+from lshexp.energy.base import EnergyModel
 from lshexp.errors import ConfigError, Problem
 from lshexp.registry import build
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 from lshexp.config.nodes import Node, Problems, kind_of
 from lshexp.config.settings import merge, nested
 from lshexp.config.vocabulary import Vocabulary
-from lshexp.datasets._base import Dataset, DatasetInfo
+from lshexp.data.base import Dataset, DatasetInfo
 from lshexp.errors import ConfigError
-from lshexp.methods._base import Method
+from lshexp.methods.base import Method
 from lshexp.registry import build, lookup, validate
 from lshexp.spec import RunSpec
 

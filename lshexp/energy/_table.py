@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lshexp.energy._base import JOULES_PER_PICOJOULE, EnergyModel
+from lshexp.energy.base import JOULES_PER_PICOJOULE, EnergyModel
 from lshexp.work import Tally
 
 Price = Annotated[float, Field(ge=0)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from lshexp.energy._base import JOULES_PER_PICOJOULE, EnergyModel
+from lshexp.energy.base import JOULES_PER_PICOJOULE, EnergyModel
 from lshexp.registry import register
 from lshexp.work import Tally
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lshexp.energy._base import JOULES_PER_PICOJOULE
+from lshexp.energy.base import JOULES_PER_PICOJOULE
 from lshexp.energy.horowitz45 import Horowitz45
 from lshexp.registry import register
 from lshexp.work import Tally

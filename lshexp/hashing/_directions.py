@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.hashing._base import Rows, Signal, count_products, project
+from lshexp.hashing.base import Rows, Signal, count_products, project
 from lshexp.kernels.project import orthonormalise, spread_lists
 from lshexp.kernels.ragged import Lists
 from lshexp.work import LayerWork

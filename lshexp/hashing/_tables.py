@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.hashing._base import Codes, Query
+from lshexp.hashing.base import Codes, Query
 from lshexp.kernels.buckets import collect_first, collect_ranked, fill_buckets, pack_rows
 from lshexp.kernels.ragged import Lists, even_bounds
 from lshexp.streams import stream

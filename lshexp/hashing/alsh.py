@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.hashing._base import (
+from lshexp.hashing.base import (
     Codes,
     Hasher,
     HashFamily,

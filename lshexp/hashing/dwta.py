@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from lshexp.hashing._base import Codes, Hasher, HashFamily, Query, Rows, Signal
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, Rows, Signal
 from lshexp.kernels.ragged import Lists, balanced_bounds, listed
 from lshexp.kernels.winners import winner_codes
 from lshexp.registry import register

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.hashing._base import (
+from lshexp.hashing.base import (
     Codes,
     Hasher,
     HashFamily,

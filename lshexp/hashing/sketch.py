@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from lshexp.hashing._base import (
+from lshexp.hashing._directions import Directions
+from lshexp.hashing.base import (
     Codes,
     Hasher,
     HashFamily,
@@ -20,7 +21,6 @@ from lshexp.hashing._base import (
     sign_query,
     signs,
 )
-from lshexp.hashing._directions import Directions
 from lshexp.hashing.srp import gaussian_planes
 from lshexp.kernels.ragged import Groups, Lists, served
 from lshexp.kernels.update import descend_rows

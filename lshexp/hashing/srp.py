@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.hashing._base import Codes, Hasher, HashFamily, Query, Rows, Signal, project, sign_query, signs
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, Rows, Signal, project, sign_query, signs
 from lshexp.registry import register
 from lshexp.streams import stream
 from lshexp.work import LayerWork

@@ -6,7 +6,7 @@ import numpy as np
 
 from lshexp.kernels.ragged import even_bounds
 from lshexp.kernels.top_k import top_k_rows
-from lshexp.methods._base import Batch, LayerView, Selection, Selector, Signal, pack
+from lshexp.methods.base import Batch, LayerView, Selection, Selector, Signal, pack
 
 
 class Exact(Selector):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from lshexp.kernels.ragged import even_bounds, gather_rows
 from lshexp.kernels.select import draw_gated, take_above
-from lshexp.methods._base import (
+from lshexp.methods.base import (
     Batch,
     LayerView,
     Method,

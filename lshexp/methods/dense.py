@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, Signal
+from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Signal
 from lshexp.registry import register
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from lshexp.kernels.ragged import Lists
 from lshexp.kernels.select import draw_bernoulli
-from lshexp.methods._base import Batch, LayerView, Method, Selection, Selector, Signal
+from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Signal
 from lshexp.registry import register
 from lshexp.streams import stream_key
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from lshexp.errors import ConfigError
-from lshexp.hashing._base import HashFamily, Query, Rows, project
 from lshexp.hashing._tables import Tables
+from lshexp.hashing.base import HashFamily, Query, Rows, project
 from lshexp.kernels.buckets import score_by_coordinates
 from lshexp.kernels.ragged import Lists, balanced_bounds, even_bounds, lengths, listed
 from lshexp.kernels.top_k import top_k_lists, top_k_rows
-from lshexp.methods._base import (
+from lshexp.methods._exact import Exact
+from lshexp.methods.base import (
     Batch,
     LayerView,
     Method,
@@ -28,7 +29,6 @@ from lshexp.methods._base import (
     pack,
     wanted_nodes,
 )
-from lshexp.methods._exact import Exact
 from lshexp.registry import build, register
 from lshexp.streams import stream_key
 

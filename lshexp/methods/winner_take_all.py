@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from lshexp.kernels.ragged import Lists, even_bounds
 from lshexp.kernels.select import count_above, take_above
 from lshexp.kernels.top_k import kth_largest
-from lshexp.methods._base import (
+from lshexp.methods._exact import Exact
+from lshexp.methods.base import (
     Batch,
     LayerView,
     Method,
@@ -22,7 +23,6 @@ from lshexp.methods._base import (
     pack,
     wanted_nodes,
 )
-from lshexp.methods._exact import Exact
 from lshexp.registry import register
 
 

@@ -8,7 +8,7 @@ from lshexp.errors import LshexpError
 from lshexp.render._console import err, print_table
 
 if TYPE_CHECKING:
-    from lshexp.execution.environment import Environment
+    from lshexp.runs.environment import Environment
 
 KINDS = {"methods": "method", "datasets": "dataset", "hashes": "hash", "energy": "energy"}
 
@@ -39,7 +39,7 @@ def environment(env: Environment) -> None:
     """Print the machine and code state, and whether MNIST can be read."""
     import dataclasses
 
-    from lshexp.datasets.mnist import Mnist
+    from lshexp.data.mnist import Mnist
 
     rows = [
         [name, "unknown" if value is None else str(value)] for name, value in dataclasses.asdict(env).items()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from lshexp.execution.events import Listener
 from lshexp.render._console import err
+from lshexp.runs.events import Listener
 
 if TYPE_CHECKING:
-    from lshexp.execution.plan import Plan, PlannedRun
-    from lshexp.execution.record import Record
-    from lshexp.training.result import Progress as RunProgress
+    from lshexp.nn.result import Progress as RunProgress
+    from lshexp.runs.plan import Plan, PlannedRun
+    from lshexp.runs.record import Record
 
 HEARTBEAT_S = 60.0
 

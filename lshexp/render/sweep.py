@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from lshexp.render._console import err, print_table
 
 if TYPE_CHECKING:
-    from lshexp.execution.estimate import Estimate
-    from lshexp.execution.plan import Plan
-    from lshexp.execution.sweep import SweepSummary
+    from lshexp.runs.estimate import Estimate
+    from lshexp.runs.plan import Plan
+    from lshexp.runs.sweep import SweepSummary
     from lshexp.spec import RunSpec
 
 

@@ -1,0 +1,105 @@
+"""The figures of a bench."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lshexp.analysis.figures import _style
+from lshexp.bench._target import RUN, best, kinds, reached
+
+# of each family: a colour and marker that the shared style has, and a dash for each further batch size
+_LOOKS = {
+    "lsh": "lsh lshexp",
+    "dense": "dense",
+    "pytorch_fp32": "lsh paper",
+    "pytorch_bf16": "adaptive_dropout",
+    "scikit_learn": "winner_take_all",
+    "winner_take_all": "dropout",
+}
+_DASHES = ("-", (0, (5, 2)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+
+
+def draw(summary: pd.DataFrame) -> Figure:
+    """Draw time an example against width, a panel for each thread count; both axes are logarithmic."""
+    figure = _style.new_figure()
+    counts = sorted(summary["threads"].unique())
+    axes = _style.grid(figure, 1, len(counts), width=4.4, height=3.4)[0]
+    for axis, threads in zip(axes, counts, strict=True):
+        part = summary[summary["threads"] == threads]
+        used: dict[str, int] = {}
+        for name in part["competitor"].drop_duplicates():
+            line = part[part["competitor"] == name].sort_values("width")
+            family = _family(name)
+            dash = _DASHES[used.get(family, 0) % len(_DASHES)]
+            used[family] = used.get(family, 0) + 1
+            look = _look(name) | {"linestyle": dash}
+            axis.plot(line["width"], line["us_per_example"], **look, label=name.replace("_", " "))
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log")
+        ticks = sorted(part["width"].unique())
+        axis.set_xticks(ticks, [str(tick) for tick in ticks])
+        axis.set_xlabel(f"nodes in each of {part['layers'].iloc[0]} hidden layers")
+        axis.set_title(f"{_threads(threads)}, {part['dataset'].iloc[0]}")
+    axes[0].set_ylabel("microseconds a training example")
+    _style.legend(figure, axes)
+    return figure
+
+
+def draw_approach(points: pd.DataFrame, to: float) -> Figure:
+    """Draw test accuracy against training seconds, a panel for each network and thread count.
+
+    Of each kind of competitor the recipe that is first at `to` % is drawn strongly, its others faintly.
+    """
+    figure = _style.new_figure()
+    first = best(reached(points, to))
+    panels = list(points.groupby(["width", "layers", "threads"], sort=False))
+    axes = _style.grid(figure, 1, len(panels), width=5.4, height=3.6)[0]
+    for axis, ((width, layers, threads), part) in zip(axes, panels, strict=True):
+        here = (first[["width", "layers", "threads"]] == [width, layers, threads]).all(axis=1)
+        _approaches(axis, part, first[here])
+        axis.axhline(to, color="#999999", linewidth=0.8, linestyle=(0, (5, 2)), zorder=0)
+        axis.set_ylim(bottom=max(0.0, to - 7))
+        axis.set_xlim(left=0)
+        axis.set_xlabel("seconds of training")
+        axis.set_title(f"{layers}x{width}, {_threads(threads)}, mnist")
+    axes[0].set_ylabel("test accuracy (%)")
+    _style.legend(figure, axes, entry=3.0)
+    return figure
+
+
+def _approaches(axis: Axes, points: pd.DataFrame, first: pd.DataFrame) -> None:
+    """A line for each recipe and repeat; labelled are the best of each kind, or a kind without one."""
+    winners = set(first[["competitor", "optimizer", "lr"]].itertuples(index=False, name=None))
+    lacking = set(kinds(points["competitor"])) - set(first["kind"])
+    labelled: set[str] = set()
+    for key, line in points.groupby(RUN, sort=False):
+        run: dict[str, Any] = dict(zip(RUN, key, strict=True))
+        name, recipe = run["competitor"], (run["competitor"], run["optimizer"], run["lr"])
+        kind = str(kinds(pd.Series([name])).iloc[0])
+        label = None
+        if recipe in winners:
+            label = f"{name.replace('_', ' ')}, {run['optimizer']} {run['lr']:g}"
+        elif kind in lacking:
+            label = f"{kind.replace('_', ' ')}: not reached"
+        strong = recipe in winners and run["repeat"] == 0
+        shown = label if label not in labelled else None
+        labelled |= {label} if label else set()
+        look = _look(name) | ({} if strong else {"alpha": 0.35, "linewidth": 0.8, "marker": ""})
+        axis.plot(line["seconds"], line["accuracy_pct"], **look, label=shown)
+
+
+def _family(name: str) -> str:
+    return next((known for known in _LOOKS if name.startswith(known)), name)
+
+
+def _look(name: str) -> dict[str, Any]:
+    look = _style.look(_LOOKS.get(_family(name), name))
+    return {"color": look.color, "marker": look.marker or "s", "markersize": 4}
+
+
+def _threads(count: object) -> str:
+    return f"{count} thread{'' if count == 1 else 's'}"

@@ -1,0 +1,57 @@
+"""What the datasets made of numbered examples share: options, sizes, drawing both splits."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from lshexp.data.base import Dataset, Part, Splits, freeze
+from lshexp.streams import stream_key
+
+SPLITS = ("train", "test")
+MOST_EXAMPLES = 1_000_000  # 3 GB of 784 features each
+
+
+class Generated(Dataset):
+    """Base of the generators: example i of a split is a pure function of (seed, split, i).
+
+    A shorter dataset is therefore the beginning of a longer one with the same seed.
+    """
+
+    revision: ClassVar[int] = 1  # raised by hand when the same options would give other numbers
+    features: ClassVar[int] = 28 * 28
+
+    seed: int = Field(default=0, ge=0)
+    train: int = Field(default=10_000, ge=1, le=MOST_EXAMPLES)
+    test: int = Field(default=50_000, ge=1, le=MOST_EXAMPLES)
+
+    @abstractmethod
+    def fill(self, key: np.uint64, start: int, part: Part) -> None:
+        """Write examples start, start + 1, ... of the split with this key into the arrays of `part`."""
+
+    def examples(self, split: str, start: int, stop: int) -> Part:
+        """Return examples start..stop-1 of "train" or "test"; any numbers, also beyond `train` and `test`."""
+        if split not in SPLITS or not 0 <= start <= stop:
+            raise ValueError(f"no examples {start}:{stop} of '{split}'")
+        part = Part(
+            np.empty((stop - start, self.features), dtype=np.float32),
+            np.empty(stop - start, dtype=np.int32),
+        )
+        self.fill(np.uint64(stream_key(self.seed, self.name, SPLITS.index(split))), start, part)
+        return freeze(part)
+
+    def fingerprint(self) -> str:
+        """Return the generator, its revision and its options."""
+        options = ",".join(f"{key}={value}" for key, value in sorted(self.model_dump().items()))
+        return f"{self.name}:{self.revision}:{options}"
+
+    def sample(self, examples: int) -> Part:
+        """Draw only the examples asked for."""
+        return self.examples("train", 0, min(examples, self.train))
+
+    def load(self) -> Splits:
+        """Draw `train` and `test` examples."""
+        return Splits(self.examples("train", 0, self.train), self.examples("test", 0, self.test))

@@ -1,0 +1,196 @@
+"""A user's own data: one file or two, split, labelled and scaled by options instead of code."""
+
+from __future__ import annotations
+
+import functools
+import os
+from abc import abstractmethod
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from lshexp.data._checksums import Stamp, sha256, stamp
+from lshexp.data._files import ENVIRONMENT_VARIABLE, one_line
+from lshexp.data._labels import Labels, class_numbers
+from lshexp.data._scaling import Scale, scale_parts
+from lshexp.data._sparse import SparseRows, as_sparse
+from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, freeze
+from lshexp.errors import DataError
+from lshexp.streams import stream
+
+Split = Literal["train", "test"]
+
+
+class Head(NamedTuple):
+    """What a first look at a file tells: the width of its rows, and every row's label."""
+
+    features: int
+    labels: Labels
+    picture: tuple[int, int, int] | None = None
+
+
+class Table(NamedTuple):
+    """A file read in full: x float32[n, features], dense or sparse, finite, and every row's label."""
+
+    x: NDArray[np.float32] | SparseRows
+    labels: Labels
+
+
+class OwnData(Dataset):
+    """Base of the readers of a user's files.
+
+    A relative path is looked for below the folder that $LSHEXP_DATA names, then below the current one. With
+    `test_path` the test examples are that file's; without it `test_fraction` of the rows, drawn with `seed`,
+    are kept for testing. Either way examples come in a random order given by `seed`, so that the first
+    thousand of a sorted file hold all its classes. `scale` is measured on the training examples: `unit`
+    divides all features by the largest magnitude, `minmax` moves each feature to 0..1, `standard` to mean 0
+    and deviation 1.
+    """
+
+    path: str
+    test_path: str | None = None
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+    scale: Scale = "none"
+
+    @model_validator(mode="after")
+    def _paths_are_plain(self) -> OwnData:
+        for text in (self.path, self.test_path):
+            if text is not None and (not text.strip() or "\0" in text):
+                raise ValueError("the path of a file is wanted")
+            if text is not None and not Path(text).is_absolute() and ".." in Path(text).parts:
+                raise ValueError("'..' in a path leads out of the data folder; write an absolute path")
+        return self
+
+    @abstractmethod
+    def head(self, path: Path, split: Split) -> Head:
+        """Look at a file without holding its features in memory. Raises DataError when it is damaged."""
+
+    @abstractmethod
+    def table(self, path: Path, split: Split, features: int) -> Table:
+        """Read a file in full; `features` is the width that all files come to. Raises DataError."""
+
+    def splits_itself(self, path: Path) -> bool:
+        """Tell whether the file at `path` holds both training and test examples under their names."""
+        return False
+
+    def locate(self) -> list[Path]:
+        """Return the one or two files."""
+        return [_locate(self.name, text) for text in (self.path, self.test_path) if text is not None]
+
+    def info(self) -> DatasetInfo:
+        """Look at the files; the answer is remembered for as long as they do not change."""
+        return _info(self, tuple(stamp(path) for path in self.locate()))
+
+    def fingerprint(self) -> str:
+        """Return the checksum of each file and the options that change what is read from it."""
+        options = self.model_dump(exclude={"path", "test_path"})
+        digests = [sha256(stamp(path)) for path in self.locate()]
+        return f"{self.name}:{','.join(digests)}:{sorted(options.items())}"
+
+    def load(self) -> Splits:
+        """Return both parts in the order that `seed` gives.
+
+        Raises DataError when a file is absent, damaged, too large for the memory, or no table of numbers.
+        """
+        sources = self._sources()
+        features = self.info().features
+        tables = [(path, self.table(path, split, features)) for path, split in sources]
+        labels, _ = class_numbers([(path, table.labels) for path, table in tables])
+        parts = [_part(table.x, y) for (_, table), y in zip(tables, labels, strict=True)]
+        order = self._order(len(parts[0].y))
+        if len(parts) == 1:
+            kept = _kept(len(order), self.test_fraction)
+            train, test = _taken(parts[0], order[kept:]), _taken(parts[0], order[:kept])
+        else:
+            train = _taken(parts[0], order)
+            test = _taken(parts[1], self._order(len(parts[1].y)))
+        train, test = scale_parts(self.scale, train, test)
+        return Splits(_frozen(train), _frozen(test))
+
+    def sample(self, examples: int) -> Part:
+        """Return the first training examples with all their features."""
+        x, y = super().sample(examples)
+        sparse = as_sparse(x)
+        return Part(x if sparse is None else sparse.dense(), y)
+
+    def look(self) -> DatasetInfo:
+        """Scan the files for what `info` tells. Raises DataError."""
+        sources = self._sources()
+        heads = [(path, self.head(path, split)) for path, split in sources]
+        labels, classes = class_numbers([(path, head.labels) for path, head in heads])
+        counts = [len(column) for column in labels]
+        if len(counts) == 1:
+            kept = _kept(counts[0], self.test_fraction)
+            counts = [counts[0] - kept, kept]
+        return DatasetInfo(
+            features=self.width([(path, head.features) for path, head in heads]),
+            classes=classes,
+            train_examples=counts[0],
+            test_examples=counts[1],
+            origin=", ".join(dict.fromkeys(str(path) for path, _ in sources)),
+            picture=heads[0][1].picture,
+            licence="yours",
+        )
+
+    def width(self, widths: list[tuple[Path, int]]) -> int:
+        """Return the number of features all files agree on. Raises DataError where they do not."""
+        (first, features), *others = widths
+        for path, other in others:
+            if other != features:
+                raise DataError(f"{path}: has {other} features where {first} has {features}")
+        if features < 1:
+            raise DataError(f"{first}: has no features beside the labels")
+        return features
+
+    def _sources(self) -> list[tuple[Path, Split]]:
+        paths = self.locate()
+        splits: tuple[Split, ...] = ("train", "test")
+        if len(paths) == 1 and not self.splits_itself(paths[0]):
+            return [(paths[0], "train")]
+        return list(zip(paths * 2 if len(paths) == 1 else paths, splits, strict=True))
+
+    def _order(self, examples: int) -> NDArray[np.int64]:
+        return stream(self.seed, "order of examples").permutation(examples)
+
+
+def _kept(examples: int, fraction: float) -> int:
+    """How many examples are for testing: the share asked for, but one at least, and one to train."""
+    return max(1, min(examples - 1, round(examples * fraction)))
+
+
+def _part(x: NDArray[np.float32] | SparseRows, y: NDArray[np.int32]) -> Part:
+    return Part(cast(NDArray[np.float32], x), y)  # sparse rows are taken for the array they stand for
+
+
+def _taken(part: Part, ids: NDArray[np.int64]) -> Part:
+    return Part(part.x[ids], part.y[ids])
+
+
+def _frozen(part: Part) -> Part:
+    return freeze(part) if as_sparse(part.x) is None else part
+
+
+def _locate(dataset: str, text: str) -> Path:
+    """Return the file that a path given by the user means. Raises DataError when there is none."""
+    folders = [Path(folder) for folder in (os.environ.get(ENVIRONMENT_VARIABLE), ".") if folder]
+    try:
+        path = Path(text).expanduser()
+        candidates = [path] if path.is_absolute() else [folder.expanduser() / path for folder in folders]
+        for candidate in candidates:
+            if candidate.exists():
+                return candidate.resolve()
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{dataset}: path {text!r:.200}: {one_line(error)}") from None
+    searched = " and ".join(str(candidate) for candidate in candidates)
+    raise DataError(
+        f"{dataset}: found no file {searched}; a relative path starts at {ENVIRONMENT_VARIABLE} or here"
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _info(dataset: OwnData, stamps: tuple[Stamp, ...]) -> DatasetInfo:
+    return dataset.look()

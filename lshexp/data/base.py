@@ -1,0 +1,132 @@
+"""What a dataset is to the rest of the project."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.data._remote import Remote
+from lshexp.registry import Plugin
+
+
+class Part(NamedTuple):
+    """Examples and their labels: x float32[n, features] in C order, y int32[n] in 0..classes-1."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int32]
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+        return len(self.y)
+
+    @property
+    def features(self) -> int:
+        """Numbers an example has."""
+        return int(self.x.shape[1])
+
+    def batch(self, ids: NDArray[np.int64]) -> Part:
+        """Return copies of the examples with these ids, in this order."""
+        return Part(self.x[ids], self.y[ids])
+
+    def cut(self, start: int, stop: int) -> Part:
+        """Return examples start..stop-1 as a part of their own, without copying them."""
+        return Part(self.x[start:stop], self.y[start:stop])
+
+
+class Examples(Protocol):
+    """What training asks of a split: a `Part` that is held in memory, or examples made as they are asked for.
+
+    Example i is the same whenever it is asked for, in whatever company.
+    """
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+
+    @property
+    def features(self) -> int:
+        """Numbers an example has."""
+
+    def batch(self, ids: NDArray[np.int64]) -> Part:
+        """Return the examples with these ids, 0 <= id < size, in this order; the arrays are the caller's."""
+
+    def cut(self, start: int, stop: int) -> Examples:
+        """Return examples start..stop-1, numbered from 0."""
+
+
+class Splits(NamedTuple):
+    """A loaded dataset; its arrays are read-only."""
+
+    train: Examples
+    test: Examples
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a dataset without loading it."""
+
+    features: int
+    classes: int
+    train_examples: int
+    test_examples: int
+    origin: str  # one line: where it comes from, or how it is made
+    picture: tuple[int, int, int] | None = None  # (views, height, width) where features are pixels
+    streamed: bool = False  # whether training examples are made or read as they are trained on
+    licence: str = "not stated"  # of the data, as its publisher or its mirrors state it
+
+
+class Dataset(Plugin):
+    """Base of every registered dataset."""
+
+    pinned: ClassVar[bool] = False  # whether `load` compares every file with a published checksum
+
+    @abstractmethod
+    def info(self) -> DatasetInfo:
+        """Return sizes and origin without touching the data."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return a text that changes whenever the loaded numbers would: checksum, or generator + options."""
+
+    @abstractmethod
+    def load(self) -> Splits:
+        """Return train and test, pixel values scaled to 0..1.
+
+        Raises DataError, in one line that says what to do, when files are absent or damaged.
+        """
+
+    def locate(self) -> list[Path]:
+        """Return the files that `load` would read; none where the dataset is generated.
+
+        Raises DataError, saying what to do, when one is absent.
+        """
+        return []
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """Return what `lshexp data fetch` downloads; nothing where the dataset is not published as files."""
+        return ()
+
+    def sample(self, examples: int) -> Part:
+        """Return the first `examples` training examples, as far as there are, to be looked at.
+
+        Raises DataError as `load` does.
+        """
+        train = self.load().train
+        return train.batch(np.arange(min(examples, train.size)))
+
+
+def freeze(part: Part) -> Part:
+    """Check shape, type and finiteness of a part and make it read-only."""
+    x = np.ascontiguousarray(part.x, dtype=np.float32)
+    y = np.ascontiguousarray(part.y, dtype=np.int32)
+    if x.ndim != 2 or y.shape != (len(x),):
+        raise ValueError(f"a part needs x[n, features] and y[n], got {x.shape} and {y.shape}")
+    x.flags.writeable = False
+    y.flags.writeable = False
+    return Part(x, y)

@@ -1,0 +1,251 @@
+"""One run from specification to result: data, epochs, evaluation, counting and timing."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
+import numpy as np
+import psutil
+
+from lshexp.data.base import Dataset, Examples, Splits
+from lshexp.energy._rapl import POWERCAP, Meter
+from lshexp.errors import ConfigError, Problem
+from lshexp.methods.base import Batch, Method
+from lshexp.nn.asynchronous import workers_of
+from lshexp.nn.averaging import WeightAverage
+from lshexp.nn.dense_cost import DenseCost
+from lshexp.nn.gemm import Gemm
+from lshexp.nn.network import Network
+from lshexp.nn.probe import Probe
+from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
+from lshexp.registry import build
+from lshexp.spec import RunSpec
+from lshexp.streams import stream
+from lshexp.work import PHASES
+
+EVALUATION_BATCH = 256
+SECONDS_BETWEEN_REPORTS = 0.2
+WARM_UP_WIDTH = 256  # wide enough that a share of nodes takes the same compute path as in the real layer
+
+
+class _DivergedError(Exception):
+    """The loss is no longer a finite number."""
+
+
+def run(spec: RunSpec, report: Reporter | None = None) -> RunResult:
+    """Train and test one network and return its rows.
+
+    Compilation and data loading happen before the clock starts; evaluation stops it.
+
+    Raises DataError when the data cannot be read, ConfigError when the machine cannot run the specification.
+    """
+    method, dataset = _plugins(spec)
+    train, valid, test = _cut(dataset.load(), spec)
+    classes = dataset.info().classes
+    with using_threads(spec.threads), Gemm(spec.threads) as gemm:
+        compile_s = _warm_up(spec, method, train, classes, gemm)
+        network = Network(spec, method, train.features, classes, gemm)
+        return _Run(spec, network, train, valid, test).finish(compile_s, report)
+
+
+@contextmanager
+def using_threads(threads: int) -> Iterator[None]:
+    """Set Numba's thread count and put it back.
+
+    Raises ConfigError when more threads are asked for than Numba may start.
+    """
+    most = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    if threads > most:
+        message = f"{threads} is more than the {most} this machine offers; set NUMBA_NUM_THREADS to force it"
+        raise ConfigError([Problem(("threads",), message)])
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def _plugins(spec: RunSpec) -> tuple[Method, Dataset]:
+    method = build("method", spec.method, spec.method_options)
+    dataset = build("dataset", spec.dataset, spec.dataset_options)
+    assert isinstance(method, Method) and isinstance(dataset, Dataset)  # what their kinds register
+    return method, dataset
+
+
+def _cut(splits: Splits, spec: RunSpec) -> tuple[Examples, Examples, Examples]:
+    """The first train_examples, less their held-out tail, and the first test_examples."""
+    n_train = spec.train_examples or splits.train.size
+    n_test = spec.test_examples or splits.test.size
+    n_fit = n_train - spec.validation_examples
+    for key, wanted, there in (
+        ("train_examples", n_train, splits.train.size),
+        ("test_examples", n_test, splits.test.size),
+        ("validation_examples", spec.validation_examples, n_train - 1),
+    ):
+        if wanted > there:
+            raise ConfigError([Problem((key,), f"{wanted} is more than the {there} there are")])
+    return splits.train.cut(0, n_fit), splits.train.cut(n_fit, n_train), splits.test.cut(0, n_test)
+
+
+def _warm_up(spec: RunSpec, method: Method, train: Examples, classes: int, gemm: Gemm) -> float:
+    """Compile every kernel the run will use, on a small twin of its network; return the seconds it took."""
+    started = time.perf_counter()
+    # batches are copies: numba would compile anew for the dataset's own arrays, which are read-only
+    ids = np.arange(min(train.size, 32))
+    x, y = train.batch(ids)
+    small = spec.model_copy(update={"hidden": [min(width, WARM_UP_WIDTH) for width in spec.hidden]})
+    network = Network(small, method, train.features, classes, gemm)
+    for training in (True, False):
+        batch = Batch(ids, 0, training)
+        ((workers_of(spec, network) or network).train_batch if training else network.predict)(x, y, batch)
+    return time.perf_counter() - started
+
+
+class _Run:
+    """The state of a run between its epochs."""
+
+    def __init__(
+        self, spec: RunSpec, network: Network, train: Examples, valid: Examples, test: Examples
+    ) -> None:
+        self.spec = spec
+        self.network = network
+        self.train, self.valid, self.test = train, valid, test
+        self.workers = workers_of(spec, network)
+        self.average = WeightAverage(network) if spec.average_from else None
+        self.selected = np.zeros(len(network.hidden), dtype=np.int64)
+        self.examples_seen = 0
+        self.steps = 0
+        self.order = hashlib.sha256()
+        self.meter = Meter(POWERCAP)
+        self.probe = (
+            Probe(network, train, spec.probe, spec.active_pct / 100, spec.key()) if spec.probe else None
+        )
+        self.selection: list[SelectionRow] = []
+        self.init_hash = _digest(*(layer.weights for layer in network.layers))
+
+    def finish(self, compile_s: float, report: Reporter | None) -> RunResult:
+        """Train all epochs, or until the loss is not finite."""
+        rows: list[EpochRow] = []
+        error = None
+        try:
+            for epoch in range(self.spec.epochs):
+                rows.append(self._epoch(epoch, rows[-1].test_acc_pct if rows else None, report))
+        except _DivergedError as stop:
+            error = str(stop)
+        self.meter.stop()  # it still runs when an epoch broke off
+        network = self.network
+        dense = DenseCost([self.train.features, *(layer.nodes for layer in network.layers)])
+        active = self.selected / max(1, self.examples_seen)
+        return RunResult(
+            status="diverged" if error else "ok",
+            error=error,
+            epochs=rows,
+            work=[
+                WorkRow(index, phase, *layer.work.tally(phase))
+                for index, layer in enumerate(network.layers)
+                for phase in PHASES
+            ],
+            mults_dense=dense.training(self.examples_seen, self.steps, self.spec.optimizer),
+            mults_paper=int(self.selected @ [layer.fan_in for layer in network.hidden]),
+            mults_dense_paper=self.examples_seen * dense.hidden_products,
+            active_by_layer_pct=[
+                100 * float(a) / layer.nodes for a, layer in zip(active, network.hidden, strict=True)
+            ],
+            compile_s=compile_s,
+            peak_rss_mb=_peak_rss_mb(),
+            init_hash=self.init_hash,
+            order_hash=self.order.hexdigest()[:12],
+            notes=self._notes(),
+            selection=self.selection,
+            rapl_j=self.meter.joules,
+        )
+
+    def _epoch(self, epoch: int, last_acc: float | None, report: Reporter | None) -> EpochRow:
+        spec, network = self.spec, self.network
+        order = stream(spec.key(), "order", epoch).permutation(self.train.size)
+        self.order.update(order.astype("<i8").tobytes())
+        self.meter.start()
+        loss, hits, done = 0.0, 0, 0
+        select_before = network.select_s
+        mults_before = sum(layer.work.mults() for layer in network.layers)
+        selected_before = self.selected.copy()
+        reported = started = time.perf_counter()
+        for first in range(0, len(order), spec.batch):
+            ids = order[first : first + spec.batch]
+            trained = self.workers or network
+            outcome = trained.train_batch(*self.train.batch(ids), Batch(ids, epoch, True))
+            loss += outcome.loss
+            hits += outcome.hits
+            done += len(ids)
+            self.selected += outcome.selected
+            self.examples_seen += len(ids)
+            self.steps += 1
+            self.meter.sample()
+            if not np.isfinite(loss):
+                raise _DivergedError(
+                    f"loss is not finite in epoch {epoch + 1}, step {self.steps}; try a lower lr"
+                )
+            if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
+                reported = time.perf_counter()
+                report(Progress(epoch + 1, spec.epochs, done, len(order), loss / done, last_acc))
+        if self.workers:
+            self.workers.drain()
+        average = self.average if spec.average_from and epoch + 1 >= spec.average_from else None
+        if average:
+            average.include()
+        train_s = time.perf_counter() - started
+        self.meter.stop()
+        tested = average.network() if average else network
+        valid_acc = self._accuracy(tested, self.valid, epoch) if self.valid.size else None
+        test_acc = self._accuracy(tested, self.test, epoch)
+        if self.probe:
+            self.selection += self.probe.look(epoch)
+        width = sum(layer.nodes for layer in network.hidden)
+        return EpochRow(
+            epoch=epoch + 1,
+            train_loss=loss / done,
+            train_acc_pct=100 * hits / done,
+            valid_acc_pct=valid_acc,
+            test_acc_pct=test_acc,
+            active_pct_achieved=100 * float((self.selected - selected_before).sum()) / (done * max(1, width)),
+            mults_total=sum(layer.work.mults() for layer in network.layers) - mults_before,
+            select_s=network.select_s - select_before,
+            train_s=train_s,
+            eval_s=time.perf_counter() - started - train_s,
+        )
+
+    def _accuracy(self, network: Network, part: Examples, epoch: int) -> float:
+        hits = 0
+        for first in range(0, part.size, EVALUATION_BATCH):
+            ids = np.arange(first, min(first + EVALUATION_BATCH, part.size))
+            hits += network.predict(*part.batch(ids), Batch(ids, epoch, False)).hits
+        return 100 * hits / part.size
+
+    def _notes(self) -> dict[str, int]:
+        total: dict[str, int] = self.workers.notes() if self.workers else {}
+        for selector in self.network.selectors:
+            for name, count in selector.notes().items():
+                total[name] = total.get(name, 0) + count
+        return total
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _peak_rss_mb() -> float:
+    """Peak resident memory of this process so far, in MB; current memory where no peak is kept."""
+    try:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    except ImportError:  # not a Unix
+        return float(psutil.Process().memory_info().rss / 1e6)

@@ -1,0 +1,240 @@
+"""The columns of the CSV files: name, type and meaning, each said once.
+
+An empty cell means "not measured", never zero. Units are the end of the name: `_pct` per cent, `_s` seconds,
+`_j` joules, `_mb` 10**6 bytes, `_gb` 2**30 bytes; `mults_*` and `adds` are operations, `bytes*` bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, Literal, TypeVar
+
+from lshexp.energy._rapl import whole
+from lshexp.energy.base import EnergyModel
+from lshexp.nn.result import EpochRow, SelectionRow, WorkRow
+from lshexp.runs.environment import Environment
+from lshexp.runs.record import SCHEMA_VERSION, Record
+from lshexp.work import PHASES, Tally
+
+Kind = Literal["text", "category", "int", "float", "bool"]
+Cell = str | int | float | bool | None
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Column(Generic[R]):
+    """One column: how pandas is to read it, and where its cell comes from."""
+
+    name: str
+    kind: Kind
+    value: Callable[[R], Cell]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A record seen as one row of runs.csv."""
+
+    record: Record
+    energy: EnergyModel
+
+    @property
+    def last(self) -> EpochRow | None:
+        """The last finished epoch."""
+        epochs = self.record.result.epochs
+        return epochs[-1] if epochs else None
+
+    @cached_property
+    def work(self) -> Mapping[str, Tally] | None:
+        """Work by phase over all layers; None when none was counted."""
+        if not self.record.result.work:
+            return None
+        totals = dict.fromkeys(PHASES, Tally(0, 0, 0))
+        for row in self.record.result.work:
+            totals[row.phase] += Tally(row.mults, row.adds, row.bytes)
+        return totals
+
+    @property
+    def total(self) -> Tally | None:
+        """Work over all layers and phases."""
+        return None if self.work is None else sum(self.work.values(), Tally(0, 0, 0))
+
+    @property
+    def mults_total(self) -> int | None:
+        """Multiplications over all layers and phases."""
+        return self.total.mults if self.total else None
+
+    def mults(self, phase: str) -> int | None:
+        """Multiplications of one phase."""
+        return None if self.work is None else self.work[phase].mults
+
+    def of_epochs(self, field: str) -> list[float]:
+        """Values of a field of the finished epochs."""
+        return [getattr(row, field) for row in self.record.result.epochs]
+
+    def joules(self) -> float | None:
+        """Energy of the counted work under the model."""
+        return None if self.total is None else self.energy.joules(self.total)
+
+    def metered(self) -> float | None:
+        """A meter's reading of the whole machine, never an estimate; None unless this run was alone."""
+        joules = self.record.result.rapl_j
+        return whole(joules) if joules is not None and self.record.timing_valid else None
+
+    def measured(self, value: Cell) -> Cell:
+        """A value of the result, unless the run failed before it had one."""
+        return None if self.record.status == "failed" else value
+
+
+def share_pct(part: float | None, whole: float | None) -> float | None:
+    """100 * part / whole; None where either is unknown or the whole is zero."""
+    return None if part is None or not whole else 100 * part / whole
+
+
+def joined(values: Iterable[object]) -> str:
+    """Write a list as one word: `1000-1000`."""
+    return "-".join(map(str, values))
+
+
+def flatten(prefix: str, options: Mapping[str, Any]) -> dict[str, Cell]:
+    """Turn nested options into cells: {"hash": {"name": "srp"}} becomes {prefix + "_hash_name": "srp"}."""
+    cells: dict[str, Cell] = {}
+    for key, value in options.items():
+        name = f"{prefix}_{key}"
+        if isinstance(value, Mapping):
+            cells.update(flatten(name, value))
+        elif isinstance(value, list | tuple):
+            plain = all(isinstance(item, str | int | float) for item in value)
+            cells[name] = joined(value) if plain else json.dumps(value, sort_keys=True)
+        else:
+            cells[name] = value
+    return cells
+
+
+def _spec(field: str, kind: Kind) -> Column[RunRow]:
+    return Column(field, kind, lambda row: getattr(row.record.spec, field))
+
+
+def _sum(field: str) -> Column[RunRow]:
+    return Column(field, "float", lambda row: sum(row.of_epochs(field)) if row.last else None)
+
+
+def _last(field: str) -> Column[RunRow]:
+    return Column(field, "float", lambda row: getattr(row.last, field) if row.last else None)
+
+
+def _mults(phase: str) -> Column[RunRow]:
+    return Column(f"mults_{phase}", "int", lambda row: row.mults(phase))
+
+
+def _result(field: str, kind: Kind) -> Column[RunRow]:
+    return Column(field, kind, lambda row: row.measured(getattr(row.record.result, field)))
+
+
+RUN_IDENTITY: tuple[Column[RunRow], ...] = (
+    Column("schema_version", "int", lambda row: SCHEMA_VERSION),
+    Column("run_id", "text", lambda row: row.record.run_id),
+    Column("sweep", "category", lambda row: row.record.sweep),
+    Column("status", "category", lambda row: row.record.status),
+    Column("error", "text", lambda row: row.record.result.error),
+    _spec("dataset", "category"),
+    _spec("method", "category"),
+    Column("hidden", "category", lambda row: joined(row.record.spec.hidden)),
+    _spec("active_pct", "float"),
+    _spec("lr", "float"),
+    _spec("optimizer", "category"),
+    _spec("batch", "int"),
+    _spec("epochs", "int"),
+    _spec("threads", "int"),
+    _spec("update", "category"),
+    _spec("seed", "int"),
+    _spec("repeat", "int"),
+)  # followed by the method's options, p_*
+
+RUN_OUTCOME: tuple[Column[RunRow], ...] = (
+    _last("test_acc_pct"),  # after the last finished epoch
+    # over all epochs: optimistic, because the test examples choose the epoch
+    Column("best_test_acc_pct", "float", lambda row: max(row.of_epochs("test_acc_pct"), default=None)),
+    _last("valid_acc_pct"),
+    _last("train_loss"),
+    _last("active_pct_achieved"),
+    *(_mults(phase) for phase in PHASES),
+    Column("mults_total", "int", lambda row: row.mults_total),
+    _result("mults_dense", "int"),
+    Column(
+        "mults_pct_of_dense",
+        "float",
+        lambda row: share_pct(row.mults_total, row.record.result.mults_dense),
+    ),
+    Column(
+        "mults_pct_of_dense_paper",
+        "float",
+        lambda row: share_pct(row.record.result.mults_paper, row.record.result.mults_dense_paper),
+    ),
+    Column("bytes_touched", "int", lambda row: row.total.bytes if row.total else None),
+    Column("energy_proxy_j", "float", lambda row: row.joules()),
+    Column("energy_model", "category", lambda row: None if row.work is None else row.energy.name),
+    Column("energy_rapl_j", "float", lambda row: row.metered()),
+    _result("compile_s", "float"),
+    _sum("select_s"),
+    _sum("train_s"),
+    _sum("eval_s"),
+    _result("peak_rss_mb", "float"),
+    Column("timing_valid", "bool", lambda row: row.measured(row.record.timing_valid)),
+    _result("init_hash", "text"),
+    _result("order_hash", "text"),
+    Column("env_id", "category", lambda row: row.record.env.id()),
+    Column("started_utc", "text", lambda row: row.record.started_utc),
+    _spec("momentum", "float"),
+    _spec("train_examples", "int"),
+    _spec("test_examples", "int"),
+    _spec("validation_examples", "int"),
+    _spec("average_from", "int"),
+    _spec("probe", "float"),
+    _spec("input", "category"),
+    _spec("simulate_workers", "int"),
+    Column(
+        "active_by_layer_pct", "text", lambda row: row.measured(joined(row.record.result.active_by_layer_pct))
+    ),
+)  # followed by the dataset's options, dataset_*, and the counters of caps and fallbacks, note_*
+
+KEYS: tuple[Column[Record], ...] = (
+    Column("schema_version", "int", lambda record: SCHEMA_VERSION),
+    Column("run_id", "text", lambda record: record.run_id),
+)
+
+
+def _fields(row_type: type[R], kinds: Mapping[str, Kind]) -> tuple[Column[R], ...]:
+    """One column for each field of a dataclass, in its order."""
+
+    def column(name: str) -> Column[R]:
+        return Column(name, kinds.get(name, "float"), lambda row: getattr(row, name))
+
+    return tuple(column(field.name) for field in dataclasses.fields(row_type))  # type: ignore[arg-type]
+
+
+EPOCH: tuple[Column[EpochRow], ...] = _fields(EpochRow, {"epoch": "int", "mults_total": "int"})
+WORK: tuple[Column[WorkRow], ...] = _fields(
+    WorkRow, {"layer": "int", "phase": "category", "mults": "int", "adds": "int", "bytes": "int"}
+)
+SELECTION: tuple[Column[SelectionRow], ...] = _fields(
+    SelectionRow, dict.fromkeys(("epoch", "layer", "examples", "bucket_max"), "int")
+)
+ENV: tuple[Column[Environment], ...] = (
+    Column("schema_version", "int", lambda env: SCHEMA_VERSION),
+    Column("env_id", "category", lambda env: env.id()),
+    *_fields(
+        Environment,
+        {
+            **dict.fromkeys((field.name for field in dataclasses.fields(Environment)), "text"),
+            "git_dirty": "bool",
+            "memory_gb": "float",
+            **dict.fromkeys(
+                ("kernel_revision", "blas_threads", "cores_physical", "cores_logical", "cores_usable"), "int"
+            ),
+        },
+    ),
+)

@@ -1,0 +1,135 @@
+"""What a sweep will cost before it is run: multiplications, energy, memory and time."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from lshexp.data.base import Dataset, DatasetInfo
+from lshexp.energy.base import EnergyModel
+from lshexp.nn.calibration import Cost, measure
+from lshexp.nn.dense_cost import DenseCost
+from lshexp.registry import build
+from lshexp.runs.plan import PlannedRun
+from lshexp.spec import RunSpec
+from lshexp.work import STEP_COSTS, Tally
+
+T = TypeVar("T")
+
+FLOAT_BYTES = 4
+EVALUATION_SHARE = 1 / 3  # of a training pass over as many examples: forward, without backward and update
+DECIMAL_MEGABYTE = 1e6
+SHORTEST_S, LONGEST_S = 0.02, 0.2  # of a measurement
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of one run."""
+
+    run: PlannedRun
+    mults: float
+    joules: float  # of the training arithmetic, under the default energy model
+    memory_mb: float  # weights, optimiser state and data; tables of a method come on top
+    seconds: float  # training and evaluation, on this machine
+    measured: bool  # from batches of this very configuration, not scaled from another of the same method
+
+
+def estimate(runs: Sequence[PlannedRun], energy: EnergyModel, seconds: float = 20.0) -> list[Estimate]:
+    """Estimate each run from a calibration that takes about so many seconds in all, compiling aside.
+
+    Of each method the largest configuration is measured first, then the smallest, then what is farthest from
+    those measured; once the time is spent, the rest is scaled by active multiplications from the measured one
+    of the same method that is nearest in size.
+    """
+    kinds = {_kind(run.spec): run.spec for run in runs}
+    each = min(LONGEST_S, max(SHORTEST_S, seconds / (2 * max(1, len(kinds)))))
+    known: dict[str, _Known] = {}
+    spent = 0.0
+    for kind, spec in _spread(kinds):
+        first = not any(other.spec.method == spec.method for other in known.values())
+        if first or spent < seconds:
+            started, info = time.perf_counter(), _info(spec)
+            known[kind] = _Known(spec, measure(spec, info.features, info.classes, each))
+            spent += 0 if first else time.perf_counter() - started  # the first of a method compiles
+    return [_estimate(run, known, energy) for run in runs]
+
+
+def _spread(kinds: Mapping[str, RunSpec]) -> Iterator[tuple[str, RunSpec]]:
+    """Configurations of all methods in turn; of each the largest, the smallest, and what lies between."""
+    methods: dict[str, list[tuple[str, RunSpec]]] = {}
+    for kind, spec in kinds.items():
+        methods.setdefault(spec.method, []).append((kind, spec))
+    queues = [_from_the_ends(sorted(own, key=lambda one: _size(one[1]))) for own in methods.values()]
+    for turn in itertools.zip_longest(*queues):
+        yield from (one for one in turn if one is not None)
+
+
+def _from_the_ends(items: Sequence[T]) -> list[T]:
+    """The last, the first, and then halfway between those that have been taken, again and again."""
+    taken: list[int] = [len(items) - 1, 0] if len(items) > 1 else [0]
+    while len(taken) < len(items):
+        places = sorted(taken)
+        taken += [(a + b) // 2 for a, b in itertools.pairwise(places) if b - a > 1]
+    return [items[place] for place in taken]
+
+
+class _Known(NamedTuple):
+    spec: RunSpec
+    cost: Cost
+
+
+def _kind(spec: RunSpec) -> str:
+    """What decides the cost of an example: the run without what only decides its length or its draws."""
+    plain = RunSpec.model_fields
+    same = ("epochs", "seed", "repeat", "lr", "average_from", "probe", "validation_examples")
+    changes = {name: plain[name].default for name in (*same, "train_examples", "test_examples")}
+    return spec.model_copy(update=changes).model_dump_json()
+
+
+def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) -> Estimate:
+    spec, info = run.spec, _info(run.spec)
+    kind = _kind(spec)
+    like = known.get(kind) or min(
+        (other for other in known.values() if other.spec.method == spec.method),
+        key=lambda other: abs(math.log(_size(spec) / _size(other.spec))),
+    )
+    cost = like.cost if kind in known else _scaled(like.cost, _size(spec) / _size(like.spec))
+    train = (spec.train_examples or info.train_examples) - spec.validation_examples
+    test = spec.test_examples or info.test_examples
+    examples = train * spec.epochs
+    tested = (test + spec.validation_examples) * spec.epochs
+    work = _scaled(cost, examples).work
+    return Estimate(
+        run=run,
+        mults=work.mults,
+        joules=energy.joules(work),
+        memory_mb=_memory_mb(spec, info, test + (0 if info.streamed else train + spec.validation_examples)),
+        seconds=cost.seconds * (examples + EVALUATION_SHARE * tested),
+        measured=kind in known,
+    )
+
+
+def _scaled(cost: Cost, factor: float) -> Cost:
+    return Cost(cost.seconds * factor, Tally(*(round(amount * factor) for amount in cost.work)))
+
+
+def _size(spec: RunSpec) -> float:
+    """Active multiplications of an example, up to a factor that is the same for all runs of a method."""
+    widths = [_info(spec).features, *(width * spec.active_pct / 100 for width in spec.hidden)]
+    return sum(a * b for a, b in itertools.pairwise(widths))
+
+
+def _memory_mb(spec: RunSpec, info: DatasetInfo, examples: int) -> float:
+    parameters = DenseCost([info.features, *spec.hidden, info.classes]).parameters
+    copies = 1 + STEP_COSTS[spec.optimizer].slots + (spec.average_from is not None)
+    return FLOAT_BYTES * (copies * parameters + examples * info.features) / DECIMAL_MEGABYTE
+
+
+def _info(spec: RunSpec) -> DatasetInfo:
+    dataset = build("dataset", spec.dataset, spec.dataset_options)
+    assert isinstance(dataset, Dataset)  # what the kind registers
+    return dataset.info()

@@ -1,0 +1,94 @@
+"""One finished run as it is kept on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lshexp.errors import StoreError
+from lshexp.nn.result import RunResult, Status
+from lshexp.runs.environment import Environment
+from lshexp.spec import RunSpec
+
+SCHEMA_VERSION: Final = 1
+MAX_RECORD_BYTES = 64 * 2**20
+
+
+class Record(BaseModel):
+    """Everything known of one run: what was asked, what came out, where and when.
+
+    A number that is not finite is written as NaN or Infinity, as Python's json module reads and writes it.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants", revalidate_instances="always"
+    )
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    sweep: str
+    spec: RunSpec
+    result: RunResult
+    env: Environment
+    started_utc: str  # ISO 8601, to the second
+    timing_valid: bool | None  # no other run of ours was on the machine; None = could not be found out
+
+    @property
+    def status(self) -> Status:
+        """How the run ended."""
+        return self.result.status
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run need not be run again: a divergence is a result, an exception is not."""
+        return self.status != "failed"
+
+    def to_json(self) -> bytes:
+        """Write the record for people and for `from_json`."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+
+def read_record(path: Path) -> Record | None:
+    """Read a record back, or return None when there is none.
+
+    Raises StoreError, naming the file and the remedy, when it is damaged, foreign or unreadable.
+    """
+    try:
+        if path.stat().st_size > MAX_RECORD_BYTES:
+            raise _damaged(path, f"it is larger than {MAX_RECORD_BYTES} bytes")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}; make it readable") from error
+    _check_version(path, data)
+    try:
+        record = Record.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _damaged(path, f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}") from None
+    if record.run_id != path.stem:
+        raise _damaged(path, f"it belongs to run {record.run_id}")
+    return record
+
+
+def _check_version(path: Path, data: bytes) -> None:
+    """Tell a record of another version of lshexp from a damaged one."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} has schema {version} and this lshexp reads {SCHEMA_VERSION}; "
+            "use the version that wrote it, or another folder with -o"
+        )
+
+
+def _damaged(path: Path, reason: str) -> StoreError:
+    one_line = " ".join(reason.split())
+    return StoreError(f"record {path} is damaged ({one_line}); delete that file and its run is done again")

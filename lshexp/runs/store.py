@@ -1,0 +1,148 @@
+"""The folder of one sweep: the only place that knows where a result lies.
+
+What is in it:
+
+- `records/<run_id>.json`, one atomic record a run;
+- `logs/<run_id>.txt`, the traceback of a run that failed;
+- `claims/<run_id>.lock`, locked by the process that is doing the run;
+- `runs.csv`, `epochs.csv`, `work.csv`, `selection.csv`, `env.csv`, rewritten in full from the records."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lshexp.errors import StoreError
+from lshexp.runs.atomic import make_folder, remove_leftovers, storage_error, write_atomic
+from lshexp.runs.record import Record, read_record
+
+PATIENCE_S = 60.0
+MAX_LOG_BYTES = 2**20
+
+
+class Store:
+    """Records, logs and tables of one sweep."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._records = folder / "records"
+        self._logs = folder / "logs"
+        self._claims = folder / "claims"
+
+    def table_path(self, table: str) -> Path:
+        """Path of a CSV file: `runs`, `epochs`, `work`, `selection` or `env`."""
+        return self.folder / f"{table}.csv"
+
+    def log_path(self, run_id: str) -> Path:
+        """Path of the log that a failed run leaves."""
+        return self._logs / f"{run_id}.txt"
+
+    def record_path(self, run_id: str) -> Path:
+        """Path of a run's record."""
+        return self._records / f"{run_id}.json"
+
+    @contextmanager
+    def claimed(self, run_id: str) -> Iterator[bool]:
+        """Try to be the only process that does this run; tells whether it is. Never waits.
+
+        The claim is an operating system's lock: it dies with its process, so none is ever stale.
+        Raises StoreError when the folder cannot be written.
+        """
+        make_folder(self._claims)
+        lock = FileLock(self._claims / f"{run_id}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise storage_error("lock", self._claims, error) from error
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @contextmanager
+    def tables_locked(self) -> Iterator[None]:
+        """Be the only one who rewrites the tables; others wait a moment. Raises StoreError."""
+        make_folder(self._records)
+        lock = FileLock(self.folder / ".lock", timeout=PATIENCE_S)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise StoreError(
+                f"another lshexp has been writing the tables of {self.folder} for {PATIENCE_S:.0f} s; "
+                "see what holds it up, or choose another folder with -o"
+            ) from None
+        except OSError as error:
+            raise storage_error("lock", self.folder, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def clean(self) -> None:
+        """Delete what writers that were killed have left behind."""
+        for folder in (self.folder, self._records, self._logs):
+            remove_leftovers(folder)
+
+    def read(self, run_id: str) -> Record | None:
+        """Return the run's record, None when it has none. Raises StoreError when it is damaged."""
+        return read_record(self.record_path(run_id))
+
+    def run_ids(self) -> set[str]:
+        """Ids of all records, also of runs that the sweep no longer has. Raises StoreError."""
+        try:
+            return {path.stem for path in self._records.glob("*.json")}
+        except OSError as error:
+            raise storage_error("read", self._records, error) from error
+
+    def stamp(self, run_id: str) -> str | None:
+        """Digest of the run's record, None when it has none: tells whether somebody has done it since.
+
+        Raises StoreError when it cannot be read.
+        """
+        path = self.record_path(run_id)
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error("read", path, error) from error
+
+    def write(self, record: Record) -> None:
+        """Keep a record, in place of an older one of the same run. Raises StoreError."""
+        make_folder(self._records)
+        write_atomic(self.record_path(record.run_id), record.to_json())
+
+    def start_log(self, run_id: str) -> Path:
+        """Make the run's log empty and return its path. Raises StoreError."""
+        make_folder(self._logs)
+        path = self.log_path(run_id)
+        try:
+            path.write_bytes(b"")  # nothing is lost with it, so it need not be atomic
+        except OSError as error:
+            raise storage_error("write", path, error) from error
+        return path
+
+    def read_log(self, run_id: str) -> str:
+        """The end of the run's log, empty when it has none."""
+        try:
+            return self.log_path(run_id).read_bytes()[-MAX_LOG_BYTES:].decode(errors="replace")
+        except OSError:
+            return ""
+
+    def write_log(self, run_id: str, text: str) -> None:
+        """Keep the log of a failed run. Raises StoreError."""
+        make_folder(self._logs)
+        write_atomic(self.log_path(run_id), text.encode())
+
+    def remove_log(self, run_id: str) -> None:
+        """Forget the log of a run that has succeeded since."""
+        with contextlib.suppress(OSError):
+            self.log_path(run_id).unlink(missing_ok=True)

@@ -1,0 +1,168 @@
+"""Run the runs of a sweep so that none is ever lost, whoever else is at it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lshexp.runs.environment import capture
+from lshexp.runs.events import Listener
+from lshexp.runs.executors._base import Event, Executor, Progressed, Started
+from lshexp.runs.executors.inline import Inline
+from lshexp.runs.executors.local import Local
+from lshexp.runs.job import Job
+from lshexp.runs.plan import WHAT_IS_LEFT, Plan, PlannedRun, SweepLike, Wanted, plan_sweep
+from lshexp.runs.record import Record
+from lshexp.runs.store import Store
+from lshexp.runs.tables import Tables
+from lshexp.runs.worker import RunFunction
+
+TABLES_SHARE = 0.05  # of the time that may go into rewriting tables while runs are going
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """Where a sweep stands after a call of `run_sweep`; the counts are of its runs, whoever ran them."""
+
+    plan: Plan  # as it was before the call
+    ran: int  # by this call
+    records: list[Record]  # of the sweep's runs, in its order
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Number of runs by status, `ok`, `failed`, `diverged`, and `left` for those without a record."""
+        counts = Counter[str](record.status for record in self.records)
+        counts["left"] = len(self.plan.runs) - len(self.records)
+        return counts
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run of the sweep has ended `ok`."""
+        return self.counts["ok"] == len(self.plan.runs)
+
+
+def run_sweep(
+    sweep: SweepLike,
+    out: str | Path = "results",
+    *,
+    wanted: Wanted = WHAT_IS_LEFT,
+    fail_fast: bool = False,
+    budget_s: float | None = None,
+    listener: Listener | None = None,
+    executor: Executor | None = None,
+    run: RunFunction | None = None,
+) -> SweepSummary:
+    """Do the runs of a sweep that are not done yet, and write its tables to `out`/<sweep name>/.
+
+    Several calls may be at the same folder at once: each run is done by one of them, and each waits for all.
+    A run that raises, crashes or runs out of time leaves a record with status "failed" and a log, and the
+    sweep goes on; the next call tries it again. A diverged run is a result and is kept.
+
+    `wanted` tells which runs; `fail_fast` starts none after the first failure, `budget_s` none after so many
+    seconds. `executor` does the runs, by default one after another in processes of their own. `run`
+    replaces the training, in this process.
+
+    Raises StoreError when results cannot be read or written, ConfigError for a wanted run that is not there.
+    KeyboardInterrupt passes through once the tables hold all finished runs.
+    """
+    executor = executor or (Inline(run) if run else Local())
+    listener = listener or Listener()
+    plan = plan_sweep(sweep, out)
+    todo = plan.to_run(wanted)
+    driver = _Driver(Store(plan.folder), plan, listener)
+    driver.open()
+    listener.sweep_started(plan, len(todo))
+    try:
+        if todo:
+            executor.run(driver.jobs(todo, sweep.timeout_s, fail_fast, budget_s), driver.hear)
+    finally:
+        driver.write_tables()
+    return driver.summary()
+
+
+class _Driver:
+    """The state of one call of `run_sweep`."""
+
+    def __init__(self, store: Store, plan: Plan, listener: Listener) -> None:
+        self._store, self._plan, self._listener = store, plan, listener
+        self._runs = {run.run_id: run for run in plan.runs}
+        self._records = {run.run_id: run.record for run in plan.runs if run.record is not None}
+        self._ran = 0
+        self._failed = False
+        self._tables = Tables(store, self._runs)
+        self._tables_due = 0.0
+        for record in self._records.values():
+            self._tables.add(record)
+
+    def open(self) -> None:
+        """Make sure of the folder before anything is run in it."""
+        self._store.clean()
+        self.write_tables()
+
+    def jobs(
+        self, todo: list[PlannedRun], timeout_s: float | None, fail_fast: bool, budget_s: float | None
+    ) -> Iterator[Job]:
+        """The jobs, one when it is asked for, until a reason to stop."""
+        started = time.monotonic()
+        env = capture()
+        for planned in todo:
+            late = budget_s is not None and time.monotonic() - started > budget_s
+            if late or (fail_fast and self._failed):
+                return
+            yield Job(
+                folder=self._store.folder,
+                sweep=self._plan.name,
+                run_id=planned.run_id,
+                spec=planned.spec,
+                stamp=planned.stamp,
+                timeout_s=timeout_s,
+                env=env,
+            )
+
+    def hear(self, event: Event) -> None:
+        """Pass on what an executor tells; take in the record of a run that has ended."""
+        planned = self._runs[event.run_id]
+        if isinstance(event, Started):
+            self._listener.run_started(planned)
+        elif isinstance(event, Progressed):
+            self._listener.run_progressed(planned, event.progress)
+        else:
+            self._ran += event.outcome == "done"
+            record = self._take_in(event.run_id)
+            if record:
+                self._failed |= record.status == "failed"
+                self._listener.run_finished(planned, record)
+            if time.monotonic() > self._tables_due:
+                self.write_tables()
+
+    def write_tables(self) -> None:
+        """Bring the tables up to date, with what other drivers of the folder have done too.
+
+        How long that took decides when it may be done again.
+        """
+        started = time.monotonic()
+        with self._store.tables_locked():
+            for run_id in self._store.run_ids() & self._runs.keys():
+                record = self._records.get(run_id)
+                if record is None or not record.finished:
+                    self._take_in(run_id)
+            self._tables.write()
+        ended = time.monotonic()
+        self._tables_due = ended + (ended - started) / TABLES_SHARE
+
+    def summary(self) -> SweepSummary:
+        """The records of all runs of the sweep, in its order."""
+        return SweepSummary(
+            self._plan, self._ran, [self._records[i] for i in self._runs if i in self._records]
+        )
+
+    def _take_in(self, run_id: str) -> Record | None:
+        """Read a run's record and put it into the tables."""
+        record = self._store.read(run_id)
+        if record:
+            self._records[run_id] = record
+            self._tables.add(record)
+        return record

@@ -1,0 +1,139 @@
+"""The CSV files of a sweep, always rewritten in full from its records."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lshexp.energy.base import EnergyModel
+from lshexp.registry import build
+from lshexp.runs.atomic import write_atomic
+from lshexp.runs.columns import (
+    ENV,
+    EPOCH,
+    KEYS,
+    RUN_IDENTITY,
+    RUN_OUTCOME,
+    SELECTION,
+    WORK,
+    Cell,
+    Column,
+    R,
+    RunRow,
+    flatten,
+)
+from lshexp.runs.record import Record
+from lshexp.runs.store import Store
+
+DEFAULT_ENERGY_MODEL = "horowitz45"
+OPTION_PREFIX, DATASET_PREFIX, NOTE_PREFIX = "p", "dataset", "note"
+
+Cells = dict[str, str]
+
+
+class Tables:
+    """Rows of the runs of one sweep, kept as text so that each record is formatted once."""
+
+    def __init__(self, store: Store, run_ids: Iterable[str]) -> None:
+        self._store = store
+        self._order = list(run_ids)
+        self._energy = default_energy_model()
+        self._runs: dict[str, _RunCells] = {}
+        self._epochs: dict[str, str] = {}
+        self._work: dict[str, str] = {}
+        self._selection: dict[str, str] = {}
+        self._envs: dict[str, str] = {}
+
+    def add(self, record: Record) -> None:
+        """Take a record in, in place of an older one of the same run."""
+        result = record.result
+        keys = [text(column.value(record)) for column in KEYS]
+        self._runs[record.run_id] = _RunCells(record, self._energy)
+        self._epochs[record.run_id] = _lines([*keys, *_row(EPOCH, row)] for row in result.epochs)
+        self._work[record.run_id] = _lines([*keys, *_row(WORK, row)] for row in result.work)
+        self._selection[record.run_id] = _lines([*keys, *_row(SELECTION, row)] for row in result.selection)
+        self._envs[record.env.id()] = _lines([_row(ENV, record.env)])
+
+    def write(self) -> None:
+        """Replace all five files, rows in the order of the sweep. Raises StoreError."""
+        done = [run_id for run_id in self._order if run_id in self._runs]
+        self._write("runs", self._runs_csv([self._runs[run_id] for run_id in done]))
+        self._write("epochs", _header(KEYS, EPOCH) + "".join(self._epochs[run_id] for run_id in done))
+        self._write("work", _header(KEYS, WORK) + "".join(self._work[run_id] for run_id in done))
+        self._write(
+            "selection", _header(KEYS, SELECTION) + "".join(self._selection[run_id] for run_id in done)
+        )
+        self._write("env", _header(ENV) + "".join(line for _, line in sorted(self._envs.items())))
+
+    def _runs_csv(self, rows: Sequence[_RunCells]) -> str:
+        options = sorted({name for row in rows for name in row.options})
+        extras = sorted({name for row in rows for name in row.extras})
+        header = [
+            *(column.name for column in RUN_IDENTITY),
+            *options,
+            *(column.name for column in RUN_OUTCOME),
+            *extras,
+        ]
+        return _lines([header]) + _lines(row.in_order(options, extras) for row in rows)
+
+    def _write(self, table: str, content: str) -> None:
+        write_atomic(self._store.table_path(table), content.encode())
+
+
+class _RunCells:
+    """The formatted cells of one row of runs.csv."""
+
+    def __init__(self, record: Record, energy: EnergyModel) -> None:
+        row = RunRow(record, energy)
+        self.identity = _row(RUN_IDENTITY, row)
+        self.outcome = _row(RUN_OUTCOME, row)
+        self.options = _texts(flatten(OPTION_PREFIX, record.spec.method_options))
+        self.extras = _texts(
+            flatten(DATASET_PREFIX, record.spec.dataset_options) | flatten(NOTE_PREFIX, record.result.notes)
+        )
+
+    def in_order(self, options: Sequence[str], extras: Sequence[str]) -> list[str]:
+        """The row under a header that may have columns which this run has not."""
+        return [
+            *self.identity,
+            *(self.options.get(name, "") for name in options),
+            *self.outcome,
+            *(self.extras.get(name, "") for name in extras),
+        ]
+
+
+def text(cell: Cell) -> str:
+    """Write a cell: empty for None, and a number so that reading it back gives the same number."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return repr(cell) if isinstance(cell, float) else str(cell)
+
+
+def _texts(cells: dict[str, Cell]) -> Cells:
+    return {name: text(cell) for name, cell in cells.items()}
+
+
+def _row(columns: Sequence[Column[R]], source: R) -> list[str]:
+    return [text(column.value(source)) for column in columns]
+
+
+def _header(*groups: Sequence[Column[Any]]) -> str:
+    return _lines([[column.name for columns in groups for column in columns]])
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
+
+
+def default_energy_model() -> EnergyModel:
+    """The model that prices `energy_proxy_j`."""
+    model = build("energy", DEFAULT_ENERGY_MODEL)
+    if not isinstance(model, EnergyModel):
+        raise TypeError(f"{type(model).__name__} is registered as an energy model and is not one")
+    return model

@@ -1,0 +1,278 @@
+"""Comparison with a baseline: pairing, grouping, what is missing and why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_runs import FakeSweep, fake_run, spec, sweep_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lshexp
+from lshexp.analysis.pairing import baseline_settings, equal
+from lshexp.errors import ConfigError, DataError, StoreError
+from lshexp.runs.sweep import run_sweep
+
+pytestmark = [pytest.mark.usefixtures("toy_dataset"), pytest.mark.filterwarnings("error")]
+
+
+def results(tmp_path, runs, run=fake_run, name="fake"):
+    run_sweep(FakeSweep(list(runs), name), tmp_path, run=run)
+    return lshexp.read_results(tmp_path / name)
+
+
+def row(frame, **settings):
+    """The one row with these settings."""
+    chosen = frame
+    for name, value in settings.items():
+        chosen = chosen[chosen[name] == value]
+    assert len(chosen) == 1, frame
+    return chosen.iloc[0]
+
+
+def test_results_are_typed_and_join(tmp_path):
+    found = results(tmp_path, sweep_of(method_options={"K": 6, "hash": "srp"}).runs)
+    types = found.runs.dtypes.astype(str)
+    assert types["method"] == types["hidden"] == "category"
+    assert types["mults_total"] == types["p_K"] == types["seed"] == "Int64"
+    assert types["timing_valid"] == "boolean" and types["energy_proxy_j"] == "float64"
+    assert found.runs["energy_rapl_j"].isna().all() and (found.runs["p_hash"] == "srp").all()
+    joined = found.work.merge(found.runs[["run_id", "method"]], on="run_id")
+    assert joined[joined["method"] == "dense"]["mults"].sum() == 2 * 1000
+    assert len(found.epochs) == 8 and list(found.env["env_id"]) == list(found.runs["env_id"].unique())
+
+
+def test_differences_are_paired_and_ratios_relative_to_the_baseline(tmp_path):
+    frame = lshexp.compare(results(tmp_path, sweep_of(repeats=3).runs))
+    assert list(frame["method"]) == ["dense", "lsh"], "the baseline leads"
+    lsh, dense = row(frame, method="lsh"), row(frame, method="dense")
+    assert (lsh["runs"], lsh["pairs"], lsh["active_pct"]) == (3, 3, 5.0)
+    assert lsh["mean"] == pytest.approx(97.6) and lsh["sd"] == pytest.approx(0.1)
+    assert lsh["difference"] == pytest.approx(-0.5)
+    assert lsh["mults_pct_of_dense"] == pytest.approx(5) and lsh["mults_pct_of_dense_paper"] == pytest.approx(
+        5
+    )
+    assert lsh["energy_ratio"] == pytest.approx(0.05) and lsh["time_ratio"] == pytest.approx(1)
+    assert dense["is_baseline"] and dense["difference"] == 0 and dense["energy_ratio"] == 1
+    assert frame.attrs["notes"] == [
+        "3 pairs of runs can give no p below 0.25; 6 seeds or more (--repeats) let the test decide"
+    ]
+    # differences that are all the same leave an interval of no width
+    assert (lsh["ci_low"], lsh["ci_high"]) == pytest.approx((-0.5, -0.5))
+    assert (lsh["p"], lsh["verdict"], lsh["non_inferior"]) == (0.25, "equivalent", True)
+    assert pd.isna(dense["verdict"]) and pd.isna(dense["ci_low"])
+
+
+def test_the_margin_and_the_metrics_direction_decide_the_verdict(tmp_path):
+    found = results(tmp_path, sweep_of(repeats=3).runs)
+    assert row(lshexp.compare(found, margin=0.3), method="lsh")["verdict"] == "worse"
+    fewer = row(lshexp.compare(found, metric="mults_pct_of_dense", margin=1.0), method="lsh")
+    assert (fewer["difference"], fewer["verdict"]) == (pytest.approx(-95), "better")
+    with pytest.raises(ConfigError, match="margin: 0 is not above zero"):
+        lshexp.compare(found, margin=0)
+
+
+@pytest.mark.parametrize(
+    "column, what", [("init_hash", "initial weights"), ("order_hash", "order of examples")]
+)
+def test_runs_that_did_not_begin_alike_are_no_pairs(tmp_path, column, what):
+    runs = results(tmp_path, sweep_of(repeats=3).runs).runs
+    odd = runs.index[(runs["method"] == "lsh") & (runs["repeat"] == 1)][0]
+    runs.loc[odd, column] = "another"
+    with pytest.raises(ConfigError, match=f"runs {runs.loc[odd, 'run_id']} and .* their {what} differ"):
+        lshexp.compare(runs)
+
+
+def test_pairing_uses_only_seeds_that_both_have(tmp_path):
+    runs = [spec("dense", 0), spec("dense", 1), spec("lsh", 1, 5.0), spec("lsh", 2, 5.0)]
+    lsh = row(lshexp.compare(results(tmp_path, runs)), method="lsh")
+    assert lsh["pairs"] == 1 and lsh["difference"] == pytest.approx(97.6 - 98.1)
+    assert lsh["mean"] == pytest.approx((97.6 + 97.7) / 2)
+
+
+def test_failed_and_diverged_runs_are_counted_and_enter_no_mean(tmp_path):
+    def run(one, report):
+        if one.method == "lsh" and one.repeat == 0:
+            raise DataError("gone")
+        if one.method == "lsh" and one.repeat == 1:
+            return fake_run(one, status="diverged", error="nan")
+        return fake_run(one)
+
+    lsh = row(lshexp.compare(results(tmp_path, sweep_of(repeats=3).runs, run)), method="lsh")
+    assert (lsh["runs"], lsh["failed"], lsh["diverged"], lsh["pairs"]) == (3, 1, 1, 1)
+    assert lsh["mean"] == pytest.approx(97.7) and np.isnan(lsh["sd"])
+
+
+def test_a_configuration_without_a_good_run_keeps_its_row(tmp_path):
+    def run(one, report):
+        return fake_run(one, status="diverged" if one.method == "lsh" else "ok")
+
+    lsh = row(lshexp.compare(results(tmp_path, sweep_of().runs, run)), method="lsh")
+    assert lsh["diverged"] == 2 and np.isnan(lsh["mean"]) and np.isnan(lsh["energy_ratio"])
+
+
+def test_a_missing_baseline_is_said_and_its_columns_are_empty(tmp_path):
+    frame = lshexp.compare(results(tmp_path, sweep_of(["lsh"]).runs))
+    assert "no run has method=dense" in frame.attrs["notes"][0]
+    assert frame[["difference", "energy_ratio", "time_ratio"]].isna().all(axis=None)
+    assert not np.isnan(row(frame, method="lsh")["mean"])
+
+
+def test_each_network_has_its_own_baseline(tmp_path):
+    runs = [spec(m, 0, a, hidden=h) for h in ([4], [4, 4]) for m, a in (("dense", 100.0), ("lsh", 5.0))]
+    frame = lshexp.compare(results(tmp_path, [*runs, spec("lsh", 0, 5.0, hidden=[8])]))
+    assert row(frame, method="lsh", hidden="4-4")["pairs"] == 1
+    assert row(frame, method="lsh", hidden="8")["pairs"] == 0
+    missing, few = frame.attrs["notes"]
+    assert "toy 8:" in missing
+    assert few.startswith("1 pair of runs can give no interval and no verdict")
+
+
+def test_other_data_is_no_baseline(tmp_path):
+    frame = lshexp.compare(results(tmp_path, [spec("dense"), spec("lsh", dataset_options={"side": 3})]))
+    assert row(frame, method="lsh")["pairs"] == 0 and frame.attrs["notes"]
+
+
+def test_the_baseline_agrees_where_it_can(tmp_path):
+    """Threads and epochs vary for both; the rate varies for one only."""
+    runs = [spec("dense", 0, threads=threads, lr=0.001) for threads in (1, 2)]
+    runs += [spec("lsh", 0, 5.0, threads=threads, lr=lr) for threads in (1, 2) for lr in (0.01, 0.02)]
+
+    def run(one, report):
+        result = fake_run(one)
+        changed = [type(epoch)(**{**vars(epoch), "train_s": 1.0 / one.threads}) for epoch in result.epochs]
+        return fake_run(one, epochs=changed)
+
+    frame = lshexp.compare(results(tmp_path, runs, run))
+    lsh = frame[frame["method"] == "lsh"]
+    assert len(lsh) == 4 and set(lsh["time_ratio"]) == {1.0}
+    assert {"threads", "lr"} < set(frame.columns) and "batch" not in frame
+
+
+def test_several_possible_baselines_are_said_and_can_be_told_apart(tmp_path):
+    runs = [spec("dense", lr=0.1), spec("dense", lr=0.2), spec("lsh", 0, 5.0, lr=0.3)]
+    found = results(tmp_path, runs)
+    frame = lshexp.compare(found)
+    assert "they differ in lr" in frame.attrs["notes"][0] and row(frame, method="lsh")["pairs"] == 0
+    for baseline in ("method=dense, lr=0.2", {"method": "dense", "lr": 0.2}):
+        frame = lshexp.compare(found, baseline)
+        assert row(frame, method="lsh")["pairs"] == 1 and row(frame, lr=0.2)["is_baseline"]
+
+
+def test_options_show_only_where_one_method_has_several(tmp_path):
+    runs = [spec("lsh", method_options={"K": K}) for K in (4, 6)] + [spec("dense", method_options={"x": 1})]
+    frame = lshexp.compare(results(tmp_path, runs))
+    assert "p_K" in frame and "p_x" not in frame and len(frame) == 3
+
+
+def test_invalid_times_enter_no_ratio(tmp_path):
+    runs = results(tmp_path, sweep_of().runs).runs
+    runs.loc[runs["method"] == "dense", "timing_valid"] = [False, pd.NA]
+    lsh = row(lshexp.compare(runs), method="lsh")
+    assert np.isnan(lsh["time_ratio"]) and lsh["energy_ratio"] == pytest.approx(0.05)
+
+
+def test_a_run_in_two_folders_counts_once(tmp_path):
+    first, second = results(tmp_path, sweep_of().runs, name="a"), results(tmp_path, sweep_of().runs, name="b")
+    frame = lshexp.compare([first, tmp_path / "b" / "runs.csv", second.runs])
+    assert list(frame["runs"]) == [2, 2] and "8 runs are there more than once" in frame.attrs["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "complaint"),
+    [
+        ("test_acc", "did you mean 'test_acc_pct'"),
+        ("method", "is not a number"),
+        ("nonsense", "is not a column"),
+    ],
+)
+def test_a_wrong_metric_is_refused(tmp_path, metric, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        lshexp.compare(results(tmp_path, sweep_of().runs), metric=metric)
+
+
+def test_a_metric_that_was_not_measured_is_said(tmp_path):
+    frame = lshexp.compare(results(tmp_path, sweep_of().runs), metric="valid_acc_pct")
+    assert frame.attrs["notes"] == ["no run has a valid_acc_pct"] and frame["mean"].isna().all()
+
+
+def test_baselines_as_in_a_sweep_file(tmp_path):
+    columns = ["method", "hidden", "p_K", "p_hash_bits", "lr"]
+    given_as = {"method": "lsh", "hidden": [4, 3], "lsh.K": 6, "lsh.hash.bits": 2}
+    expected = {"method": "lsh", "hidden": "4-3", "p_K": 6, "p_hash_bits": 2}
+    assert baseline_settings(given_as, columns) == expected
+    with pytest.raises(ConfigError, match="no column 'methd'; did you mean 'method'"):
+        baseline_settings("methd=dense", columns)
+
+
+def test_an_empty_table_gives_an_empty_comparison(tmp_path):
+    frame = lshexp.compare(results(tmp_path, []))
+    assert len(frame) == 0 and frame.attrs["notes"] == ["no run has a test_acc_pct"]
+
+
+@given(st.floats(allow_nan=False) | st.integers(-(2**50), 2**50) | st.text("abc", min_size=1))
+def test_cells_equal_their_own_text(value):
+    assert equal(value, value) and equal(value, str(value)) and not equal(None, value)
+    assert equal(pd.NA, None) and equal(float("nan"), pd.NA)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda text: text.replace("\n1,", "\n7,"), "has schema_version 7 and this lshexp reads 1"),
+        (lambda text: text.replace(",lr,", ",rate,"), "it has no column lr"),
+        (lambda text: text.replace(",128,", ",many,"), "damaged"),
+        (lambda text: text[: len(text) // 2] + '"', "damaged"),
+        (lambda text: "", "damaged"),
+        (lambda text: "\x00\ud800", "damaged"),
+    ],
+)
+def test_damaged_tables_are_refused_in_one_line(tmp_path, damage, complaint):
+    results(tmp_path, sweep_of().runs)
+    path = tmp_path / "fake" / "runs.csv"
+    path.write_bytes(damage(path.read_text()).encode(errors="surrogatepass"))
+    with pytest.raises(StoreError, match=complaint) as caught:
+        lshexp.read_results(tmp_path / "fake")
+    assert "runs.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_wrong_path_points_to_the_right_one(tmp_path):
+    results(tmp_path, sweep_of().runs)
+    with pytest.raises(StoreError, match=r"did you mean .*fake"):
+        lshexp.compare(tmp_path)
+    with pytest.raises(StoreError, match="is not a folder"):
+        lshexp.read_results(tmp_path / "nowhere")
+
+
+def test_the_package_loads_nothing_before_it_is_asked():
+    code = "import lshexp, sys; print(lshexp.__all__, {'numpy', 'pandas', 'pydantic'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "run_sweep" in done.stdout and done.stdout.strip().endswith("set()")
+    with pytest.raises(AttributeError, match="no attribute 'sweeep'"):
+        _ = lshexp.sweeep
+
+
+def test_tables_of_before_a_setting_existed_are_read(tmp_path):
+    from lshexp.analysis.results import read_runs
+
+    results(tmp_path, [spec("dense")])
+    folder = tmp_path / "fake"
+    runs = pd.read_csv(folder / "runs.csv").drop(columns=["input", "probe"])
+    runs.to_csv(folder / "runs.csv", index=False)
+    assert list(read_runs(folder)["input"]) == ["rows"] and list(read_runs(folder)["probe"]) == [0.0]
+
+
+def test_a_folder_of_sweeps_is_read_as_one(tmp_path):
+    results(tmp_path, [spec("dense"), spec("lsh", active_pct=5.0, method_options={"K": 6})], name="one")
+    results(tmp_path, [spec("dense"), spec("lsh", 1, 5.0, method_options={"hash": "srp"})], name="two")
+    found = lshexp.read_results(tmp_path)
+    assert list(found.runs["sweep"]) == ["one", "one", "two", "two"]
+    assert found.runs.dtypes["method"] == "category" and found.runs.dtypes["mults_total"] == "Int64"
+    assert found.runs["p_K"].notna().sum() == 1 and len(found.env) == 1
+    assert set(found.epochs["run_id"]) == set(found.runs["run_id"])
+    with pytest.raises(StoreError, match="no folder that does; run a sweep first"):
+        lshexp.read_results(tmp_path / "one" / "records")

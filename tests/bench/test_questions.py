@@ -1,0 +1,205 @@
+"""The bench's other questions: time to an accuracy, peak memory, a profile by kernel. No time is judged."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from lshexp.bench import Plan, _memory, families
+from lshexp.bench._figure import draw_approach
+from lshexp.bench._kernel_counts import COSTS
+from lshexp.bench._ours import Variant, our_network
+from lshexp.bench._profile import ELSEWHERE, profile, timed_kernels
+from lshexp.bench._target import Point, approach, best, reached
+from lshexp.bench._task import Task, load_examples
+from lshexp.bench.dense import VARIANTS as DENSE
+from lshexp.bench.lsh import VARIANTS as LSH
+from lshexp.cli import app
+from lshexp.data.base import Part, Splits
+from lshexp.errors import ConfigError, DataError, PlaceError, RunError
+from lshexp.methods.base import Batch
+from lshexp.nn import layer
+from lshexp.nn.gemm import Gemm
+from lshexp.work import PHASES
+
+TINY = {"widths": (32,), "layers": 2, "threads": (1,), "examples": 96, "batch": 16, "active_pct": 25.0}
+
+
+@pytest.fixture(autouse=True)
+def _no_digits(monkeypatch, tmp_path):
+    """Generated data, whatever the machine has."""
+    monkeypatch.setenv("LSHEXP_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def points(name, seconds, accuracies, **changes):
+    first = Point(8, 2, 1, name, 16, "sgd", 0.1, 0, 0, 0.0, 0.0)._replace(**changes)
+    return [
+        first._replace(seconds=s, accuracy_pct=a, examples=int(100 * s))
+        for s, a in zip(seconds, accuracies, strict=True)
+    ]
+
+
+def frame_of(*runs):
+    return pd.DataFrame([point for run in runs for point in run], columns=list(Point._fields))
+
+
+def brightness(n):
+    """Two classes that a network tells apart at once."""
+    x = np.random.default_rng(n).random((n, 784), dtype=np.float32) * 0.1
+    y = (np.arange(n) % 2).astype(np.int32)
+    x[y == 1, :200] += 0.5
+    return Part(x, y)
+
+
+def test_training_stops_at_the_target():
+    splits = Splits(brightness(160), brightness(40))
+    said = []
+    frame = approach(Plan(only=("dense",), repeats=2, **TINY), 95.0, splits, 2, said.append)
+    assert said[0] == "2 networks to 95 %, each given up after 1 s of training"
+    for _, run in frame.groupby("repeat"):
+        assert (run["accuracy_pct"].iloc[:-1] < 95).all()
+        assert run["accuracy_pct"].iloc[-1] >= 95
+        assert (run["examples"].diff().dropna() == 40).all()  # a quarter of an epoch
+        assert run["seconds"].is_monotonic_increasing
+    assert reached(frame, 95.0)["reached"].tolist() == ["yes", "yes"]
+
+
+def test_training_is_given_up_after_its_time():
+    splits = Splits(brightness(160), Part(brightness(40).x, np.full(40, 1, np.int32)))
+    splits.test.y[:20] = 0  # labels that have nothing to do with the examples
+    frame = approach(Plan(only=("dense",), repeats=1, seconds=0.05, **TINY), 99.0, splits, 2, print)
+    assert frame["seconds"].iloc[-1] >= 0.05
+    assert reached(frame, 99.0)["reached"].tolist() == ["no"]
+
+
+def test_the_first_of_a_kind_reaches_the_target_in_every_repeat():
+    frame = frame_of(
+        points("pytorch_fp32_32", [1, 2], [90, 97]),
+        points("pytorch_fp32_128", [0.5, 1], [90, 98]),
+        points("pytorch_fp32_128", [0.5, 1], [90, 91], repeat=1),
+        points("lsh", [1, 3], [90, 97.5], optimizer="momentum"),
+        points("lsh", [1, 5], [90, 99], optimizer="momentum", repeat=1),
+        points("dense", [9], [50]),
+    )
+    table = reached(frame, 97.0)
+    assert table["reached"].tolist() == ["yes", "yes", "no", "yes", "yes", "no"]
+    assert table["target_pct"].eq(97).all()
+    assert table["examples"].tolist() == [200, 100, 100, 300, 500, 900]
+    first = best(table).set_index("kind")
+    assert set(first.index) == {"pytorch_fp32", "lsh"}
+    assert first.loc["pytorch_fp32", "competitor"] == "pytorch_fp32_32"
+    assert first.loc["lsh", "seconds"] == 4
+    words = {text.get_text() for legend in draw_approach(frame, 97.0).legends for text in legend.get_texts()}
+    assert {"pytorch fp32 32, sgd 0.1", "lsh, momentum 0.1", "dense: not reached"} <= words
+
+
+def test_every_recipe_is_of_a_competitor_and_says_why():
+    for family in families().values():
+        assert {recipe.name for recipe in family.RECIPES} <= set(family.NAMES)
+        assert all(recipe.why and recipe.lr > 0 for recipe in family.RECIPES)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="torch is not installed")
+def test_every_recipe_trains():
+    splits = Splits(brightness(160), brightness(40))
+    frame = approach(Plan(repeats=1, seconds=0.01, **TINY), 100.0, splits, 2, print)
+    recipes = {(recipe.name, recipe.optimizer) for family in families().values() for recipe in family.RECIPES}
+    assert set(frame[["competitor", "optimizer"]].itertuples(index=False, name=None)) == recipes
+
+
+def test_digits_that_are_not_there_end_with_5():
+    result = CliRunner().invoke(app, ["bench", "--to", "97"])
+    assert isinstance(result.exception, DataError)
+    assert result.exception.exit_code == 5
+    assert "lshexp data fetch mnist" in str(result.exception)
+
+
+def test_two_questions_at_once_are_a_usage_error():
+    result = CliRunner().invoke(app, ["bench", "--memory", "--profile"])
+    assert result.exit_code == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_grows_by_more_than_the_weights():
+    frame = _memory.memory(Plan(only=("dense",), **{**TINY, "widths": (1500,)}), print)
+    row = frame.iloc[0]
+    weights = 4 * (784 * 1500 + 1500 + 1500 * 1500 + 1500 + 2 * 1500 + 2) / 1e6
+    assert row["weights_mb"] == pytest.approx(weights)
+    assert row["data_mb"] == pytest.approx(96 * 785 * 4 / 1e6)
+    assert row["growth_mb"] > 0.9 * weights  # a few pages may have been there before
+    assert row["growth_mb"] == pytest.approx(row["peak_mb"] - row["before_mb"])
+    assert row["peak_over_weights_and_data"] == pytest.approx(
+        (row["growth_mb"] + row["data_mb"]) / (row["weights_mb"] + row["data_mb"])
+    )
+
+
+def test_memory_says_what_it_needs(monkeypatch, tmp_path):
+    monkeypatch.setattr(_memory, "PROC", tmp_path)
+    with pytest.raises(PlaceError, match="on Linux alone"):
+        _memory.memory(Plan(**TINY), print)
+
+
+def test_a_killed_process_is_an_error_of_one_line(monkeypatch):
+    def killed(*_):
+        raise _memory.BrokenProcessPool
+
+    monkeypatch.setattr(_memory.ProcessPoolExecutor, "submit", killed)
+    with pytest.raises(RunError, match="memory runs out"):
+        _memory._in_child(Plan(**TINY), "dense", 8, 1)
+
+
+def test_a_profile_adds_up_to_the_pass():
+    frame = profile(Plan(only=("lsh", "dense"), **TINY), print)
+    for _, part in frame.groupby("competitor"):
+        assert part["share_pct"].sum() == pytest.approx(100)
+        assert part["seconds"].is_monotonic_decreasing
+        assert ELSEWHERE in set(part["kernel"])
+    lsh = set(frame[frame["competitor"] == "lsh"]["kernel"])
+    assert {"forward_rows", "update_rows", "collect_ranked"} <= lsh
+    scores = frame[frame["kernel"] == "gemm scores"].iloc[0]
+    assert scores["madds_per_example"] == 784 * 32 + 32 * 32 + 32 * 2
+
+
+def test_kernels_are_put_back_whatever_happens():
+    before = layer.forward_rows, Gemm.scores
+    with pytest.raises(RuntimeError), timed_kernels():
+        assert layer.forward_rows is not before[0]
+        raise RuntimeError
+    assert (layer.forward_rows, Gemm.scores) == before
+
+
+HYBRID = Variant("lsh", {"preset": "hybrid"})
+
+
+@pytest.mark.parametrize("variant", [DENSE["dense"], LSH["lsh"], HYBRID])
+def test_multiplications_of_kernels_are_those_that_training_counts(variant):
+    task = Task(784, 2, (32, 32), 25.0, 16, 1)
+    x, y = load_examples(48).part
+    with Gemm(1) as gemm, timed_kernels() as ledger:
+        network, size = our_network(task, variant, gemm)
+        for first in range(0, 48, size):
+            ids = np.arange(first, first + size)
+            network.train_batch(x[ids], y[ids], Batch(ids, 0, True))
+    phases = [phase for phase in PHASES if phase not in ("select", "rebuild")]
+    counted = sum(each.work.tally(phase).mults for each in network.layers for phase in phases)
+    selecting = {"score_by_coordinates", "project_lists", "descend_rows"}
+    found = sum(tally.madds for name, tally in ledger.tallies.items() if name not in selecting)
+    exact = sum(each.work.tally("select").mults for each in network.layers)
+    assert counted <= found <= counted + exact  # exact looks at candidates go through the forward kernels
+
+
+def test_costs_are_of_kernels_that_there_are():
+    modules = [module for key, module in sys.modules.items() if key.startswith("lshexp.kernels.")]
+    kernels = {name for module in modules for name in vars(module)}
+    assert {name for name in COSTS if not name.startswith("gemm ")} <= kernels
+
+
+def test_a_profile_is_of_our_own_networks():
+    with pytest.raises(ConfigError, match="our own networks"):
+        profile(Plan(only=("scikit_learn",), **TINY), print)

@@ -1,0 +1,122 @@
+"""`lshexp data`: what a user sees of the datasets, and what is written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lshexp.cli import app
+from lshexp.config import load_sweep
+from lshexp.config.chosen import chosen_dataset
+from lshexp.data._catalog import catalog, check
+from lshexp.data._statistics import describe
+from lshexp.data.base import Part
+from lshexp.errors import ConfigError, DataError, StoreError
+from lshexp.nn.trainer import run
+from lshexp.runs.atomic import atomic_file
+
+SMALL = ["-s", "train=40", "-s", "test=30"]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LSHEXP_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def invoke(*words):
+    """Run the command in this process; a user's mistake is raised, as `lshexp.cli.main` expects."""
+    return CliRunner().invoke(app, ["data", *words], catch_exceptions=False)
+
+
+def test_statistics_are_those_of_the_numbers():
+    random = np.random.default_rng(0)
+    x = random.standard_normal((300, 20)).astype(np.float32) * np.linspace(4, 0.1, 20, dtype=np.float32)
+    x[:, 5] = 0
+    y = np.repeat([0, 1, 2], [30, 90, 180]).astype(np.int32)
+    found = describe(Part(x, y), 4)
+    assert (found.smallest_class_pct, found.largest_class_pct) == (0, 60)
+    assert found.mean == pytest.approx(x.mean(), abs=1e-6)
+    assert found.nonzero_pct == pytest.approx(95)
+    singular = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
+    expected = [100 * singular[:count].sum() / singular.sum() for count in (1, 8, 32)]
+    assert found.variance_pct == pytest.approx(expected, rel=1e-4)
+    wide = describe(Part(x[:10], y[:10]), 4)  # fewer examples than features
+    singular = np.linalg.svd(x[:10] - x[:10].mean(axis=0), compute_uv=False) ** 2
+    assert wide.variance_pct[0] == pytest.approx(100 * singular[0] / singular.sum(), rel=1e-4)
+
+
+def test_what_does_not_vary_has_a_spectrum_too():
+    assert describe(Part(np.ones((3, 4), np.float32), np.zeros(3, np.int32)), 1).variance_pct == (
+        100,
+        100,
+        100,
+    )
+
+
+def test_the_catalog_says_what_is_there(tmp_path):
+    states = {entry.name: entry.state for entry in catalog()}
+    assert states["mnist"] == "absent"
+    assert states["convex"] == "generated"
+    assert "absent" in invoke("list").output
+
+
+def test_show_writes_a_picture_and_make_an_archive(tmp_path):
+    assert invoke("show", "convex").exit_code == 0
+    assert (tmp_path / "convex.png").read_bytes().startswith(b"\x89PNG")
+    assert invoke("make", "convex", *SMALL, "-o", "deep/er/c.npz").exit_code == 0
+    made = np.load(tmp_path / "deep/er/c.npz")
+    splits = chosen_dataset("convex", ["train=40", "test=30"]).load()
+    np.testing.assert_array_equal(made["x_train"].reshape(40, 784), splits.train.x)
+    np.testing.assert_array_equal(made["y_test"], splits.test.y)
+    first = (tmp_path / "deep/er/c.npz").read_bytes()
+    invoke("make", "convex", *SMALL, "-o", "deep/er/c.npz")
+    assert (tmp_path / "deep/er/c.npz").read_bytes() == first
+    assert [path.name for path in (tmp_path / "deep/er").iterdir()] == ["c.npz"]
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (["show", "convex", "-s", "seeed=1"], ConfigError, "did you mean 'seed'"),
+        (["show", "convex", "-s", "seed"], ConfigError, "write it as -s key=value"),
+        (["show", "convex", "-s", "seed=1", "-s", "seed=1"], ConfigError, "given twice"),
+        (["show", "convx"], ConfigError, "did you mean 'convex'"),
+        (["make", "convex", *SMALL, "-o", "file/convex.npz"], StoreError, "a file of this name"),
+        (["verify", "mnist"], DataError, "set LSHEXP_DATA"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, words, error, message):
+    (tmp_path / "file").touch()
+    with pytest.raises(error, match=message) as caught:
+        invoke(*words)
+    assert "\n" not in str(caught.value)
+
+
+def test_verify_reports_all_and_generated_sets_need_none():
+    assert "generated" in check(chosen_dataset("convex", []))
+    assert invoke("verify").exit_code == 0
+
+
+def test_an_interrupted_write_leaves_the_old_content(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), atomic_file(tmp_path / "file") as file:
+        file.write(b"new")
+        raise KeyboardInterrupt
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_was_made_is_shown_and_trained_on(tmp_path):
+    invoke("make", "rectangles", *SMALL, "-o", "made.npz")
+    assert invoke("show", "npz", "-s", "path=made.npz", "-o", "made.png").exit_code == 0
+    assert (tmp_path / "made.png").read_bytes().startswith(b"\x89PNG")
+    text = "name: own\nhidden: [6]\nepochs: 1\nmethod: dense\ndataset: {name: npz, path: made.npz}\n"
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    (spec,) = load_sweep(tmp_path / "own.yaml").runs
+    assert run(spec).status == "ok"
+    (tmp_path / "own.yaml").write_text(text.replace("made", "absent"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"found no file .*absent\.npz"):
+        load_sweep(tmp_path / "own.yaml")

@@ -1,0 +1,130 @@
+"""Weights stored by input: kernels against their twins, the layer against the one stored by node."""
+
+from __future__ import annotations
+
+import naive
+import numpy as np
+import pytest
+from small_networks import data, network, train
+from test_kernels import CHUNKS, SHAPES, close, groups_of, lists_of
+
+from lshexp.errors import ConfigError
+from lshexp.kernels import by_input, ragged
+from lshexp.methods.base import Batch
+from lshexp.nn.by_input import LayerByInput
+from lshexp.nn.layer import Layer
+from lshexp.registry import build
+from lshexp.work import RULES
+
+SCAN = {"preset": "hybrid", "K": 2, "L": 3}
+
+
+@pytest.mark.parametrize("chunks", CHUNKS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_kernels(shape, chunks):
+    examples, fan_in, nodes, active = shape
+    random = np.random.default_rng(5)
+    inputs = lists_of(random, examples, fan_in, min(fan_in, 10))  # more than eight, and a rest
+    lists = lists_of(random, examples, nodes, active, empty_first=False)
+    deltas = lists.values
+    weights = random.standard_normal((nodes, fan_in)).astype(np.float32)
+    columns = np.ascontiguousarray(weights.T)
+    bias = random.standard_normal(nodes).astype(np.float32)
+    x = naive.rows_of(*inputs, fan_in)
+
+    scores = np.empty((examples, nodes), np.float32)
+    by_input.scan_lists(*inputs, columns, bias, ragged.balanced_bounds(inputs.starts, chunks), scores)
+    close(scores, x @ weights.T + bias)
+
+    groups = groups_of(inputs, fan_in)
+    bounds = ragged.balanced_bounds(groups.starts, chunks)
+    gradient = np.empty(len(inputs.nodes), np.float32)
+    by_input.input_gradient_by_input(groups, *lists[:2], deltas, columns, bounds, gradient)
+    ref = naive.input_gradient(lists.starts, lists.nodes, deltas, weights)
+    owners = np.repeat(np.arange(examples), np.diff(inputs.starts))
+    close(gradient, ref[owners, inputs.nodes] if examples else ref.ravel())
+
+    rate = np.float32(0.1)
+    by_input.descend_by_input(groups, inputs.values, *lists[:2], deltas, rate, columns, bounds)
+    step, _ = naive.weight_gradient(x, lists.starts, lists.nodes, deltas, nodes)
+    close(columns.T, weights - rate * step)
+
+
+def test_scan_passes_nan_on():
+    columns = np.ones((2, 3), np.float32)
+    scores = np.empty((1, 3), np.float32)
+    inputs = np.array([0, 1]), np.array([1], np.int32), np.array([np.nan], np.float32)
+    by_input.scan_lists(*inputs, columns, np.zeros(3, np.float32), np.array([0, 1]), scores)
+    assert np.isnan(scores).all()
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+def test_a_layer_by_input_learns_what_one_by_node_does(optimizer):
+    x, y = data(25)
+    networks = []
+    for update in ("batch", "hogwild"):  # the latter stores by node; steps are taken here, in batches
+        with network(
+            "lsh", SCAN, optimizer=optimizer, active_pct=9.0, hidden=[32, 40, 36], update=update
+        ) as net:
+            train(net, x, y)
+            train(net, x, y, epoch=1)
+            networks.append(net)
+    by_input_net, by_node = networks
+    assert [type(layer) for layer in by_input_net.hidden] == [Layer, LayerByInput, LayerByInput]
+    assert {type(layer) for layer in by_node.layers} == {Layer}
+    for one, other in zip(by_input_net.layers, by_node.layers, strict=True):
+        np.testing.assert_allclose(one.weights, other.weights, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(one.bias, other.bias, rtol=1e-4, atol=1e-5)
+
+
+def test_scanned_layers_select_the_exact_winners():
+    x, y = data(9)
+    with network("lsh", SCAN, active_pct=10.0, hidden=[30, 40, 50]) as net:
+        train(net, x, y)
+        shown = net.watch(x, Batch(np.arange(9), 0, False), lambda view: view)
+        for view, k in zip(shown[1:], (4, 5), strict=True):
+            for b in range(9):
+                chosen = view.lists.nodes[b * k : (b + 1) * k].tolist()
+                assert chosen == naive.top_k(view.scores[b], k)
+
+
+def test_layers_that_may_read_rows_are_stored_by_node():
+    with network("lsh", SCAN, active_pct=25.0) as net:
+        assert {type(layer) for layer in net.layers} == {Layer}
+    with network("lsh", {"K": 2}, active_pct=9.0) as net:  # hash tables everywhere
+        assert {type(layer) for layer in net.layers} == {Layer}
+    with network("lsh", SCAN, active_pct=9.0, input="lists") as net:
+        assert [type(layer) for layer in net.hidden] == [LayerByInput, LayerByInput]
+
+
+def test_weights_can_be_given_and_read_by_node():
+    with network("lsh", SCAN, active_pct=9.0) as net:
+        parameters = [(layer.weights + 1, layer.bias + 2) for layer in net.layers]
+        twin = net.with_parameters(parameters)
+        for layer, original, (weights, bias) in zip(twin.layers, net.layers, parameters, strict=True):
+            np.testing.assert_array_equal(layer.weights, weights)
+            np.testing.assert_array_equal(layer.bias, bias)
+            assert not np.array_equal(layer.weights, original.weights)
+
+
+def test_winner_take_all_by_input():
+    x, y = data(25)
+    chosen = []
+    for where in ("gather", "scan"):
+        options = {"over": "example", "where_sparse": where}
+        with network("winner_take_all", options, active_pct=9.0, hidden=[32, 40], input="lists") as net:
+            train(net, x, y)
+            assert isinstance(net.hidden[1], LayerByInput) == (where == "scan")
+            chosen.append([net.selectors[1].chosen(at) for at in range(5)])
+    assert chosen[0] == chosen[1]
+    assert "where_sparse" not in build("method", "winner_take_all", {"over": "example"}).recorded()
+    with pytest.raises(ConfigError, match="over: example"):
+        build("method", "winner_take_all", {"over": "node", "where_sparse": "scan"})
+
+
+def test_runs_of_before_the_option_keep_their_ids():
+    assert "where_sparse" not in build("method", "lsh").recorded()
+    assert build("method", "lsh", {"where_sparse": "scan"}).recorded()["where_sparse"] == "scan"
+    for options in ({"preset": "hybrid"}, {"preset": "hybrid", "where_sparse": "hash"}):
+        method = build("method", "lsh", options)
+        assert build("method", "lsh", method.recorded()) == method

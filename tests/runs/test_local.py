@@ -1,0 +1,165 @@
+"""Runs in processes of their own: crashes, kills, time-outs, several at a time, several drivers."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fake_runs import FakeSweep, spec, sweep_of
+
+import lshexp
+from lshexp.errors import ConfigError, PlaceError, StoreError
+from lshexp.runs.events import Listener
+from lshexp.runs.executors import build_executor
+from lshexp.runs.executors.local import Local
+from lshexp.runs.plan import Wanted, plan_sweep
+from lshexp.runs.store import Store
+from lshexp.runs.sweep import run_sweep
+
+pytestmark = pytest.mark.usefixtures("toy_dataset")
+VOLATILE = ("compile_s", "timing_valid", "started_utc", "env_id", "peak_rss_mb")
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "fake" / "runs.csv").open(newline="") as file:
+        return [
+            {key: cell for key, cell in row.items() if key not in VOLATILE} for row in csv.DictReader(file)
+        ]
+
+
+def local(runner: str = "fake_run", jobs: int = 1) -> Local:
+    return Local(jobs, f"fake_runs:{runner}")
+
+
+def test_isolated_runs_give_the_rows_of_runs_in_this_process(tmp_path):
+    from fake_runs import fake_run
+
+    here = run_sweep(sweep_of(), tmp_path / "here", run=fake_run)
+    apart = run_sweep(sweep_of(), tmp_path / "apart", executor=local())
+    two = run_sweep(sweep_of(), tmp_path / "two", executor=local(jobs=2))
+    assert here.complete and apart.complete and two.complete and apart.ran == two.ran == 4
+    assert rows(tmp_path / "here") == rows(tmp_path / "apart") == rows(tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("runner", "reason"),
+    [
+        ("raising_run", "ValueError: no good"),
+        ("crashing_run", "the worker was killed by SIGSEGV"),
+        ("killed_run", "the worker was killed by SIGKILL; was the machine out of memory?"),
+        ("leaving_run", "the worker ended with exit code 7"),
+    ],
+)
+def test_a_run_that_ends_badly_costs_its_row(tmp_path, runner, reason):
+    summary = run_sweep(sweep_of(), tmp_path, executor=local(runner))
+    assert dict(summary.counts) == {"ok": 2, "failed": 2, "left": 0}
+    failed = [row for row in rows(tmp_path) if row["status"] == "failed"]
+    assert [row["error"] for row in failed] == [reason] * 2 and {row["method"] for row in failed} == {"lsh"}
+    log = Store(tmp_path / "fake").log_path(failed[0]["run_id"]).read_text()
+    assert "printed before the end" in log and str(Path.cwd()) not in log
+    assert run_sweep(sweep_of(), tmp_path, executor=local()).complete
+    assert list((tmp_path / "fake" / "logs").iterdir()) == []
+
+
+def test_a_run_that_takes_too_long_is_ended(tmp_path):
+    sweep = FakeSweep([spec("lsh", active_pct=5.0), spec()], timeout_s=0.5)
+    summary = run_sweep(sweep, tmp_path, executor=local("endless_run"))
+    assert dict(summary.counts) == {"ok": 1, "failed": 1, "left": 0}
+    assert [row["error"] for row in rows(tmp_path)] == ["time-out after 0.5 s", ""]
+
+
+def test_a_killed_nursery_costs_one_row(tmp_path):
+    summary = run_sweep(sweep_of(), tmp_path, executor=local("orphaning_run"))
+    assert dict(summary.counts) == {"ok": 2, "failed": 2, "left": 0}
+    assert {row["error"] for row in rows(tmp_path)} == {"", "the worker's parent process was killed"}
+
+
+def test_workers_that_cannot_start_stop_the_sweep_and_cost_no_row(tmp_path, capfd):
+    with pytest.raises(PlaceError, match="cannot be started"):
+        run_sweep(sweep_of(), tmp_path, executor=local("no_such_run"))
+    assert rows(tmp_path) == [] and "no_such_run" in capfd.readouterr().err
+
+
+def test_a_record_that_cannot_be_kept_stops_the_sweep(tmp_path):
+    with pytest.raises(StoreError, match="cannot write"):
+        run_sweep(sweep_of(["lsh"]), tmp_path, executor=local("spoiling_run"))
+
+
+def test_an_interrupt_ends_the_worker_and_leaves_its_run_to_be_done(tmp_path):
+    class Interrupting(Listener):
+        def run_progressed(self, run, progress):
+            raise KeyboardInterrupt
+
+    sweep = FakeSweep([spec("lsh", active_pct=5.0)])
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(sweep, tmp_path, executor=local("endless_run"), listener=Interrupting())
+    assert rows(tmp_path) == [] and plan_sweep(sweep, tmp_path).runs[0].state == "missing"
+    with Store(tmp_path / "fake").claimed(plan_sweep(sweep, tmp_path).runs[0].run_id) as free:
+        assert free, "the worker is gone"
+
+
+def test_what_is_wanted_decides_what_is_done(tmp_path):
+    broken = run_sweep(sweep_of(), tmp_path, executor=local("raising_run"))
+    ids = [run.run_id for run in broken.plan.runs]
+    assert run_sweep(sweep_of(), tmp_path, executor=local(), wanted=Wanted(retry="none")).ran == 0
+    assert run_sweep(sweep_of(), tmp_path, executor=local(), wanted=Wanted(only=(ids[1][:6],))).ran == 1
+    assert run_sweep(sweep_of(), tmp_path, executor=local(), wanted=Wanted(only=(ids[1],))).ran == 0
+    assert run_sweep(sweep_of(), tmp_path, executor=local(), wanted=Wanted(True, only=(ids[0],))).ran == 1
+    assert run_sweep(sweep_of(), tmp_path, executor=local()).ran == 1
+    with pytest.raises(ConfigError, match="--only nope: no run"):
+        run_sweep(sweep_of(), tmp_path, executor=local(), wanted=Wanted(only=("nope",)))
+
+
+def test_no_run_starts_once_the_budget_is_spent(tmp_path):
+    summary = run_sweep(sweep_of(repeats=50), tmp_path, executor=local("slow_run"), budget_s=0.5)
+    assert 1 <= summary.ran < 100 and summary.counts["left"] == 100 - summary.ran
+
+
+def test_many_drivers_do_each_run_once(tmp_path):
+    command = [sys.executable, str(Path(__file__).parents[1] / "fake_runs.py"), str(tmp_path), "12", "0.1"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(lshexp.__file__).parents[1])}
+    drivers = [subprocess.Popen(command, env=environment) for _ in range(4)]
+    assert [driver.wait(120) for driver in drivers] == [0] * 4
+    assert sorted((tmp_path / "executed.txt").read_text().split(), key=int) == [str(n) for n in range(12)]
+    assert [row["repeat"] for row in rows(tmp_path)] == [str(n) for n in range(12)]
+
+
+def test_a_worker_outlives_its_driver_and_nobody_else_does_its_run(tmp_path):
+    command = [sys.executable, str(Path(__file__).parents[1] / "fake_runs.py"), str(tmp_path), "2", "1.0"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(lshexp.__file__).parents[1])}
+    driver = subprocess.Popen(command, env=environment)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "executed.txt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    driver.kill()
+    driver.wait()
+    subprocess.run(command, env=environment, check=True, timeout=60)
+    assert (tmp_path / "executed.txt").read_text().split() == ["0", "1"]
+    assert len(rows(tmp_path)) == 2
+
+
+def test_more_threads_than_cores_are_refused_unless_asked_for(tmp_path):
+    runs = plan_sweep(sweep_of(threads=4), tmp_path).runs
+    with pytest.raises(ConfigError, match=r"1000 runs of 4 threads need 4000 cores .*--oversubscribe"):
+        build_executor("local", runs, 1000)
+    build_executor("local", runs, 1000, oversubscribe=True)
+    build_executor("local", runs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "local", "address": "x:1"}, "--executor dask"),
+        ({"name": "dask", "detach": True}, "--executor slurm"),
+        ({"name": "inline", "jobs": 2}, "one run at a time"),
+        ({"name": "cloud"}, "unknown executor"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        build_executor(runs=[], **arguments)

@@ -1,0 +1,177 @@
+"""Records and CSV files: columns, round trips, damage."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from fake_runs import fake_run, spec, sweep_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lshexp.errors import StoreError
+from lshexp.runs.columns import flatten
+from lshexp.runs.environment import Environment
+from lshexp.runs.record import Record, read_record
+from lshexp.runs.store import Store
+from lshexp.runs.sweep import run_sweep
+from lshexp.runs.tables import Tables, text
+
+pytestmark = pytest.mark.usefixtures("toy_dataset")
+
+RUN_COLUMNS = re.findall(
+    r"\S+",
+    """
+schema_version run_id sweep status error dataset method hidden active_pct lr optimizer batch epochs threads
+update seed repeat
+p_K p_hash_bits p_hash_name
+test_acc_pct best_test_acc_pct valid_acc_pct train_loss active_pct_achieved mults_select mults_forward
+mults_backward mults_update mults_rebuild mults_total mults_dense mults_pct_of_dense mults_pct_of_dense_paper
+bytes_touched energy_proxy_j energy_model energy_rapl_j compile_s select_s train_s eval_s peak_rss_mb
+timing_valid init_hash order_hash env_id started_utc
+momentum train_examples test_examples validation_examples average_from probe input simulate_workers
+active_by_layer_pct
+dataset_side note_capped
+""",
+)
+ENV = Environment(
+    git_sha=None, git_dirty=None, kernel_revision=1, lshexp="0", python="3", numpy="2", numba="0",
+    llvmlite="0", blas_name="openblas", blas_version=None, blas_threads=2, threading_layer="omp",
+    cpu_model='a, "quoted" one', cores_physical=1, cores_logical=2, cores_usable=2, memory_gb=8.0,
+    os="Linux",
+)  # fmt: skip
+RUN_ID = "0123456789ab"
+
+
+def record(run=None, run_id=RUN_ID, **changes):
+    run = run or spec("lsh", 0, 5.0)
+    return Record(
+        run_id=run_id,
+        sweep="fake",
+        spec=run,
+        result=fake_run(run, **changes),
+        env=ENV,
+        started_utc="2026-01-02T03:04:05Z",
+        timing_valid=True,
+    )
+
+
+def table(folder, *records):
+    """The rows of runs.csv that these records give."""
+    tables = Tables(Store(folder), [record.run_id for record in records])
+    for one in records:
+        tables.add(one)
+    tables.write()
+    with (folder / "runs.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_columns_and_values_of_a_run(tmp_path):
+    options = {"K": 6, "hash": {"name": "srp", "bits": 4}}
+    run = spec("lsh", 1, 5.0, method_options=options, dataset_options={"side": 2})
+    (row,) = table(tmp_path, record(run, notes={"capped": 3}))
+    assert list(row) == RUN_COLUMNS
+    expected = {
+        "hidden": "4-3", "active_pct": "5.0", "p_hash_name": "srp", "p_K": "6", "note_capped": "3",
+        "test_acc_pct": "97.6", "best_test_acc_pct": "97.85", "valid_acc_pct": "", "train_loss": "0.5",
+        "mults_select": "0", "mults_forward": "20", "mults_total": "50", "mults_pct_of_dense": "5.0",
+        "mults_pct_of_dense_paper": "5.0", "bytes_touched": "80", "energy_model": "horowitz45",
+        "energy_rapl_j": "", "select_s": "0.25", "train_s": "1.0", "eval_s": "0.5", "timing_valid": "true",
+        "train_examples": "", "active_by_layer_pct": "5.0-5.0",
+    }  # fmt: skip
+    assert {name: row[name] for name in expected} == expected
+    assert float(row["energy_proxy_j"]) == pytest.approx((50 * 3.7 + 50 * 0.9) * 1e-12)
+
+
+def test_options_of_one_method_are_empty_for_another(tmp_path):
+    first = record(spec("lsh", method_options={"K": 6}))
+    second = record(spec("dropout", method_options={"keep": True}), run_id="ba9876543210")
+    rows = table(tmp_path, first, second)
+    assert [(row["p_K"], row["p_keep"]) for row in rows] == [("6", ""), ("", "true")]
+
+
+def test_files_have_unix_line_ends_and_one_row_an_epoch_and_phase(tmp_path):
+    run_sweep(sweep_of(), tmp_path, run=fake_run)
+    lines = {}
+    for name in ("runs", "epochs", "work", "env"):
+        content = (tmp_path / "fake" / f"{name}.csv").read_bytes()
+        assert b"\r" not in content and content.endswith(b"\n")
+        lines[name] = content.decode().splitlines()
+    assert {name: len(rows) - 1 for name, rows in lines.items()} == {
+        "runs": 4, "epochs": 8, "work": 4 * 10, "env": 1,
+    }  # fmt: skip
+    assert lines["work"][0] == "schema_version,run_id,layer,phase,mults,adds,bytes"
+    assert lines["epochs"][0].startswith(
+        "schema_version,run_id,epoch,train_loss,train_acc_pct,valid_acc_pct,"
+    )
+
+
+@given(st.floats())
+def test_floats_survive_the_table(value):
+    back = float(text(value))
+    assert back == value or (math.isnan(back) and math.isnan(value))
+
+
+@given(st.floats() | st.none(), st.text())
+def test_records_survive_the_disk(tmp_path_factory, loss, message):
+    path = tmp_path_factory.mktemp("records") / f"{RUN_ID}.json"
+    original = record(error=message)
+    if loss is not None:
+        epochs = [replace(original.result.epochs[0], train_loss=loss)]
+        original = record(error=message, epochs=epochs)
+    path.write_bytes(original.to_json())
+    back = read_record(path)
+    assert back is not None and back.to_json() == original.to_json()
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda data: data[:100], "damaged"),
+        (lambda data: b"", "damaged"),
+        (lambda data: b"\xff" + data, "damaged"),
+        (lambda data: b"[" * 100_000, "damaged"),
+        (lambda data: b"[1, 2]", "damaged"),
+        (lambda data: data.replace(b'"ok"', b'"fine"'), r"damaged .*result\.status"),
+        (
+            lambda data: data.replace(b'"mults_dense": 1000', b'"mults_dense": "1000"'),
+            "damaged .*mults_dense",
+        ),
+        (lambda data: data.replace(b'"repeat"', b'"again"'), "damaged"),
+        (lambda data: data.replace(RUN_ID.encode(), b"ba9876543210"), "belongs to run ba9876543210"),
+        (lambda data: data.replace(b'"schema_version": 1', b'"schema_version": 2'), "has schema 2 and this"),
+    ],
+)
+def test_a_damaged_record_is_refused_in_one_line(tmp_path, damage, complaint):
+    path = tmp_path / f"{RUN_ID}.json"
+    path.write_bytes(damage(record().to_json()))
+    with pytest.raises(StoreError, match=complaint) as caught:
+        read_record(path)
+    assert path.name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_stamp_tells_a_record_from_its_successor(tmp_path):
+    store = Store(tmp_path)
+    assert store.stamp(RUN_ID) is None
+    store.write(record(status="failed", error="x"))
+    before = store.stamp(RUN_ID)
+    store.write(record())
+    assert before is not None and store.stamp(RUN_ID) != before
+    kept = store.read(RUN_ID)
+    assert kept is not None and kept.result.error is None
+
+
+def test_a_claim_is_given_once(tmp_path):
+    store = Store(tmp_path)
+    with store.claimed(RUN_ID) as mine, store.claimed(RUN_ID) as again, store.claimed("0" * 12) as other:
+        assert mine and not again and other
+    with store.claimed(RUN_ID) as mine:
+        assert mine
+
+
+def test_nested_options_become_one_level():
+    options = {"a": 1, "b": {"c": {"d": None}, "e": [1, 2.5]}, "f": [{"g": 1}]}
+    assert flatten("p", options) == {"p_a": 1, "p_b_c_d": None, "p_b_e": "1-2.5", "p_f": '[{"g": 1}]'}
