@@ -14,17 +14,15 @@ are not searched for plug-ins.
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import json
 import pkgutil
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from lshexp.errors import ConfigError, Location, LshexpError, Problem
+from lshexp.validation import suggest, validate
 
 FOLDERS: Mapping[str, str] = {
     "method": "lshexp.methods",
@@ -98,17 +96,6 @@ def unavailable(kind: str) -> dict[str, str]:
     return dict(_unavailable[kind])
 
 
-def suggest(word: str, choices: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?`, the choices when none is close, or nothing when there are none."""
-    options = {choice.casefold(): choice for choice in choices}
-    if not options:
-        return ""
-    close = difflib.get_close_matches(word.casefold(), options, n=1, cutoff=0.6)
-    return (
-        f"; did you mean '{options[close[0]]}'?" if close else f"; choose from {', '.join(options.values())}"
-    )
-
-
 def lookup(kind: str, name: object, where: Location = ()) -> type[Plugin]:
     """Return the class registered as `name`.
 
@@ -129,88 +116,3 @@ def build(kind: str, name: object, options: Mapping[str, Any] | None = None, whe
     """
     cls = lookup(kind, name, where)
     return validate(cls, options or {}, where)
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def validate(model: type[M], values: Mapping[str, Any], where: Location = ()) -> M:
-    """Construct a pydantic model, turning its complaints into Problems a user can act on."""
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        raise ConfigError(_explain(model, detail, where) for detail in error.errors()) from None
-
-
-_LIMITS: Mapping[str, tuple[str, str]] = {
-    "greater_than": (">", "gt"),
-    "greater_than_equal": (">=", "ge"),
-    "less_than": ("<", "lt"),
-    "less_than_equal": ("<=", "le"),
-}
-_WANTED: Mapping[str, str] = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "dict_type": "a map",
-    "model_type": "a map",
-}
-_KINDS: Mapping[type, str] = {str: "text", bool: "true or false", int: "a number", float: "a number"}
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*%?\s*")
-_SHOWN = 60  # characters of a wrong value in a message
-
-
-def _explain(model: type[BaseModel], detail: Any, where: Location) -> Problem:
-    """Word one pydantic error: what was given, what is allowed, what was probably meant."""
-    place: Location = (*where, *detail["loc"])
-    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
-    key = str(place[-1]) if place else ""
-    if kind == "extra_forbidden":
-        return Problem(place, f"unknown key '{key}'{suggest(key, _keys_at(model, detail['loc']))}")
-    if kind == "missing":
-        return Problem(place, "this key is required")
-    if kind == "value_error":
-        return Problem(place, str(context.get("error", detail["msg"])))
-    if kind in _LIMITS:
-        sign, name = _LIMITS[kind]
-        limit = int(context[name]) if context[name] == int(context[name]) else context[name]
-        return Problem(place, f"{_shown(given)} must be {sign} {_shown(limit)}")
-    if kind in _WANTED:
-        return Problem(place, _mismatch(given, _WANTED[kind]))
-    if kind == "literal_error":
-        expected = context["expected"].replace("'", "").replace(" or ", ", ")
-        return Problem(place, f"unknown value {_shown(given)}{suggest(str(given), expected.split(', '))}")
-    return Problem(place, f"{_shown(given)}: {detail['msg'][0].lower()}{detail['msg'][1:]}")
-
-
-def _shown(value: object) -> str:
-    """Write a wrong value as YAML would, cut to fit a line."""
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def _mismatch(given: object, wanted: str) -> str:
-    """Say what kind of value was given where another is wanted, and how to write it where that is clear."""
-    if given is None:
-        return f"nothing is given, {wanted} is wanted"
-    number = _NUMBER.fullmatch(given) if isinstance(given, str) and "number" in wanted else None
-    remedy = f"write a number: {number[1]}" if number else f"{wanted} is wanted"
-    if isinstance(given, (list, dict)):
-        return f"this is {'a list' if isinstance(given, list) else 'a map'}, {remedy}"
-    return f"{_shown(given)} is {_KINDS.get(type(given), type(given).__name__)}, {remedy}"
-
-
-def _keys_at(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """Field names valid where an unknown key was met; nested models are followed."""
-    current: Any = model
-    for part in location[:-1]:
-        field = getattr(current, "model_fields", {}).get(part)
-        annotation = getattr(field, "annotation", None)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            current = annotation
-    return list(current.model_fields)

@@ -24,7 +24,7 @@ from lshexp.analysis.results import folders_of
 from lshexp.analysis.statistics import Interval, interval
 from lshexp.config.claims import Claim, Setting
 from lshexp.errors import ClaimError, ConfigError, Problem
-from lshexp.registry import suggest
+from lshexp.validation import suggest
 
 TIMES = ("compile_s", "select_s", "train_s", "eval_s")
 Verdict = Literal["supported", "refuted", "undetermined"]

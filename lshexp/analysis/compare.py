@@ -30,7 +30,7 @@ from lshexp.analysis.results import Results, read_runs
 from lshexp.analysis.statistics import Interval, holm, interval, non_inferior, sign_flip_p, verdict
 from lshexp.config.energy import energy_model
 from lshexp.errors import ConfigError, Problem
-from lshexp.registry import suggest
+from lshexp.validation import suggest
 
 Source = pd.DataFrame | Results | str | Path
 FEWEST_FOR_A_TEST = 6  # sign flips of six differences can reach p = 0.03

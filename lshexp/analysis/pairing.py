@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from lshexp.errors import ConfigError, Problem
-from lshexp.registry import suggest
 from lshexp.runs.columns import RUN_IDENTITY
+from lshexp.validation import suggest
 
 PAIR = ["seed", "repeat"]
 START = ["run_id", "init_hash", "order_hash", "epochs"]  # what tells whether two runs began alike

@@ -19,7 +19,7 @@ from lshexp.bench._families import Say, competitors, families, wanted
 from lshexp.bench._plan import PLANS, Plan, Question, resolved
 from lshexp.bench._task import Data, Family, Task, Trainee, load_examples
 from lshexp.errors import ConfigError, Problem, RunError
-from lshexp.registry import suggest
+from lshexp.validation import suggest
 
 __all__ = ["PLANS", "Plan", "Question", "Timing", "families", "measure", "resolved", "summarise"]
 

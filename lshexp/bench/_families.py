@@ -10,7 +10,7 @@ from typing import cast
 
 from lshexp.bench._task import Family
 from lshexp.errors import ConfigError, Problem
-from lshexp.registry import suggest
+from lshexp.validation import suggest
 
 Say = Callable[[str], None]
 

@@ -13,7 +13,7 @@ from lshexp.config.includes import Settings
 from lshexp.config.nodes import Node, Problems, kind_of
 from lshexp.config.settings import leaves, report_twice
 from lshexp.config.vocabulary import BLOCK_KEYS, Vocabulary
-from lshexp.registry import suggest
+from lshexp.validation import suggest
 
 
 class Axis(NamedTuple):

@@ -12,8 +12,8 @@ from lshexp.config.nodes import Mark, Node, Problems
 from lshexp.config.values import BAD, DatasetChoice, Values
 from lshexp.config.vocabulary import RUN_KEYS, Vocabulary
 from lshexp.errors import ConfigError
-from lshexp.registry import validate
 from lshexp.spec import RunSpec
+from lshexp.validation import validate
 
 Combination = dict[str, Node]  # first part of a key -> its merged value
 

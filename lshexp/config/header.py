@@ -11,8 +11,8 @@ from lshexp.config.durations import seconds
 from lshexp.config.nodes import Mark, Node, Problems, kind_of
 from lshexp.config.values import Values
 from lshexp.config.vocabulary import RUN_KEYS
-from lshexp.registry import suggest
 from lshexp.spec import RunSpec
+from lshexp.validation import suggest
 
 MAX_RUNS = 100_000  # of one sweep, repeats counted
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

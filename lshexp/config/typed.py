@@ -11,7 +11,7 @@ from lshexp.config.document import read_document
 from lshexp.config.files import read_text, top_source
 from lshexp.config.nodes import Problems, kind_of
 from lshexp.errors import ConfigError
-from lshexp.registry import validate
+from lshexp.validation import validate
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -13,8 +13,9 @@ from lshexp.config.vocabulary import Vocabulary
 from lshexp.data.base import Dataset, DatasetInfo
 from lshexp.errors import ConfigError
 from lshexp.methods.base import Method
-from lshexp.registry import build, lookup, validate
+from lshexp.registry import build, lookup
 from lshexp.spec import RunSpec
+from lshexp.validation import validate
 
 
 class _Bad(Enum):

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from lshexp.config.nodes import Node, Problems
-from lshexp.registry import Plugin, discover, suggest, unavailable
+from lshexp.registry import Plugin, discover, unavailable
 from lshexp.spec import RunSpec
+from lshexp.validation import suggest
 
 # Filled from the options' maps and from `repeats`; never written by hand.
 _INTERNAL = frozenset({"dataset_options", "method_options", "repeat"})

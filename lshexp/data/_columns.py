@@ -13,7 +13,7 @@ from pydantic import Field
 from lshexp.data._numbers import finite_float32
 from lshexp.data._own import OwnData
 from lshexp.errors import DataError
-from lshexp.registry import suggest
+from lshexp.validation import suggest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ from lshexp.kernels.ragged import listed
 from lshexp.methods.base import Batch
 from lshexp.nn.hogwild import Hogwild
 from lshexp.nn.trainer import run
-from lshexp.registry import build, validate
+from lshexp.registry import build
 from lshexp.spec import RunSpec
+from lshexp.validation import validate
 
 LSH = {"K": 2, "L": 8, "hash": {"name": "sketch", "dims": 4}, "learn_every": 20, "rehash_every": 7}
 METHODS = {

@@ -14,9 +14,10 @@ from lshexp.kernels.conflicts import count_conflicts
 from lshexp.methods.base import Batch
 from lshexp.nn.trainer import run
 from lshexp.nn.workers import SimulatedWorkers
-from lshexp.registry import build, validate
+from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
+from lshexp.validation import validate
 
 LSH = {"K": 2, "L": 8, "hash": {"name": "sketch", "dims": 4}, "learn_every": 20, "rehash_every": 7}
 METHODS = {

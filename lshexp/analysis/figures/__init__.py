@@ -18,8 +18,8 @@ import pandas as pd
 
 from lshexp.analysis.results import Results, read_results
 from lshexp.errors import ConfigError, Problem
-from lshexp.registry import suggest
 from lshexp.runs.atomic import make_folder, write_atomic
+from lshexp.validation import suggest
 
 
 @dataclass(frozen=True)
