@@ -103,7 +103,10 @@ def _read_table(path: Path, columns: Sequence[Column[Any]]) -> pd.DataFrame:
             raise StoreError(f"{path} is larger than {MAX_TABLE_BYTES} bytes; it is no table of lshexp")
         if not _ends_a_line(path):
             raise ValueError("it breaks off in the middle of a line")
-        frame = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""], encoding="utf-8")
+        # pandas reads a category whose cells look like numbers as numbers, so categories are read as text
+        asked = {name: "string" if kind == "category" else kind for name, kind in kinds.items()}
+        frame = pd.read_csv(path, dtype=asked, keep_default_na=False, na_values=[""], encoding="utf-8")
+        frame = frame.astype({name: kind for name, kind in kinds.items() if name in frame})
     except FileNotFoundError:
         raise StoreError(f"{path} does not exist{_what_is_there(path.parent)}") from None
     except OSError as error:

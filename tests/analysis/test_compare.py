@@ -276,3 +276,17 @@ def test_a_folder_of_sweeps_is_read_as_one(tmp_path):
     assert set(found.epochs["run_id"]) == set(found.runs["run_id"])
     with pytest.raises(StoreError, match="no folder that does; run a sweep first"):
         lshexp.read_results(tmp_path / "one" / "records")
+
+
+def test_text_that_looks_like_a_number_stays_text(tmp_path):
+    """One hidden layer is written `8`, and an environment or hash may be all digits."""
+    found = results(tmp_path, [spec("dense", hidden=[8]), spec("lsh", 0, 5.0, hidden=[16])])
+    path = tmp_path / "fake" / "runs.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows.assign(env_id="007", init_hash="12", sweep="2026").to_csv(path, index=False)
+    again = lshexp.read_results(tmp_path / "fake")
+    for runs in (found.runs, again.runs, lshexp.read_results(tmp_path).runs):
+        assert list(runs["hidden"]) == ["8", "16"] and runs["hidden"].str.count("-").sum() == 0
+        assert runs.dtypes["hidden"] == "category"
+    assert list(again.runs["env_id"]) == ["007", "007"] and list(again.runs["sweep"]) == ["2026", "2026"]
+    assert list(again.runs["init_hash"]) == ["12", "12"]
