@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lshexp.analysis.figures import _style
-from lshexp.runs.atomic import make_folder, write_atomic
+from lshexp.io import make_folder, write_atomic
 
 
 def write(folder: Path, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, Figure]) -> list[Path]:

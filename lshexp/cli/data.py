@@ -85,7 +85,7 @@ def show(
     from lshexp import render
     from lshexp.config.chosen import chosen_dataset
     from lshexp.data._sheet import contact_sheet
-    from lshexp.runs.atomic import make_folder, write_atomic
+    from lshexp.io import make_folder, write_atomic
 
     dataset = chosen_dataset(name, options or ())
     path = out or Path(f"{name}.png")

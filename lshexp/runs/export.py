@@ -9,7 +9,7 @@ import numpy as np
 from lshexp.data._budget import require_memory
 from lshexp.data.base import Dataset
 from lshexp.errors import DataError
-from lshexp.runs.atomic import atomic_file, make_folder
+from lshexp.io import atomic_file, make_folder
 
 
 def export_npz(dataset: Dataset, path: Path) -> int:

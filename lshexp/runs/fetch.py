@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from filelock import FileLock
-
 from lshexp.data._checksums import recorded_at, sha256, stamp
 from lshexp.data._files import ENVIRONMENT_VARIABLE, cache_folder, one_line
 from lshexp.data._remote import Remote
 from lshexp.data.base import Dataset
 from lshexp.errors import DataError
-from lshexp.runs.atomic import make_folder, storage_error, write_atomic
+from lshexp.io import file_lock, make_folder, storage_error, write_atomic
 from lshexp.runs.unpack import unpack
 
 Watcher = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all where known
@@ -43,7 +41,7 @@ def fetch(dataset: Dataset, folder: Path | None = None, watch: Watcher | None = 
         )
     target = folder or cache_folder(dataset.name)
     make_folder(target)
-    with FileLock(target / ".fetch.lock"):
+    with file_lock(target / ".fetch.lock"):
         return [path for remote in remotes for path in _fetched(dataset.name, remote, target, watch)]
 
 

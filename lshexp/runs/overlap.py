@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock, Timeout
+
+from lshexp.io import file_lock
 
 STALE_NS = 60 * 10**9
 PATIENCE_S = 5.0  # another run's look at our file holds its lock for an instant
@@ -40,21 +41,22 @@ class OverlapWatch:
         """Watch one run; `alone` holds the answer once the block has ended without an exception."""
         self.alone = None
         started = time.time_ns()
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._own, timeout=PATIENCE_S)
-            lock.acquire()
-        except (OSError, Timeout):
-            yield  # no place to keep the file: the answer stays unknown
-            return
-        try:
-            self._touch()
-            yield
-            with contextlib.suppress(OSError):
-                self.alone = not any(_active_since(started, other) for other in self._others())
-        finally:
-            self._touch()
-            lock.release()
+        with contextlib.ExitStack() as stack:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                held = stack.enter_context(file_lock(self._own, PATIENCE_S))
+            except OSError:
+                held = False
+            if not held:
+                yield  # no place to keep the file: the answer stays unknown
+                return
+            try:
+                self._touch()
+                yield
+                with contextlib.suppress(OSError):
+                    self.alone = not any(_active_since(started, other) for other in self._others())
+            finally:
+                self._touch()
 
     def leave(self) -> None:
         """Give the place up: take its file away, unless a run that it may have overlapped is still going."""
@@ -95,8 +97,5 @@ def _active_since(instant: int, path: Path) -> bool:
 
 def _locked(path: Path) -> bool:
     """Whether a run is going at the place that owns `path`."""
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
+    with file_lock(path, wait_s=0) as free:
+        return not free

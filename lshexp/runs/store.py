@@ -15,10 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from lshexp.errors import StoreError
-from lshexp.runs.atomic import make_folder, remove_leftovers, storage_error, write_atomic
+from lshexp.io import file_lock, make_folder, remove_leftovers, storage_error, write_atomic
 from lshexp.runs.record import Record, read_record
 
 PATIENCE_S = 60.0
@@ -54,37 +52,29 @@ class Store:
         Raises StoreError when the folder cannot be written.
         """
         make_folder(self._claims)
-        lock = FileLock(self._claims / f"{run_id}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            yield False
-            return
-        except OSError as error:
-            raise storage_error("lock", self._claims, error) from error
-        try:
-            yield True
-        finally:
-            lock.release()
+        with self._locked(self._claims / f"{run_id}.lock", 0.0) as mine:
+            yield mine
 
     @contextmanager
     def tables_locked(self) -> Iterator[None]:
         """Be the only one who rewrites the tables; others wait a moment. Raises StoreError."""
         make_folder(self._records)
-        lock = FileLock(self.folder / ".lock", timeout=PATIENCE_S)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(
-                f"another lshexp has been writing the tables of {self.folder} for {PATIENCE_S:.0f} s; "
-                "see what holds it up, or choose another folder with -o"
-            ) from None
-        except OSError as error:
-            raise storage_error("lock", self.folder, error) from error
-        try:
+        with self._locked(self.folder / ".lock", PATIENCE_S) as mine:
+            if not mine:
+                raise StoreError(
+                    f"another lshexp has been writing the tables of {self.folder} for {PATIENCE_S:.0f} s; "
+                    "see what holds it up, or choose another folder with -o"
+                )
             yield
-        finally:
-            lock.release()
+
+    @contextmanager
+    def _locked(self, path: Path, wait_s: float) -> Iterator[bool]:
+        with contextlib.ExitStack() as stack:
+            try:
+                held = stack.enter_context(file_lock(path, wait_s))
+            except OSError as error:
+                raise storage_error("lock", path.parent, error) from error
+            yield held
 
     def clean(self) -> None:
         """Delete what writers that were killed have left behind."""

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lshexp.energy.base import EnergyModel
+from lshexp.io import write_atomic
 from lshexp.registry import build
-from lshexp.runs.atomic import write_atomic
 from lshexp.runs.columns import (
     ENV,
     EPOCH,

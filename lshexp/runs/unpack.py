@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from lshexp.data._files import READ_ERRORS, one_line
 from lshexp.errors import DataError
-from lshexp.runs.atomic import atomic_file
+from lshexp.io import atomic_file
 
 MOST_MEMBERS = 1_000
 _BLOCK = 1 << 20

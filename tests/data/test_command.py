@@ -13,8 +13,8 @@ from lshexp.data._catalog import catalog, check
 from lshexp.data._statistics import describe
 from lshexp.data.base import Part
 from lshexp.errors import ConfigError, DataError, StoreError
+from lshexp.io import atomic_file
 from lshexp.nn.trainer import run
-from lshexp.runs.atomic import atomic_file
 
 SMALL = ["-s", "train=40", "-s", "test=30"]
 

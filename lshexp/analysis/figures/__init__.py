@@ -18,7 +18,7 @@ import pandas as pd
 
 from lshexp.analysis.results import Results, read_results
 from lshexp.errors import ConfigError, Problem
-from lshexp.runs.atomic import make_folder, write_atomic
+from lshexp.io import make_folder, write_atomic
 from lshexp.validation import suggest
 
 

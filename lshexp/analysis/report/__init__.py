@@ -22,7 +22,7 @@ from lshexp.analysis.report._look import SCRIPT, style_sheet
 from lshexp.analysis.report._sources import Question, Sweep, Unread, read_all, shown_path
 from lshexp.analysis.report._tables import commands, paragraph
 from lshexp.config.claims import Claim
-from lshexp.runs.atomic import make_folder, write_atomic
+from lshexp.io import make_folder, write_atomic
 
 __all__ = ["Question", "Written", "write_report"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lshexp.runs.atomic import make_folder, write_atomic
+from lshexp.io import make_folder, write_atomic
 from lshexp.runs.executors._base import Ended, Hear, Started
 from lshexp.runs.executors._remote import do_remotely, for_remote, need
 from lshexp.runs.job import Job
