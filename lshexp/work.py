@@ -24,18 +24,18 @@ from typing import NamedTuple
 PHASES = ("select", "forward", "backward", "update", "rebuild")
 
 
-class Tally(NamedTuple):
+class Work(NamedTuple):
     """An amount of work."""
 
     mults: int
     adds: int
     bytes: int
 
-    def __add__(self, other: object) -> Tally:
+    def __add__(self, other: object) -> Work:
         """Add amounts, not tuples."""
-        if not isinstance(other, Tally):
+        if not isinstance(other, Work):
             return NotImplemented
-        return Tally(self.mults + other.mults, self.adds + other.adds, self.bytes + other.bytes)
+        return Work(self.mults + other.mults, self.adds + other.adds, self.bytes + other.bytes)
 
 
 class LayerWork:
@@ -53,9 +53,13 @@ class LayerWork:
             counts[1] += adds
             counts[2] += nbytes
 
-    def tally(self, phase: str) -> Tally:
+    def count(self, phase: str, work: Work) -> None:
+        """Add work to a phase."""
+        self.add(phase, *work)
+
+    def tally(self, phase: str) -> Work:
         """Work of one phase so far."""
-        return Tally(*map(int, self._counts[phase]))
+        return Work(*map(int, self._counts[phase]))
 
     def mults(self) -> int:
         """Multiplications of all phases so far."""

@@ -18,7 +18,7 @@ from lshexp.errors import ConfigError
 from lshexp.hashing.base import HashFamily
 from lshexp.kernels.ragged import Lists
 from lshexp.methods.base import Batch
-from lshexp.work import LayerWork, Tally
+from lshexp.work import LayerWork, Work
 
 ROOT = Path(__file__).parent.parent
 KINDS = [(kind, name) for kind in registry.FOLDERS for name in registry.discover(kind)]
@@ -92,7 +92,7 @@ def test_every_hash_family_fills_its_tables(name):
         tally = work.tally(phase)
         assert (tally.mults > 0) == (name != "dwta")  # which only compares
         assert tally.bytes > 0
-    assert work.tally("forward") == Tally(0, 0, 0)
+    assert work.tally("forward") == Work(0, 0, 0)
 
 
 def collision_rate(name, weights, query, draws=400, bits=1, **options):

@@ -9,7 +9,7 @@ import pandas as pd
 from lshexp.analysis.results import Results, read_runs, read_work
 from lshexp.config.energy import NamedModel
 from lshexp.errors import ConfigError, Problem
-from lshexp.work import Tally
+from lshexp.work import Work
 
 
 def priced_runs(source: pd.DataFrame | Results | str | Path, energy: NamedModel) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def reprice(runs: pd.DataFrame, work: pd.DataFrame, energy: NamedModel) -> pd.Da
     """A copy of `runs` with joules by `energy` of their rows in `work`."""
     totals = work.groupby("run_id")[["mults", "adds", "bytes"]].sum()
     joules = {
-        str(run): energy.model.joules(Tally(int(mults), int(adds), int(nbytes)))
+        str(run): energy.model.joules(Work(int(mults), int(adds), int(nbytes)))
         for run, mults, adds, nbytes in totals.itertuples()
     }
     priced = runs.copy()

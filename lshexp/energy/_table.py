@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from lshexp.energy.base import JOULES_PER_PICOJOULE, EnergyModel
-from lshexp.work import Tally
+from lshexp.work import Work
 
 Price = Annotated[float, Field(ge=0)]
 
@@ -34,7 +34,7 @@ class PriceTable(EnergyModel):
     picojoules: Picojoules
     access_bytes: Annotated[int, Field(ge=1, le=4096)] = 8
 
-    def joules(self, work: Tally) -> float:
+    def joules(self, work: Work) -> float:
         """Return the energy of the arithmetic and of the bytes touched, in joules."""
         price = self.picojoules
         traffic = work.bytes / self.access_bytes * price.access

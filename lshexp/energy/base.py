@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from lshexp.registry import Plugin
-from lshexp.work import Tally
+from lshexp.work import Work
 
 JOULES_PER_PICOJOULE = 1e-12
 
@@ -17,5 +17,5 @@ class EnergyModel(Plugin):
     """
 
     @abstractmethod
-    def joules(self, work: Tally) -> float:
+    def joules(self, work: Work) -> float:
         """Return the energy of an amount of work, in joules."""

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lshexp.energy.base import JOULES_PER_PICOJOULE, EnergyModel
 from lshexp.registry import register
-from lshexp.work import Tally
+from lshexp.work import Work
 
 
 @register("energy", "horowitz45")
@@ -22,6 +22,6 @@ class Horowitz45(EnergyModel):
     mult_pj: float = Field(default=3.7, ge=0)  # one fp32 multiplication, picojoules
     add_pj: float = Field(default=0.9, ge=0)  # one fp32 addition, picojoules
 
-    def joules(self, work: Tally) -> float:
+    def joules(self, work: Work) -> float:
         """Return the energy of the multiplications and additions, in joules."""
         return (work.mults * self.mult_pj + work.adds * self.add_pj) * JOULES_PER_PICOJOULE

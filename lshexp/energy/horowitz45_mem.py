@@ -7,7 +7,7 @@ from typing import Literal
 from lshexp.energy.base import JOULES_PER_PICOJOULE
 from lshexp.energy.horowitz45 import Horowitz45
 from lshexp.registry import register
-from lshexp.work import Tally
+from lshexp.work import Work
 
 BYTES_PER_ACCESS = 8
 ACCESS_PJ = {"sram_8kb": 10.0, "sram_32kb": 20.0, "sram_1mb": 100.0, "dram": 1300.0}
@@ -25,7 +25,7 @@ class Horowitz45Mem(Horowitz45):
 
     memory: Literal["sram_8kb", "sram_32kb", "sram_1mb", "dram"] = "dram"
 
-    def joules(self, work: Tally) -> float:
+    def joules(self, work: Work) -> float:
         """Return the energy of the arithmetic and of the bytes touched, in joules."""
         traffic_pj = work.bytes / BYTES_PER_ACCESS * ACCESS_PJ[self.memory]
         return super().joules(work) + traffic_pj * JOULES_PER_PICOJOULE

@@ -16,7 +16,7 @@ from lshexp.nn.trainer import using_threads
 from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
-from lshexp.work import PHASES, Tally
+from lshexp.work import PHASES, Work
 
 FILLED = 0.19  # share of non-zero features, as in MNIST: the cost of some methods hangs on it
 SKIPPED = 3  # first batches: they compile, and learn what later ones only keep up
@@ -27,7 +27,7 @@ class Cost(NamedTuple):
     """Training cost of one example, measured."""
 
     seconds: float
-    work: Tally
+    work: Work
 
 
 def measure(spec: RunSpec, features: int, classes: int, seconds: float) -> Cost:
@@ -56,10 +56,10 @@ def measure(spec: RunSpec, features: int, classes: int, seconds: float) -> Cost:
             times.append(time.perf_counter() - started)
         after = _total(network)
     examples = len(times) * spec.batch
-    work = Tally(*((now - then) // examples for now, then in zip(after, before, strict=True)))
+    work = Work(*((now - then) // examples for now, then in zip(after, before, strict=True)))
     return Cost(statistics.median(times) / spec.batch, work)
 
 
-def _total(network: Network) -> Tally:
+def _total(network: Network) -> Work:
     tallies = [layer.work.tally(phase) for layer in network.layers for phase in PHASES]
-    return sum(tallies, Tally(0, 0, 0))
+    return sum(tallies, Work(0, 0, 0))

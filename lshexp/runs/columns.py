@@ -18,7 +18,7 @@ from lshexp.energy.base import EnergyModel
 from lshexp.nn.result import EpochRow, SelectionRow, WorkRow
 from lshexp.runs.environment import Environment
 from lshexp.runs.record import SCHEMA_VERSION, Record
-from lshexp.work import PHASES, Tally
+from lshexp.work import PHASES, Work
 
 Kind = Literal["text", "category", "int", "float", "bool"]
 Cell = str | int | float | bool | None
@@ -48,19 +48,19 @@ class RunRow:
         return epochs[-1] if epochs else None
 
     @cached_property
-    def work(self) -> Mapping[str, Tally] | None:
+    def work(self) -> Mapping[str, Work] | None:
         """Work by phase over all layers; None when none was counted."""
         if not self.record.result.work:
             return None
-        totals = dict.fromkeys(PHASES, Tally(0, 0, 0))
+        totals = dict.fromkeys(PHASES, Work(0, 0, 0))
         for row in self.record.result.work:
-            totals[row.phase] += Tally(row.mults, row.adds, row.bytes)
+            totals[row.phase] += Work(row.mults, row.adds, row.bytes)
         return totals
 
     @property
-    def total(self) -> Tally | None:
+    def total(self) -> Work | None:
         """Work over all layers and phases."""
-        return None if self.work is None else sum(self.work.values(), Tally(0, 0, 0))
+        return None if self.work is None else sum(self.work.values(), Work(0, 0, 0))
 
     @property
     def mults_total(self) -> int | None:

@@ -16,7 +16,7 @@ from lshexp.nn.dense_cost import DenseCost
 from lshexp.registry import build
 from lshexp.runs.plan import PlannedRun
 from lshexp.spec import RunSpec
-from lshexp.work import STEP_COSTS, Tally
+from lshexp.work import STEP_COSTS, Work
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) ->
 
 
 def _scaled(cost: Cost, factor: float) -> Cost:
-    return Cost(cost.seconds * factor, Tally(*(round(amount * factor) for amount in cost.work)))
+    return Cost(cost.seconds * factor, Work(*(round(amount * factor) for amount in cost.work)))
 
 
 def _size(spec: RunSpec) -> float:

@@ -20,7 +20,7 @@ from lshexp.config.energy import energy_model, load_table
 from lshexp.errors import ConfigError, StoreError
 from lshexp.nn.result import WorkRow
 from lshexp.runs.sweep import run_sweep
-from lshexp.work import Tally
+from lshexp.work import Work
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")
 ROOT = Path(__file__).parents[2]
@@ -52,12 +52,12 @@ def test_a_users_table_prices_by_hand(tmp_path_factory, mults, adds, nbytes):
     path = table(tmp_path_factory.getbasetemp(), TABLE)
     label, model = energy_model(str(path))
     by_hand = (2 * mults + 0.5 * adds + 16 * nbytes / 4) * 1e-12
-    assert label == "chip" and math.isclose(model.joules(Tally(mults, adds, nbytes)), by_hand)
+    assert label == "chip" and math.isclose(model.joules(Work(mults, adds, nbytes)), by_hand)
 
 
 def test_a_table_needs_no_more_than_prices_of_arithmetic(tmp_path):
     model = load_table(table(tmp_path, "title: a\npicojoules: {mult: 1, add: 0}"))
-    assert model.joules(Tally(10**12, 10**12, 10**12)) == pytest.approx(1)
+    assert model.joules(Work(10**12, 10**12, 10**12)) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_unknown_models_are_refused(text, complaint):
 
 def test_the_same_table_as_built_in_gives_the_same_joules(tmp_path):
     same = "title: same\npicojoules: {mult: 3.7, add: 0.9, access: 1300}\n"
-    work = Tally(12345, 678, 91011)
+    work = Work(12345, 678, 91011)
     mine, theirs = energy_model(str(table(tmp_path, same))), energy_model("horowitz45_mem")
     assert mine.model.joules(work) == pytest.approx(theirs.model.joules(work), rel=1e-12)
 
