@@ -6,22 +6,13 @@ import bz2
 
 import numpy as np
 import pytest
+from amat_files import rows, text
 
 from lshexp.data import _amat
 from lshexp.data._amat import read_amat
 from lshexp.data._checksums import recorded_at, sha256, stamp
 from lshexp.data.shapes_published import ConvexPublished
 from lshexp.errors import DataError
-
-
-def rows(examples, seed=0):
-    random = np.random.default_rng(seed)
-    x = np.where(random.random((examples, 784)) < 0.5, 0, random.random((examples, 784)))
-    return np.column_stack([x, np.arange(examples) % 2])
-
-
-def text(table):
-    return "".join(" ".join(f"{value:.10e}" for value in row) + " \n" for row in table).encode()
 
 
 @pytest.fixture

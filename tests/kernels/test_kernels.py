@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_cases import CHUNKS, SHAPES, close, groups_of, lists_of
 
 from lshexp.kernels import (
     backward,
@@ -24,42 +25,6 @@ from lshexp.kernels import (
 )
 from lshexp.methods.base import pack
 from lshexp.work import RULES, STEP_COSTS
-
-SHAPES = [  # examples, fan-in, nodes, active nodes an example
-    (0, 3, 4, 2),
-    (1, 1, 1, 1),
-    (5, 7, 9, 0),
-    (6, 16, 5, 5),
-    (17, 33, 41, 11),
-]
-CHUNKS = [1, 2, 3]
-
-
-def lists_of(random, examples, nodes, active, empty_first=True):
-    """Random lists with `active` nodes an example; the first example has none."""
-    counts = np.full(examples, active)
-    if examples and empty_first:
-        counts[0] = 0
-    lists = pack(counts)
-    for b in range(examples):
-        span = slice(lists.starts[b], lists.starts[b + 1])
-        lists.nodes[span] = random.permutation(nodes)[: counts[b]]
-        lists.values[span] = random.standard_normal(counts[b])
-    return lists
-
-
-def groups_of(lists, nodes, chunks=1):
-    pairs = len(lists.nodes)
-    groups = ragged.Groups(
-        np.empty(nodes + 1, np.int64), np.empty(pairs, np.int32), np.empty(pairs, np.int32)
-    )
-    bounds = ragged.balanced_bounds(lists.starts, chunks)
-    ragged.group_by_node(lists.starts, lists.nodes, bounds, np.empty((chunks, nodes), np.int32), *groups)
-    return groups
-
-
-def close(comp, ref):
-    np.testing.assert_allclose(comp, ref, rtol=2e-5, atol=2e-5)
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import naive
 import numpy as np
 import pytest
+from kernel_cases import CHUNKS, SHAPES, close, groups_of, lists_of
 from small_networks import data, network, train
-from test_kernels import CHUNKS, SHAPES, close, groups_of, lists_of
 
 from lshexp.errors import ConfigError
 from lshexp.kernels import by_input, ragged

@@ -15,8 +15,8 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from test_amat import rows as amat_rows
-from test_amat import text as amat_text
+from amat_files import rows as amat_rows
+from amat_files import text as amat_text
 
 from lshexp.data import _amat, _budget, _digits
 from lshexp.data._digits import DigitFile
