@@ -226,6 +226,7 @@ SELECTION: tuple[Column[SelectionRow], ...] = _fields(
 ENV: tuple[Column[Environment], ...] = (
     Column("schema_version", "int", lambda env: SCHEMA_VERSION),
     Column("env_id", "category", lambda env: env.id()),
+    Column("arithmetic_id", "category", lambda env: env.arithmetic_id),
     *_fields(
         Environment,
         {

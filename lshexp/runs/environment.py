@@ -16,6 +16,21 @@ import lshexp
 from lshexp.spec import KERNEL_REVISION
 
 GIBIBYTE = 2**30
+ARITHMETIC = (
+    "numpy", "numba", "llvmlite", "blas_name", "blas_version",
+    "cpu_vectors", "numpy_simd", "blas_kernel", "numba_cpu",
+)  # fmt: skip
+VECTOR_EXTENSIONS = (
+    "sse",
+    "ssse",
+    "avx",
+    "fma",
+    "f16c",
+    "amx",
+    "neon",
+    "asimd",
+    "sve",
+)  # how their names begin
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,21 @@ class Environment:
     cores_usable: int | None  # after affinity masks
     memory_gb: float
     os: str
+    # what rounding hangs on beside the versions above; two machines of one `cpu_model` may differ in it
+    cpu_vectors: str | None = None  # vector extensions of the processor, e.g. `avx2 avx512f fma`
+    numpy_simd: str | None = None  # instruction sets that NumPy's own loops were chosen for
+    blas_kernel: str | None = None  # the one the BLAS library chose for this processor
+    numba_cpu: str | None = None  # processor that Numba compiles for
+
+    @property
+    def arithmetic_id(self) -> str:
+        """Content address of what rounding hangs on, 8 hexadecimal digits.
+
+        Runs with the same one can be the same to the last bit; runs with different ones cannot be expected
+        to. A comparison whose rows have several is one of machines too.
+        """
+        chosen = [getattr(self, name) for name in ARITHMETIC]
+        return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:8]
 
     def id(self) -> str:
         """Content address: 12 hexadecimal digits, the `env_id` of rows made here."""
@@ -52,7 +82,7 @@ def capture() -> Environment:
     import psutil
 
     git_sha, git_dirty = _git_state(Path(lshexp.__file__).parent)
-    blas_name, blas_version, blas_threads = _blas()
+    blas_name, blas_version, blas_threads, blas_kernel = _blas()
     return Environment(
         git_sha=git_sha,
         git_dirty=git_dirty,
@@ -72,6 +102,10 @@ def capture() -> Environment:
         cores_usable=usable_cores(),
         memory_gb=round(psutil.virtual_memory().total / GIBIBYTE, 1),
         os=platform.platform(),
+        cpu_vectors=_cpu_vectors(),
+        numpy_simd=_numpy_simd(),
+        blas_kernel=blas_kernel,
+        numba_cpu=_numba_cpu(),
     )
 
 
@@ -92,16 +126,44 @@ def _git_state(package: Path) -> tuple[str | None, bool | None]:
         return None, None
 
 
-def _blas() -> tuple[str | None, str | None, int | None]:
-    """Name, version and thread count of the BLAS that NumPy is linked with."""
+def _blas() -> tuple[str | None, str | None, int | None, str | None]:
+    """Name, version, thread count and chosen kernel of the BLAS that NumPy is linked with."""
     import numpy  # noqa: F401 - its BLAS must be loaded to be seen
     from threadpoolctl import threadpool_info
 
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     pools.sort(key=lambda pool: "numpy" not in pool["filepath"])
     if not pools:
-        return None, None, None
-    return pools[0]["internal_api"], pools[0]["version"], pools[0]["num_threads"]
+        return None, None, None, None
+    blas = pools[0]
+    return blas["internal_api"], blas["version"], blas["num_threads"], blas.get("architecture")
+
+
+def _cpu_vectors() -> str | None:
+    """Vector extensions of this processor, in alphabetical order."""
+    import llvmlite.binding as llvm
+
+    try:
+        features = llvm.get_host_cpu_features()
+    except RuntimeError:  # LLVM does not know how to ask this processor
+        return None
+    return " ".join(sorted(n for n, there in features.items() if there and n.startswith(VECTOR_EXTENSIONS)))
+
+
+def _numpy_simd() -> str:
+    """Instruction sets that NumPy was built for and found here; which of them its loops run on."""
+    import numpy as np
+
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    return " ".join([*simd["baseline"], *simd["found"]])
+
+
+def _numba_cpu() -> str:
+    """Name of the processor that Numba compiles for: this one, unless NUMBA_CPU_NAME names another."""
+    import llvmlite.binding as llvm
+    import numba
+
+    return str(numba.config.CPU_NAME or llvm.get_host_cpu_name())  # type: ignore[attr-defined]
 
 
 def _threading_layer() -> str | None:
