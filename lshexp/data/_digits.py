@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.data._files import find_file, read_bounded, verify
-from lshexp.data._idx import idx_size, parse_idx
+from lshexp.data._idx import check_idx, idx_size, parse_idx
 from lshexp.data._remote import Remote
 from lshexp.data.base import Part, freeze
 
@@ -83,6 +83,12 @@ def digit_remotes() -> tuple[Remote, ...]:
 def find_digits(key: str) -> Path:
     """Return where FILES[key] lies, plain or compressed. Raises DataError when it is absent."""
     return find_file(FOLDER, [FILES[key].name, f"{FILES[key].name}.gz"])
+
+
+def check_digits() -> None:
+    """Check headers and sizes of the four files. Raises DataError when one is absent or another file."""
+    for key, file in FILES.items():
+        check_idx(find_digits(key), file.shape)
 
 
 def read_digits(key: str) -> NDArray[np.uint8]:

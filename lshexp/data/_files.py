@@ -84,6 +84,24 @@ def open_plain(path: Path) -> IO[bytes]:
         raise DataError(f"{path}: cannot be opened: {error.strerror}; check its permissions") from None
 
 
+def read_start(path: Path, size: int) -> bytes:
+    """Return the first `size` bytes of the (decompressed) content of `path`, fewer when it ends before.
+
+    Raises DataError when the file cannot be read or decompressed.
+    """
+    with open_plain(path) as file:
+        try:
+            return file.read(size)
+        except READ_ERRORS as error:
+            raise DataError(f"{path}: cannot be read: {one_line(error)}") from None
+
+
+def require_readable(path: Path) -> None:
+    """Raise DataError when `path` is no regular file, cannot be opened or decompressed, or is empty."""
+    if not read_start(path, 1):
+        raise DataError(f"{path}: the file is empty")
+
+
 def read_bounded(path: Path, limit: int) -> bytes:
     """Return the (decompressed) content of `path`, at most `limit` bytes of it.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lshexp.data._files import UNPACKERS, read_start
 from lshexp.errors import DataError
 
 _UINT8 = 8
@@ -29,23 +30,49 @@ def parse_idx(content: bytes, shape: tuple[int, ...], path: Path) -> NDArray[np.
 
     Raises DataError when either does not hold.
     """
+    _check_magic(content, shape, path)
+    _check_size(len(content), shape, path)
+    _check_shape(content, shape, path)
+    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def check_idx(path: Path, shape: tuple[int, ...]) -> None:
+    """Compare the header of an IDX file, and its size where it is not compressed, with `shape`.
+
+    Raises DataError when it cannot be read or is another file.
+    """
+    header = read_start(path, 4 + 4 * len(shape))
+    _check_magic(header, shape, path)
+    if path.suffix not in UNPACKERS:
+        _check_size(path.stat().st_size, shape, path)
+    elif len(header) < 4 + 4 * len(shape):
+        _check_size(len(header), shape, path)
+    _check_shape(header, shape, path)
+
+
+def _check_magic(content: bytes, shape: tuple[int, ...], path: Path) -> None:
     magic = bytes([0, 0, _UINT8, len(shape)])
     if content[:4] != magic:
         raise DataError(
             f"{path}: not the IDX file expected: it starts with {content[:4].hex(' ') or 'nothing'}, "
             f"not {magic.hex(' ')}; fetch the file again"
         )
-    if len(content) != idx_size(shape):
+
+
+def _check_size(nbytes: int, shape: tuple[int, ...], path: Path) -> None:
+    if nbytes != idx_size(shape):
         raise DataError(
-            f"{path}: holds {len(content)} bytes, not the {idx_size(shape)} of an array of "
+            f"{path}: holds {nbytes} bytes, not the {idx_size(shape)} of an array of "
             f"{_times(shape)}; fetch the file again"
         )
+
+
+def _check_shape(content: bytes, shape: tuple[int, ...], path: Path) -> None:
     header = np.frombuffer(content, dtype=">u4", count=len(shape), offset=4)
     if tuple(header) != shape:
         raise DataError(
             f"{path}: its header announces {_times(header)} values, not {_times(shape)}; fetch the file again"
         )
-    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
 def _times(shape: tuple[int, ...] | NDArray[np.uint32]) -> str:

@@ -6,7 +6,7 @@ import functools
 import os
 from abc import abstractmethod
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,8 @@ class OwnData(Dataset):
     divides all features by the largest magnitude, `minmax` moves each feature to 0..1, `standard` to mean 0
     and deviation 1.
     """
+
+    generated_instead: ClassVar[str | None] = None
 
     path: str
     test_path: str | None = None

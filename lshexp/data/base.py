@@ -10,7 +10,9 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lshexp.data._files import require_readable
 from lshexp.data._remote import Remote
+from lshexp.errors import DataError
 from lshexp.registry import Plugin
 
 
@@ -85,6 +87,7 @@ class Dataset(Plugin):
     """Base of every registered dataset."""
 
     pinned: ClassVar[bool] = False  # whether `load` compares every file with a published checksum
+    generated_instead: ClassVar[str | None] = "convex"  # a similar dataset that needs no file
 
     @abstractmethod
     def info(self) -> DatasetInfo:
@@ -111,6 +114,34 @@ class Dataset(Plugin):
     def remotes(self) -> tuple[Remote, ...]:
         """Return what `lshexp data fetch` downloads; nothing where the dataset is not published as files."""
         return ()
+
+    def fetch_command(self) -> str | None:
+        """Return the command that downloads the files of this dataset, None where there is none."""
+        return f"lshexp data fetch {self.name}" if self.remotes() else None
+
+    def check_files(self) -> None:
+        """Look at every file that `load` would read: it is there, can be opened, and is not empty.
+
+        Cheap: nothing is read but the beginning of a file. Readers of a known format also check its header
+        and size. Raises DataError.
+        """
+        for path in self.locate():
+            require_readable(path)
+
+    def check(self) -> None:
+        """Check the files of this dataset before any run is started; no examples are loaded.
+
+        Raises DataError: what is wrong, the command that mends it, and a generated dataset to try instead.
+        """
+        try:
+            self.check_files()
+        except DataError as error:
+            message, command = str(error), self.fetch_command()
+            if command and command not in message:
+                message += f"; remove that file and run `{command}`"
+            if self.generated_instead:
+                message += f"; `dataset: {self.generated_instead}` is generated and needs no file"
+            raise DataError(message) from None
 
     def sample(self, examples: int) -> Part:
         """Return the first `examples` training examples, as far as there are, to be looked at.

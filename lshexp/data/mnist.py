@@ -8,6 +8,7 @@ from typing import ClassVar
 from lshexp.data._digits import (
     FILES,
     SIDE,
+    check_digits,
     digit_remotes,
     digits_fingerprint,
     digits_part,
@@ -43,6 +44,10 @@ class Mnist(Dataset):
     def locate(self) -> list[Path]:
         """Return the four IDX files."""
         return [find_digits(key) for key in FILES]
+
+    def check_files(self) -> None:
+        """Check headers and sizes of the four IDX files. Raises DataError."""
+        check_digits()
 
     def remotes(self) -> tuple[Remote, ...]:
         """Return the four files, compressed."""

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._digits import FILES, SIDE, digits_fingerprint, digits_part, find_digits, read_digits
+from lshexp.data._digits import (
+    FILES,
+    SIDE,
+    check_digits,
+    digits_fingerprint,
+    digits_part,
+    find_digits,
+    read_digits,
+)
 from lshexp.data._fields import smooth_fields
 from lshexp.data.base import Dataset, DatasetInfo, Part, Splits
 from lshexp.kernels.data_deform import deformed_digits
@@ -64,6 +72,14 @@ class Mnist8m(Dataset):
     def locate(self) -> list[Path]:
         """Return MNIST's four IDX files."""
         return [find_digits(key) for key in FILES]
+
+    def check_files(self) -> None:
+        """Check headers and sizes of MNIST's four files. Raises DataError."""
+        check_digits()
+
+    def fetch_command(self) -> str:
+        """Return the command that downloads MNIST's files."""
+        return "lshexp data fetch mnist"
 
     def fingerprint(self) -> str:
         """Return the generator, its revision and options, and a digest of the digits' checksums."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lshexp.data._checksums import stamp
-from lshexp.data._digits import SIDE, digits_fingerprint, digits_part
+from lshexp.data._digits import SIDE, check_digits, digits_fingerprint, digits_part
 from lshexp.data._files import cache_folder, find_file
 from lshexp.data._remote import Remote
 from lshexp.data._svm_text import Block, svm_blocks
@@ -59,6 +59,11 @@ class Mnist8mPublished(Dataset):
     def locate(self) -> list[Path]:
         """Return the published file."""
         return [find_file(self.name, NAMES)]
+
+    def check_files(self) -> None:
+        """Check the beginning of the published file, and the headers and sizes of MNIST's four."""
+        super().check_files()
+        check_digits()
 
     def remotes(self) -> tuple[Remote, ...]:
         """Return the packed file; its publisher gives no checksum."""

@@ -49,6 +49,7 @@ class Norb(Dataset):
     what gzip knows of a compressed one.
     """
 
+    generated_instead: ClassVar[str | None] = "norb_synthetic"
     revision: ClassVar[int] = 1  # raised by hand when the same files would give other numbers
 
     train: int = Field(default=20_000, ge=1, le=PAIRS)

@@ -35,6 +35,7 @@ class RectanglesPublished(Amat):
     archive: ClassVar[str] = "rectangles.zip"
     archive_sha1: ClassVar[str] = "b8d456b1f83bea5efebe76a47a9535adc4b72586"
     stem: ClassVar[str] = "rectangles"
+    generated_instead: ClassVar[str | None] = "rectangles"
     train: ClassVar[int] = 1_200
 
 
@@ -48,4 +49,5 @@ class RectanglesImagesPublished(Amat):
     archive: ClassVar[str] = "rectangles_images.zip"
     archive_sha1: ClassVar[str] = "2700ba92129ae195e93070d8b27f830323573a57"
     stem: ClassVar[str] = "rectangles_im"
+    generated_instead: ClassVar[str | None] = "rectangles_images"
     train: ClassVar[int] = 12_000
