@@ -1,9 +1,16 @@
-"""Plain NumPy twin of the kernel that deforms digits."""
+"""Plain NumPy twins of the kernels that deform digits."""
 
 import numpy as np
 from naive_shapes import draws_of
 
 F = np.float32
+
+
+def deformed_digits(key, digits, fields, most_thickening, farthest, first_round, ids):
+    side = digits.shape[1]
+    constants = digits, fields, most_thickening, farthest, first_round
+    images = [deformed_digit(key, *constants, int(i), side) for i in ids]
+    return np.array(images, F).reshape(len(ids), side, side)
 
 
 def deformed_digit(key, digits, fields, most_thickening, farthest, first_round, i, side):

@@ -1,4 +1,4 @@
-"""Plain NumPy twin of the ray caster: all surfaces of all solids are met by all rays at once."""
+"""Plain NumPy twins of the ray caster: all surfaces of all solids are met by all rays at once."""
 
 import numpy as np
 from naive import mix, uniform
@@ -26,7 +26,55 @@ def surfaces(solid, o, d):
                 yield np.where(ok, t, np.inf), np.broadcast_to([0.0, 0, end], p.shape)
 
 
-def block_faces(solid, o, d):
+def into(solid, vector):
+    return solid[4:13].reshape(3, 3) @ vector
+
+
+def faces(solid, point, ends):
+    """n . p - limit at each face, for a point (ends = 1), and n . d for a direction (ends = 0)."""
+    normals, limits = block_planes(solid)
+    return normals @ point - ends * limits
+
+
+def entry(solid, o, d):
+    """The nearest surface in front of the ray's start."""
+    rays = np.array([o]), np.array([d])
+    return min(t[0] if t[0] > 1e-6 else np.inf for t, _ in surfaces(solid, *rays))
+
+
+def facing(solid, point):
+    x, y, z = point
+    if solid[0] == BLOCK:
+        normal = block_planes(solid)[0][np.argmax(faces(solid, point, 1))]
+    elif solid[0] == ELLIPSOID:
+        normal = np.array(point)
+    else:
+        normal = np.array([0, 0, np.sign(z)]) if z * z > x * x + y * y else np.array([x, y, 0])
+    normal = normal @ solid[4:13].reshape(3, 3)
+    return normal / np.linalg.norm(normal)
+
+
+def shaded(solids, own, point, towards):
+    return first_hits(solids, np.array([point]), np.array([towards]), np.array([own]))[1][0] >= 0
+
+
+def span(low, high, rays):
+    """Rays between two places of -1..1, and one more at either end."""
+    first, last = (np.clip([low, high], -1, 1) + 1) * rays / 2
+    return max(int(first // 1) - 1, 0), min(int(-(-last // 1)) + 1, rays)
+
+
+def light(solids, s, point, lamp, table):
+    if s < 0:
+        normal, share = np.array([0, 0, 1.0]), table
+    else:
+        normal, share = facing(solids[s], into(solids[s], point - solids[s][1:4])), solids[s][17]
+    direct = 0 if shaded(solids, s, point, lamp[:3]) else max(0, normal @ lamp[:3])
+    return share * (lamp[4] * (0.75 + 0.25 * normal[2]) + lamp[3] * direct)
+
+
+def block_planes(solid):
+    """Normals and limits of a block's six faces."""
     narrow_x, narrow_y, shift = solid[14:17]
     # each face is normal . p <= limit, from |x - shift h| <= 1 - narrow_x h and so on with h = (z + 1) / 2
     normals = np.array(
@@ -35,7 +83,11 @@ def block_faces(solid, o, d):
             [0, -1, narrow_y / 2], [0, 0, 1], [0, 0, -1],
         ]
     )  # fmt: skip
-    limits = np.array([1, 1, 1, 1, 1, 1]) - normals[:, 2] * [1, 1, 1, 1, 0, 0]
+    return normals, np.array([1, 1, 1, 1, 1, 1]) - normals[:, 2] * [1, 1, 1, 1, 0, 0]
+
+
+def block_faces(solid, o, d):
+    normals, limits = block_planes(solid)
     for face, (normal, limit) in enumerate(zip(normals, limits, strict=True)):
         t = (limit - o @ normal) / (d @ normal)
         p = o + t[:, None] * d
@@ -59,20 +111,39 @@ def first_hits(solids, o, d, without=None):
     return best, which, normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
-def picture(solids, ground, camera, lamp, table, side):
-    rays = 2 * side
+def rays_of(camera, rays):
     steps = (2 * np.arange(rays) + 1) / rays - 1
     place, right, down, ahead = camera.reshape(4, 3)
     d = (ahead + steps[:, None, None] * down + steps[None, :, None] * right).reshape(-1, 3)
-    o = np.broadcast_to(place, d.shape)
+    return np.broadcast_to(place, d.shape), d
+
+
+def nearest_solids(solids, camera, rays):
+    t, which, _ = first_hits(solids, *rays_of(camera, rays))
+    return t.reshape(rays, rays), which.reshape(rays, rays)
+
+
+def picture(solids, ground, camera, lamp, table, side):
+    o, d = rays_of(camera, 2 * side)
+    place = camera[:3]
     t, which, normals = first_hits(solids, o, d)
     t = np.where(which < 0, (ground - place[2]) / d[:, 2], t)
     points = o + t[:, None] * d
-    share = np.where(which < 0, table, solids[which, 17])
+    shares = np.append(solids[:, 17], table)  # -1 is the table
     shade = first_hits(solids, points, np.broadcast_to(lamp[:3], d.shape), which)[1] >= 0
     direct = np.maximum(normals @ lamp[:3], 0) * ~shade
-    grey = share * (lamp[4] * (0.75 + 0.25 * normals[:, 2]) + lamp[3] * direct)
+    grey = shares[which] * (lamp[4] * (0.75 + 0.25 * normals[:, 2]) + lamp[3] * direct)
     return grey.reshape(side, 2, side, 2).mean(axis=(1, 3))
+
+
+def stereo_pairs(key, solids, starts, grounds, scenes, cameras, lamps, table, noise, side):
+    pairs = []
+    for scene in scenes:
+        toy, place, lamp = scene
+        parts = solids[starts[toy] : starts[toy + 1]]
+        more = table, noise, side
+        pairs.append(stereo_pair(key, parts, grounds[toy], scene, cameras[place], lamps[lamp], *more))
+    return np.array(pairs).reshape(len(scenes), 2, side, side)
 
 
 def stereo_pair(key, solids, ground, scene, cameras, lamp, table, noise, side):

@@ -7,32 +7,48 @@ from naive import mix, uniform
 class Draws:
     """Successive uniform numbers of a key."""
 
-    def __init__(self, key):
-        self.key, self.counter = key, 0
+    def __init__(self, key, counter=0):
+        self.key, self.counter = key, counter
 
     def uniform(self):
         self.counter += 1
         return uniform(mix(self.key, self.counter - 1))
 
     def integer(self, low, high):
-        return low + int(self.uniform() * (high - low + 1))
+        self.counter += 1
+        return integer(mix(self.key, self.counter - 1), low, high)
+
+
+def integer(bits, low, high):
+    return low + int(uniform(bits) * (high - low + 1))
 
 
 def balanced_label(key, i):
     return (i & 1) ^ (mix(key, i >> 1) & 1)
 
 
+def example_key(key, i):
+    return mix(mix(key, 0x5348415045), i)
+
+
 def draws_of(key, i):
-    return Draws(mix(mix(key, 0x5348415045), i))
+    return Draws(example_key(key, i))
 
 
-def rectangle_outline(key, difference, i, side):
+def rectangle(key, shortest, longest, difference, wide):
+    """Height, width and the numbers used: two sides a try until they differ enough."""
+    sides = [
+        [integer(mix(key, 2 * k + side), shortest, longest) for side in (0, 1)] for k in range(1000)
+    ]  # far more tries than are needed
+    tries = next(k for k, (a, b) in enumerate(sides) if abs(a - b) >= difference)
+    height, width = sorted(sides[tries], reverse=not wide)
+    return height, width, 2 * tries + 2
+
+
+def outline(key, difference, i, side):
     """One image and label, drawn as a filled rectangle less its inside."""
     label, draws = balanced_label(key, i), draws_of(key, i)
-    a = b = 0
-    while abs(a - b) < difference:
-        a, b = draws.integer(1, side), draws.integer(1, side)
-    height, width = sorted((a, b), reverse=label == 0)
+    height, width, draws.counter = rectangle(draws.key, 1, side, difference, label == 1)
     top, left = draws.integer(0, side - height), draws.integer(0, side - width)
     rows, columns = np.indices((side, side))
     depth = np.minimum(
@@ -40,6 +56,24 @@ def rectangle_outline(key, difference, i, side):
         np.minimum(columns - left, left + width - 1 - columns),
     )
     return (depth == 0).astype(np.float32), label
+
+
+def batch_of(one, start, count, side):
+    """Images float32[n, S, S] and labels of the examples from `start` on."""
+    pairs = [one(start + n) for n in range(count)]
+    images = np.array([image for image, _ in pairs], np.float32).reshape(count, side, side)
+    return images, [int(label) for _, label in pairs]
+
+
+def rectangle_outlines(key, difference, start, count, side):
+    return batch_of(lambda i: outline(key, difference, i, side), start, count, side)
+
+
+def convex_images(key, stop, fewest_pixels, fewest_cuts_of_parts, start, count, side):
+    def one(i):
+        return convex_image(key, stop, fewest_pixels, fewest_cuts_of_parts, i, side)
+
+    return batch_of(one, start, count, side)
 
 
 def convex_image(key, stop, fewest_pixels, fewest_cuts_of_parts, i, side):
@@ -55,16 +89,34 @@ def convex_image(key, stop, fewest_pixels, fewest_cuts_of_parts, i, side):
     return union.astype(np.float32), label
 
 
-def convex_set(draws, fewest_cuts, stop, fewest_pixels, side):
+def cut(key, counter, inside):
+    """The pixels left of a set bool[S, S], their number, and the next unused counter."""
+    draws = Draws(key, counter)
+    inside = inside & half_plane(draws, len(inside))
+    return inside, inside.sum(), draws.counter
+
+
+def half_plane(draws, side):
     rows, columns = np.indices((side, side))
+    across = down = 2.0
+    while across * across + down * down > 1:
+        across, down = 2 * draws.uniform() - 1, 2 * draws.uniform() - 1
+    x, y = side * draws.uniform() - 0.5, side * draws.uniform() - 0.5
+    return across * (columns - x) + down * (rows - y) >= 0
+
+
+def add_convex_set(key, counter, fewest_cuts, stop, fewest_pixels, image):
+    """The image with the set added, and the next unused counter."""
+    draws = Draws(key, counter)
+    inside = convex_set(draws, fewest_cuts, stop, fewest_pixels, len(image))
+    return np.where(inside, 1, image), draws.counter
+
+
+def convex_set(draws, fewest_cuts, stop, fewest_pixels, side):
     while True:
         inside, cuts = np.ones((side, side), bool), 0
         while inside.sum() >= fewest_pixels:
-            across = down = 2.0
-            while across * across + down * down > 1:
-                across, down = 2 * draws.uniform() - 1, 2 * draws.uniform() - 1
-            x, y = side * draws.uniform() - 0.5, side * draws.uniform() - 0.5
-            inside &= across * (columns - x) + down * (rows - y) >= 0
+            inside &= half_plane(draws, side)
             cuts += 1
             if cuts >= fewest_cuts and draws.uniform() < stop:
                 break
@@ -89,22 +141,29 @@ def has_gap(image):
     return False
 
 
-def rectangle_patches(key, textures, shortest, difference, i, side):
+def rectangle_patches(key, textures, shortest, difference, start, count, side):
+    def one(i):
+        return patched(key, textures, shortest, difference, i, side)
+
+    return batch_of(one, start, count, side)
+
+
+def patched(key, textures, shortest, difference, i, side):
     """One image and label, the rectangle chosen by a mask."""
     label, draws = balanced_label(key, i), draws_of(key, i)
-    a = b = 0
-    while abs(a - b) < difference:
-        a, b = draws.integer(shortest, side), draws.integer(shortest, side)
-    height, width = sorted((a, b), reverse=label == 0)
+    height, width, draws.counter = rectangle(draws.key, shortest, side, difference, label == 1)
     top, left = draws.integer(0, side - height), draws.integer(0, side - width)
-    background = patch(draws, textures, side, side)
+    background = copy_patch(draws.key, draws.counter, textures, (side, side))
     image = np.full((side, side), np.nan, np.float32)
-    image[top : top + height, left : left + width] = patch(draws, textures, height, width)
+    inside = copy_patch(draws.key, draws.counter + 3, textures, (height, width))
+    image[top : top + height, left : left + width] = inside
     return np.where(np.isnan(image), background, image), label
 
 
-def patch(draws, textures, height, width):
+def copy_patch(key, counter, textures, shape):
+    """The patch of that shape."""
+    draws = Draws(key, counter)
     texture = textures[draws.integer(0, len(textures) - 1)]
-    top = draws.integer(0, texture.shape[0] - height)
-    left = draws.integer(0, texture.shape[1] - width)
-    return texture[top : top + height, left : left + width]
+    top = draws.integer(0, texture.shape[0] - shape[0])
+    left = draws.integer(0, texture.shape[1] - shape[1])
+    return texture[top : top + shape[0], left : left + shape[1]]

@@ -22,10 +22,8 @@ def render(built, side=16, place=40, lamp=1, noise=0.0):
     images = np.full((1, 2, side, side), np.nan, np.float32)
     cameras, lamps, starts = _cameras(), _lamps(), np.array([0, len(rows)])
     stereo_pairs(np.uint64(KEY), rows, starts, np.array([ground]), scene, cameras, lamps, 0.6, noise, images)
-    _, place, lamp = scene[0]
-    return images[0], naive.stereo_pair(
-        KEY, rows, ground, scene[0], cameras[place], lamps[lamp], 0.6, noise, side
-    )
+    ref = naive.stereo_pairs(KEY, rows, starts, [ground], scene, cameras, lamps, 0.6, noise, side)
+    return images[0], ref[0]
 
 
 def of_one(kind):
