@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,10 +71,10 @@ def folders_of(folder: Path) -> list[Path]:
 def _read_folder(folder: Path) -> Results:
     return Results(
         runs=read_runs(folder),
-        epochs=_read_table(folder / "epochs.csv", [*KEYS, *EPOCH]),
-        work=_read_table(folder / "work.csv", [*KEYS, *WORK]),
-        selection=_read_table(folder / "selection.csv", [*KEYS, *SELECTION]),
-        env=_read_table(folder / "env.csv", ENV),
+        epochs=_read_table(folder / "epochs.csv", KEYS, EPOCH),
+        work=_read_table(folder / "work.csv", KEYS, WORK),
+        selection=_read_table(folder / "selection.csv", KEYS, SELECTION),
+        env=_read_table(folder / "env.csv", ENV[:2], ENV[2:]),
     )
 
 
@@ -88,37 +88,25 @@ def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
 def read_runs(path: str | Path) -> pd.DataFrame:
     """Read runs.csv alone, given its path or the folder it lies in. Raises StoreError."""
     path = Path(path)
-    return _read_table(path / "runs.csv" if path.is_dir() else path, [*RUN_IDENTITY, *RUN_OUTCOME])
+    return _read_table(path / "runs.csv" if path.is_dir() else path, RUN_IDENTITY, RUN_OUTCOME)
 
 
 def read_work(folder: Path) -> pd.DataFrame:
     """Read work.csv alone. Raises StoreError."""
-    return _read_table(folder / "work.csv", [*KEYS, *WORK])
+    return _read_table(folder / "work.csv", KEYS, WORK)
 
 
-def _read_table(path: Path, columns: Sequence[Column[Any]]) -> pd.DataFrame:
-    kinds = {column.name: DTYPES[column.kind] for column in columns}
-    try:
-        if path.stat().st_size > MAX_TABLE_BYTES:
-            raise StoreError(f"{path} is larger than {MAX_TABLE_BYTES} bytes; it is no table of lshexp")
-        if not _ends_a_line(path):
-            raise ValueError("it breaks off in the middle of a line")
-        # pandas reads a category whose cells look like numbers as numbers, so categories are read as text
-        asked = {name: "string" if kind == "category" else kind for name, kind in kinds.items()}
-        frame = pd.read_csv(path, dtype=asked, keep_default_na=False, na_values=[""], encoding="utf-8")
-        frame = frame.astype({name: kind for name, kind in kinds.items() if name in frame})
-    except FileNotFoundError:
-        raise StoreError(f"{path} does not exist{_what_is_there(path.parent)}") from None
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}; make it readable") from error
-    except ValueError as error:  # also what pandas raises for bad text, bad numbers and bad shapes
-        reason = " ".join(str(error).split())
-        raise StoreError(f"{path} is damaged ({reason}); run its sweep again to rewrite it") from None
+def _read_table(
+    path: Path, columns: Sequence[Column[Any]], measured: Sequence[Column[Any]] = ()
+) -> pd.DataFrame:
+    """Read a table that must have `columns`; of `measured`, those it was written without are left empty."""
+    kinds = {column.name: DTYPES[column.kind] for column in (*columns, *measured)}
+    frame = _read_text(path, kinds)
     for name in ADDED_LATER:  # rows of before a setting existed have its default
         if name in kinds and name not in frame:
             frame[name] = RunSpec.model_fields[name].default
             frame = frame.astype({name: kinds[name]})
-    missing = [name for name in kinds if name not in frame]
+    missing = [column.name for column in columns if column.name not in frame]
     if missing:
         raise StoreError(f"{path} is not a table of this lshexp: it has no column {', '.join(missing[:5])}")
     versions = set(frame["schema_version"].dropna()) - {SCHEMA_VERSION}
@@ -128,8 +116,31 @@ def _read_table(path: Path, columns: Sequence[Column[Any]]) -> pd.DataFrame:
             f"{path} has schema_version {found} and this lshexp reads {SCHEMA_VERSION}; "
             "use the version that wrote it"
         )
+    for column in measured:
+        if column.name not in frame:
+            frame[column.name] = pd.Series(pd.NA, index=frame.index, dtype=kinds[column.name])
     others = [name for name in frame if name not in kinds]
     return frame.astype(dict(frame[others].convert_dtypes().dtypes))
+
+
+def _read_text(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Read a CSV file; columns named in `kinds` get these types. Raises StoreError."""
+    # pandas reads a category whose cells look like numbers as numbers, so categories are read as text
+    asked = {name: "string" if kind == "category" else kind for name, kind in kinds.items()}
+    try:
+        if path.stat().st_size > MAX_TABLE_BYTES:
+            raise StoreError(f"{path} is larger than {MAX_TABLE_BYTES} bytes; it is no table of lshexp")
+        if not _ends_a_line(path):
+            raise ValueError("it breaks off in the middle of a line")
+        frame = pd.read_csv(path, dtype=asked, keep_default_na=False, na_values=[""], encoding="utf-8")
+        return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
+    except FileNotFoundError:
+        raise StoreError(f"{path} does not exist{_what_is_there(path.parent)}") from None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}; make it readable") from error
+    except ValueError as error:  # also what pandas raises for bad text, bad numbers and bad shapes
+        reason = " ".join(str(error).split())
+        raise StoreError(f"{path} is damaged ({reason}); run its sweep again to rewrite it") from None
 
 
 def _ends_a_line(path: Path) -> bool:

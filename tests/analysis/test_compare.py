@@ -266,6 +266,17 @@ def test_tables_of_before_a_setting_existed_are_read(tmp_path):
     assert list(read_runs(folder)["input"]) == ["rows"] and list(read_runs(folder)["probe"]) == [0.0]
 
 
+def test_tables_of_before_something_was_measured_have_it_empty(tmp_path):
+    results(tmp_path, [spec("dense")])
+    folder = tmp_path / "fake"
+    for table, column in (("runs", "bytes_touched"), ("env", "cpu_model")):
+        found = pd.read_csv(folder / f"{table}.csv").drop(columns=[column])
+        found.to_csv(folder / f"{table}.csv", index=False)
+    again = lshexp.read_results(folder)
+    assert again.runs["bytes_touched"].isna().all() and again.runs.dtypes["bytes_touched"] == "Int64"
+    assert again.env["cpu_model"].isna().all() and len(again.env) == 1
+
+
 def test_a_folder_of_sweeps_is_read_as_one(tmp_path):
     results(tmp_path, [spec("dense"), spec("lsh", active_pct=5.0, method_options={"K": 6})], name="one")
     results(tmp_path, [spec("dense"), spec("lsh", 1, 5.0, method_options={"hash": "srp"})], name="two")
