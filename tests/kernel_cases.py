@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lshexp.kernels import ragged
-from lshexp.methods.base import pack
+from lshexp.arrays import CSC, CSR
+from lshexp.kernels import csr, parallel
 
 SHAPES = [  # examples, fan-in, nodes, active nodes an example
     (0, 3, 4, 2),
@@ -17,27 +17,25 @@ SHAPES = [  # examples, fan-in, nodes, active nodes an example
 CHUNKS = [1, 2, 3]
 
 
-def lists_of(random, examples, nodes, active, empty_first=True):
-    """Random lists with `active` nodes an example; the first example has none."""
+def random_csr(random, examples, nodes, active, empty_first=True):
+    """A random matrix with `active` nodes an example; the first example has none."""
     counts = np.full(examples, active)
     if examples and empty_first:
         counts[0] = 0
-    lists = pack(counts)
+    matrix = CSR.from_lengths(counts, nodes)
     for b in range(examples):
-        span = slice(lists.starts[b], lists.starts[b + 1])
-        lists.nodes[span] = random.permutation(nodes)[: counts[b]]
-        lists.values[span] = random.standard_normal(counts[b])
-    return lists
+        span = slice(matrix.indptr[b], matrix.indptr[b + 1])
+        matrix.indices[span] = random.permutation(nodes)[: counts[b]]
+        matrix.data[span] = random.standard_normal(counts[b])
+    return matrix
 
 
-def groups_of(lists, nodes, chunks=1):
-    pairs = len(lists.nodes)
-    groups = ragged.Groups(
-        np.empty(nodes + 1, np.int64), np.empty(pairs, np.int32), np.empty(pairs, np.int32)
-    )
-    bounds = ragged.balanced_bounds(lists.starts, chunks)
-    ragged.group_by_node(lists.starts, lists.nodes, bounds, np.empty((chunks, nodes), np.int32), *groups)
-    return groups
+def grouped_by_column(matrix, nodes, chunks=1):
+    pairs = len(matrix.indices)
+    grouped = CSC(np.empty(nodes + 1, np.int64), np.empty(pairs, np.int32), np.empty(pairs, np.int32))
+    bounds = parallel.balanced_bounds(matrix.indptr, chunks)
+    csr.group_by_column(matrix.indptr, matrix.indices, bounds, np.empty((chunks, nodes), np.int32), *grouped)
+    return grouped
 
 
 def close(comp, ref):

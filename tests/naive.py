@@ -24,7 +24,7 @@ def uniform(bits):
 
 
 def rows_of(starts, nodes, values, width):
-    """A ragged list as a dense matrix."""
+    """A sparse matrix as a dense one."""
     out = np.zeros((len(starts) - 1, width), dtype=np.float64)
     for b in range(len(starts) - 1):
         for slot in range(starts[b], starts[b + 1]):
@@ -32,7 +32,7 @@ def rows_of(starts, nodes, values, width):
     return out
 
 
-def group_by_node(starts, nodes, n_nodes):
+def group_by_column(starts, nodes, n_nodes):
     pairs = [
         (int(nodes[slot]), b, slot)
         for b in range(len(starts) - 1)

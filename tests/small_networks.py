@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from lshexp.kernels.ragged import Lists
 from lshexp.methods.base import Batch
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
@@ -40,15 +39,15 @@ class Recorder:
 
     def select(self, inputs, batch):
         selection = self.selector.select(inputs, batch)
-        if selection.lists is not None:
-            selection = selection._replace(lists=Lists(*(array.copy() for array in selection.lists)))
+        if selection.active is not None:
+            selection = selection._replace(active=selection.active[:])
         self.selections.append(selection)
         self.inputs.append(inputs)
         return selection
 
     def _spy(self, *args):
         collected = self._collect(*args)
-        self.collected.append(np.diff(collected.lists.starts))
+        self.collected.append(collected.candidates.row_lengths())
         return collected
 
     def after_update(self, step):
@@ -66,11 +65,12 @@ class Recorder:
 
     def chosen(self, at):
         """Active nodes of each example in the at-th batch, or None for every node."""
-        lists = self.selections[at].lists
-        if lists is None:
+        active = self.selections[at].active
+        if active is None:
             return None
         return [
-            sorted(lists.nodes[a:b].tolist()) for a, b in zip(lists.starts, lists.starts[1:], strict=False)
+            sorted(active.indices[a:b].tolist())
+            for a, b in zip(active.indptr, active.indptr[1:], strict=False)
         ]
 
 

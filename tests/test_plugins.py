@@ -14,9 +14,9 @@ import pytest
 from small_networks import data, network, train
 
 from lshexp import registry
+from lshexp.arrays import CSR
 from lshexp.errors import ConfigError
 from lshexp.hashing.base import HashFamily
-from lshexp.kernels.ragged import Lists
 from lshexp.methods.base import Batch
 from lshexp.work import LayerWork, Work
 
@@ -74,8 +74,8 @@ def test_every_hash_family_fills_its_tables(name):
     bias = np.zeros(30, np.float32)
     rows = random.standard_normal((7, 12)).astype(np.float32)
     rows[2] = 0
-    lists = Lists(
-        np.arange(8, dtype=np.int64) * 12, np.tile(np.arange(12, dtype=np.int32), 7), rows.ravel().copy()
+    sparse = CSR(
+        np.arange(8) * 12, np.tile(np.arange(12, dtype=np.int32), 7), rows.ravel().copy(), rows.shape
     )
     hasher, work = family(name).draw(4, 5, 30, 12, key=1), LayerWork()
     hasher.learn(rows, work)
@@ -85,7 +85,7 @@ def test_every_hash_family_fills_its_tables(name):
     assert codes.max() < 2**4
     again = hasher.hash_nodes(weights, bias, np.array([4, 20], np.int32), work)
     np.testing.assert_array_equal(again, codes[[4, 20]])
-    by_rows, by_lists = hasher.hash_inputs(rows, work), hasher.hash_inputs(lists, work)
+    by_rows, by_lists = hasher.hash_inputs(rows, work), hasher.hash_inputs(sparse, work)
     np.testing.assert_array_equal(by_rows.codes, by_lists.codes)
     assert by_rows.margins.shape in ((7, 5, 4), (7, 5, 0))
     for phase in ("select", "rebuild"):
@@ -165,11 +165,9 @@ def test_dwta_sees_rows_and_lists_alike():
     random = np.random.default_rng(5)
     rows = (random.random((6, 40)) * (random.random((6, 40)) < 0.3)).astype(np.float32)
     rows[2] = 0
-    owner, nodes = np.nonzero(rows)
-    starts = np.searchsorted(owner, np.arange(7)).astype(np.int64)
-    lists = Lists(starts, nodes.astype(np.int32), rows[owner, nodes])
+    sparse = CSR.from_dense(rows)
     hasher = registry.build("hash", "dwta").draw(7, 20, 5, 40, key=3)
-    codes = [hasher.hash_inputs(inputs, LayerWork()).codes for inputs in (rows, lists)]
+    codes = [hasher.hash_inputs(inputs, LayerWork()).codes for inputs in (rows, sparse)]
     np.testing.assert_array_equal(*codes)
     assert codes[0].max() < 2**7
     assert not codes[0][2].any()
@@ -181,8 +179,8 @@ def test_sketch_finds_the_principal_directions_and_scores_by_them(listed):
     x = (random.standard_normal((300, 3)) @ random.standard_normal((3, 20)) + 2).astype(np.float32)
     inputs = x
     if listed:
-        inputs = Lists(
-            np.arange(301, dtype=np.int64) * 20, np.tile(np.arange(20, dtype=np.int32), 300), x.ravel().copy()
+        inputs = CSR(
+            np.arange(301) * 20, np.tile(np.arange(20, dtype=np.int32), 300), x.ravel().copy(), x.shape
         )
     weights = random.standard_normal((15, 20)).astype(np.float32)
     bias = random.standard_normal(15).astype(np.float32)

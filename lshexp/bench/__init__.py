@@ -171,7 +171,7 @@ def pass_size(most: int, batch: int, affordable: float) -> int:
 
 def timed(trainee: Trainee, data: Data, examples: int) -> float:
     """Seconds of one pass. Raises RunError when its loss is not finite."""
-    x, y = data.part.x[:examples], data.part.y[:examples]
+    x, y = data.part.rows[:examples], data.part.y[:examples]
     started = time.perf_counter()
     loss = trainee.train(x, y)
     seconds = time.perf_counter() - started

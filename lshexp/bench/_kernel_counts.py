@@ -27,22 +27,22 @@ class Cost(NamedTuple):
 
 def _forward_rows(a: Arguments, _: Any) -> Cost:
     pairs, fan_in = len(a["values"]), a["weights"].shape[1]
-    return Cost(pairs * fan_in, 4 * (pairs * (fan_in + 1) + _served(a["groups"]) * (fan_in + 1)))
+    return Cost(pairs * fan_in, 4 * (pairs * (fan_in + 1) + _occupied(a["by_node"]) * (fan_in + 1)))
 
 
-def _forward_lists(a: Arguments, _: Any) -> Cost:
-    products = _products(a["in_starts"], a["groups"])
-    return Cost(products, 12 * products + 4 * (len(a["values"]) + _served(a["groups"])))
+def _forward_csr(a: Arguments, _: Any) -> Cost:
+    products = _products(a["in_indptr"], a["by_node"])
+    return Cost(products, 12 * products + 4 * (len(a["values"]) + _occupied(a["by_node"])))
 
 
 def _input_gradient_rows(a: Arguments, _: Any) -> Cost:
-    products = len(a["nodes"]) * a["weights"].shape[1]
-    return Cost(products, 4 * products + 8 * len(a["nodes"]) + 4 * a["gradient"].size)
+    products = len(a["indices"]) * a["weights"].shape[1]
+    return Cost(products, 4 * products + 8 * len(a["indices"]) + 4 * a["gradient"].size)
 
 
-def _input_gradient_lists(a: Arguments, _: Any) -> Cost:
-    products = int(np.diff(a["starts"]) @ np.diff(a["in_starts"]))
-    return Cost(products, 16 * products + 8 * len(a["nodes"]))
+def _input_gradient_csr(a: Arguments, _: Any) -> Cost:
+    products = int(np.diff(a["indptr"]) @ np.diff(a["in_indptr"]))
+    return Cost(products, 16 * products + 8 * len(a["indices"]))
 
 
 def _input_products(a: Arguments, _: Any) -> Cost:
@@ -55,33 +55,33 @@ def _sum_products(a: Arguments, _: Any) -> Cost:
 
 
 def _update_rows(a: Arguments, stepped: Any) -> Cost:
-    pairs, fan_in, rows = len(a["deltas"]), a["x"].shape[1], _served(a["groups"])
+    pairs, fan_in, rows = len(a["deltas"]), a["x"].shape[1], _occupied(a["by_node"])
     step = _step(a["rule"], int(stepped) + rows)
     return Cost(pairs * fan_in + step.madds, 4 * (pairs * (fan_in + 1) + rows * fan_in) + step.nbytes)
 
 
-def _update_lists(a: Arguments, stepped: Any) -> Cost:
-    products = _products(a["in_starts"], a["groups"])
+def _update_csr(a: Arguments, stepped: Any) -> Cost:
+    products = _products(a["in_indptr"], a["by_node"])
     step = _step(a["rule"], int(stepped))
     return Cost(products + step.madds, 16 * products + 4 * len(a["deltas"]) + step.nbytes)
 
 
 def _step_bias(a: Arguments, _: Any) -> Cost:
-    return _step(a["rule"], _served(a["groups"]))
+    return _step(a["rule"], _occupied(a["by_node"]))
 
 
-def _scan_lists(a: Arguments, _: Any) -> Cost:
-    listed, nodes = len(a["in_nodes"]), a["columns"].shape[1]
+def _scan_csr(a: Arguments, _: Any) -> Cost:
+    listed, nodes = len(a["in_indices"]), a["columns"].shape[1]
     return Cost(listed * nodes, 8 * listed + 4 * (listed * nodes + a["scores"].size + nodes))
 
 
 def _input_gradient_by_input(a: Arguments, _: Any) -> Cost:
-    products = _products(a["starts"], a["groups"])
+    products = _products(a["indptr"], a["by_input"])
     return Cost(products, 12 * products + 4 * len(a["gradient"]))
 
 
 def _descend_by_input(a: Arguments, _: Any) -> Cost:
-    products, listed = _products(a["starts"], a["groups"]), len(a["in_values"])
+    products, listed = _products(a["indptr"], a["by_input"]), len(a["in_data"])
     return Cost(products + listed, 16 * products + 8 * listed + 4 * len(a["deltas"]))
 
 
@@ -90,17 +90,17 @@ def _step_dense(a: Arguments, _: Any) -> Cost:
 
 
 def _descend_rows(a: Arguments, _: Any) -> Cost:
-    pairs, size, rows = len(a["deltas"]), a["x"].shape[1], _served(a["groups"])
+    pairs, size, rows = len(a["deltas"]), a["x"].shape[1], _occupied(a["by_node"])
     return Cost(size * (pairs + rows), 4 * (pairs * (size + 1) + 2 * rows * size))
 
 
 def _score_by_coordinates(a: Arguments, _: Any) -> Cost:
-    pairs, size = len(a["nodes"]), a["coordinates"].shape[1]
+    pairs, size = len(a["indices"]), a["coordinates"].shape[1]
     return Cost(pairs * size, 4 * pairs * (size + 2))
 
 
-def _project_lists(a: Arguments, _: Any) -> Cost:
-    listed, size = len(a["nodes"]), a["matrix"].shape[1]
+def _project_csr(a: Arguments, _: Any) -> Cost:
+    listed, size = len(a["indices"]), a["matrix"].shape[1]
     return Cost(listed * size, 4 * listed * (size + 2) + 4 * a["out"].size)
 
 
@@ -118,35 +118,35 @@ def _gemm_weight_gradient(a: Arguments, _: Any) -> Cost:
 
 COSTS: Mapping[str, Callable[[Arguments, Any], Cost]] = {
     "forward_rows": _forward_rows,
-    "forward_lists": _forward_lists,
+    "forward_csr": _forward_csr,
     "input_gradient_rows": _input_gradient_rows,
-    "input_gradient_lists": _input_gradient_lists,
+    "input_gradient_csr": _input_gradient_csr,
     "input_products": _input_products,
     "sum_products": _sum_products,
     "update_rows": _update_rows,
-    "update_lists": _update_lists,
+    "update_csr": _update_csr,
     "step_bias": _step_bias,
     "step_dense": _step_dense,
-    "scan_lists": _scan_lists,
+    "scan_csr": _scan_csr,
     "input_gradient_by_input": _input_gradient_by_input,
     "descend_by_input": _descend_by_input,
     "descend_rows": _descend_rows,
     "score_by_coordinates": _score_by_coordinates,
-    "project_lists": _project_lists,
+    "project_csr": _project_csr,
     "gemm scores": _scores,
     "gemm input_gradient": _gemm_input_gradient,
     "gemm weight_gradient": _gemm_weight_gradient,
 }
 
 
-def _served(groups: Any) -> int:
-    """Nodes that served an example."""
-    return int(np.count_nonzero(np.diff(groups[0])))
+def _occupied(grouped: Any) -> int:
+    """Columns that have an entry."""
+    return int(np.count_nonzero(np.diff(grouped[0])))
 
 
-def _products(in_starts: NDArray[np.int64], groups: Any) -> int:
-    """Sum over pairs of the inputs that the pair's example lists."""
-    return int(np.diff(in_starts)[groups[1]].sum())
+def _products(in_starts: NDArray[np.int64], grouped: Any) -> int:
+    """Sum over pairs of the inputs stored for the pair's example."""
+    return int(np.diff(in_starts)[grouped[1]].sum())
 
 
 def _step(rule: Any, stepped: int) -> Cost:

@@ -119,7 +119,7 @@ def _points(
     first = next(order)
     with family.trainees(task, (recipe.name,)) as (warm,):  # compiles; thrown away
         small = slice(0, 2 * warm.batch)
-        warm.train(first.x[small], first.y[small])
+        warm.train(first.rows[small], first.y[small])
     test = splits.test.batch(np.arange(splits.test.size))
     run = (task.hidden[0], len(task.hidden), task.threads, recipe.name)
     setting = (recipe.optimizer, recipe.lr, repeat)
@@ -128,10 +128,10 @@ def _points(
         part = first
         while accuracy < to and spent < seconds:
             started = time.perf_counter()
-            loss = trainee.train(part.x, part.y)
+            loss = trainee.train(part.rows, part.y)
             spent += time.perf_counter() - started
             seen += len(part.y)
-            accuracy = 100 * trainee.test(test.x, test.y) / len(test.y)
+            accuracy = 100 * trainee.test(test.rows, test.y) / len(test.y)
             yield Point(*run, trainee.batch, *setting, seen, spent, accuracy)
             if not np.isfinite(loss):
                 return

@@ -6,17 +6,17 @@ import functools
 import os
 from abc import abstractmethod
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, cast
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from lshexp.arrays import CSR, Inputs
 from lshexp.data._checksums import Stamp, sha256, stamp
 from lshexp.data._files import ENVIRONMENT_VARIABLE, one_line
 from lshexp.data._labels import Labels, class_numbers
 from lshexp.data._scaling import Scale, scale_parts
-from lshexp.data._sparse import SparseRows, as_sparse
 from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, freeze
 from lshexp.errors import DataError
 from lshexp.streams import stream
@@ -35,7 +35,7 @@ class Head(NamedTuple):
 class Table(NamedTuple):
     """A file read in full: x float32[n, features], dense or sparse, finite, and every row's label."""
 
-    x: NDArray[np.float32] | SparseRows
+    x: Inputs
     labels: Labels
 
 
@@ -102,7 +102,7 @@ class OwnData(Dataset):
         features = self.info().features
         tables = [(path, self.table(path, split, features)) for path, split in sources]
         labels, _ = class_numbers([(path, table.labels) for path, table in tables])
-        parts = [_part(table.x, y) for (_, table), y in zip(tables, labels, strict=True)]
+        parts = [Part(table.x, y) for (_, table), y in zip(tables, labels, strict=True)]
         order = self._order(len(parts[0].y))
         if len(parts) == 1:
             kept = _kept(len(order), self.test_fraction)
@@ -115,9 +115,8 @@ class OwnData(Dataset):
 
     def sample(self, examples: int) -> Part:
         """Return the first training examples with all their features."""
-        x, y = super().sample(examples)
-        sparse = as_sparse(x)
-        return Part(x if sparse is None else sparse.dense(), y)
+        part = super().sample(examples)
+        return Part(part.rows, part.y)
 
     def look(self) -> DatasetInfo:
         """Scan the files for what `info` tells. Raises DataError."""
@@ -164,16 +163,12 @@ def _kept(examples: int, fraction: float) -> int:
     return max(1, min(examples - 1, round(examples * fraction)))
 
 
-def _part(x: NDArray[np.float32] | SparseRows, y: NDArray[np.int32]) -> Part:
-    return Part(cast(NDArray[np.float32], x), y)  # sparse rows are taken for the array they stand for
-
-
 def _taken(part: Part, ids: NDArray[np.int64]) -> Part:
     return Part(part.x[ids], part.y[ids])
 
 
 def _frozen(part: Part) -> Part:
-    return freeze(part) if as_sparse(part.x) is None else part
+    return part if isinstance(part.x, CSR) else freeze(part)
 
 
 def _locate(dataset: str, text: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.data._sparse import as_sparse
+from lshexp.arrays import CSR
 from lshexp.data.base import Part
 
 Scale = Literal["none", "unit", "minmax", "standard"]
@@ -28,17 +28,16 @@ def scale_parts(scale: Scale, train: Part, test: Part) -> tuple[Part, Part]:
             values /= largest
         return train, test
     if scale == "minmax":
-        low, high = train.x.min(axis=0), train.x.max(axis=0)
+        low, high = train.rows.min(axis=0), train.rows.max(axis=0)
         return _scaled(train, low, _nonzero(high - low)), _scaled(test, low, _nonzero(high - low))
-    mean = train.x.mean(axis=0, dtype=np.float64).astype(np.float32)
-    deviation = _nonzero(train.x.std(axis=0, dtype=np.float64).astype(np.float32))
+    mean = train.rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    deviation = _nonzero(train.rows.std(axis=0, dtype=np.float64).astype(np.float32))
     return _scaled(train, mean, deviation), _scaled(test, mean, deviation)
 
 
 def _values(part: Part) -> NDArray[np.float32]:
     """The numbers themselves, to be changed in place: of sparse rows those that are not zero."""
-    sparse = as_sparse(part.x)
-    return part.x if sparse is None else sparse.values
+    return part.x.data if isinstance(part.x, CSR) else part.x
 
 
 def _nonzero(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -46,7 +45,7 @@ def _nonzero(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _scaled(part: Part, offset: NDArray[np.float32], divisor: NDArray[np.float32]) -> Part:
-    x = part.x
+    x = part.rows
     x -= offset
     x /= divisor
     return Part(x, part.y)

@@ -36,7 +36,7 @@ def contact_sheet(part: Part, info: DatasetInfo, columns: int = 12, zoom: int = 
     )
     for label in range(info.classes):
         for column, example in enumerate(np.flatnonzero(part.y == label)[:columns]):
-            pictures = part.x[example].reshape(views, height, width)
+            pictures = part.rows[example].reshape(views, height, width)
             top, left = _GAP + label * (height + _GAP), _GAP + column * (views * width + _GAP)
             levels = np.rint(255 * np.clip(np.hstack(list(pictures)), 0, 1))
             sheet[top : top + height, left : left + views * width] = levels

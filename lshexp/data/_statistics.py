@@ -38,8 +38,8 @@ def describe(part: Part, classes: int) -> Statistics:
         examples=len(part.y),
         smallest_class_pct=float(balance.min()),
         largest_class_pct=float(balance.max()),
-        mean=float(part.x.mean(dtype=np.float64)),
-        nonzero_pct=100 * float(np.count_nonzero(part.x)) / part.x.size,
+        mean=float(part.rows.mean(dtype=np.float64)),
+        nonzero_pct=100 * float(np.count_nonzero(part.rows)) / part.rows.size,
         variance_pct=_spectrum(part),
     )
 
@@ -49,7 +49,7 @@ def _spectrum(part: Part) -> tuple[float, ...]:
 
     The eigenvalues are those of the smaller of the covariance and the Gram matrix.
     """
-    centred = part.x - part.x.mean(axis=0)
+    centred = part.rows - part.rows.mean(axis=0)
     examples, features = centred.shape
     gram = centred.T @ centred if features <= examples else centred @ centred.T
     variances = np.maximum(np.linalg.eigvalsh(gram.astype(np.float64))[::-1], 0)

@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lshexp.arrays import CSR, FloatArray, Inputs
 from lshexp.data._files import require_readable
 from lshexp.data._remote import Remote
 from lshexp.errors import DataError
@@ -17,9 +18,9 @@ from lshexp.registry import Plugin
 
 
 class Part(NamedTuple):
-    """Examples and their labels: x float32[n, features] in C order, y int32[n] in 0..classes-1."""
+    """Examples and labels: x float32[n, features], dense in C order or sparse; y int32[n], 0..classes-1."""
 
-    x: NDArray[np.float32]
+    x: Inputs
     y: NDArray[np.int32]
 
     @property
@@ -31,6 +32,11 @@ class Part(NamedTuple):
     def features(self) -> int:
         """Numbers an example has."""
         return int(self.x.shape[1])
+
+    @property
+    def rows(self) -> FloatArray:
+        """Examples as dense rows, float32[n, features]: `x` itself unless it is sparse."""
+        return self.x.to_dense() if isinstance(self.x, CSR) else self.x
 
     def batch(self, ids: NDArray[np.int64]) -> Part:
         """Return copies of the examples with these ids, in this order."""
@@ -154,7 +160,7 @@ class Dataset(Plugin):
 
 def freeze(part: Part) -> Part:
     """Check shape, type and finiteness of a part and make it read-only."""
-    x = np.ascontiguousarray(part.x, dtype=np.float32)
+    x = np.ascontiguousarray(part.rows, dtype=np.float32)
     y = np.ascontiguousarray(part.y, dtype=np.int32)
     if x.ndim != 2 or y.shape != (len(x),):
         raise ValueError(f"a part needs x[n, features] and y[n], got {x.shape} and {y.shape}")

@@ -48,5 +48,5 @@ class Convex(Generated):
 
     def fill(self, key: np.uint64, start: int, part: Part) -> None:
         """Draw regions: 1 inside, 0 outside; label 1 where convex."""
-        images = part.x.reshape(-1, SIDE, SIDE)
+        images = part.rows.reshape(-1, SIDE, SIDE)
         convex_images(key, GEOMETRIC, FEWEST_PIXELS, FEWEST_CUTS_OF_PARTS, start, images, part.y)

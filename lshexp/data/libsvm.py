@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, model_validator
 
+from lshexp.arrays import CSR
 from lshexp.data._budget import require_memory, require_table
 from lshexp.data._own import Head, OwnData, Split, Table
-from lshexp.data._sparse import SparseRows
 from lshexp.data._svm_text import MOST_FEATURES, svm_blocks
 from lshexp.errors import DataError
 from lshexp.registry import register
@@ -54,12 +54,12 @@ class Libsvm(OwnData):
             pairs += len(block.ids)
             require_memory(path, 16 * pairs, f"{pairs:,} and more values")
         counts, ids, values = (np.concatenate([block[at] for block in blocks]) for at in (1, 2, 3))
-        starts = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
         labels = np.concatenate([block.labels for block in blocks])
-        rows = SparseRows(starts, ids, values, features)
+        rows = CSR(indptr, ids, values, (len(counts), features))
         if self.dense:
             require_table(path, len(rows), features)
-        return Table(rows.dense() if self.dense else rows, labels)
+        return Table(rows.to_dense() if self.dense else rows, labels)
 
     def width(self, widths: list[tuple[Path, int]]) -> int:
         """Return `features`, or the largest index of all files."""

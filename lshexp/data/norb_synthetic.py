@@ -97,7 +97,7 @@ class NorbSynthetic(Dataset):
 
     def _all(self, split: str) -> Part:
         def render() -> NDArray[np.uint8]:
-            return np.rint(255 * self.examples(split, 0, PAIRS).x).astype(np.uint8)
+            return np.rint(255 * self.examples(split, 0, PAIRS).rows).astype(np.uint8)
 
         levels = kept(self.name, f"{self.fingerprint()}:{split}", (PAIRS, self.info().features), render)
         x = levels.astype(np.float32)

@@ -39,4 +39,4 @@ class Rectangles(Generated):
 
     def fill(self, key: np.uint64, start: int, part: Part) -> None:
         """Draw outlines: 1 on the outline, 0 elsewhere; label 1 where wider than tall."""
-        rectangle_outlines(key, LEAST_DIFFERENCE, start, part.x.reshape(-1, SIDE, SIDE), part.y)
+        rectangle_outlines(key, LEAST_DIFFERENCE, start, part.rows.reshape(-1, SIDE, SIDE), part.y)

@@ -49,5 +49,5 @@ class RectanglesImages(Generated):
     def fill(self, key: np.uint64, start: int, part: Part) -> None:
         """Draw rectangles: grey values from 0 to 1; label 1 where wider than tall."""
         pool = textures(int(key), TEXTURES, TEXTURE_SIDE)
-        images = part.x.reshape(-1, SIDE, SIDE)
+        images = part.rows.reshape(-1, SIDE, SIDE)
         rectangle_patches(key, pool, SHORTEST, LEAST_DIFFERENCE, start, images, part.y)

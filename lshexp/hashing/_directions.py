@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lshexp.hashing.base import Rows, Signal, count_products, project
-from lshexp.kernels.project import orthonormalise, spread_lists
-from lshexp.kernels.ragged import Lists
+from lshexp.arrays import CSR, FloatArray, Inputs
+from lshexp.hashing.base import count_products, project
+from lshexp.kernels.project import orthonormalise, spread_csr
 from lshexp.work import LayerWork
 
 FIRST_ITERATIONS = 6
@@ -21,7 +20,7 @@ class Directions:
     seen from their running mean; otherwise from zero.
     """
 
-    def __init__(self, v: Rows, turning: bool, centring: bool, memory: float) -> None:
+    def __init__(self, v: FloatArray, turning: bool, centring: bool, memory: float) -> None:
         self.v = v
         self.mean = np.zeros(len(v), dtype=np.float32)
         self._center = np.zeros(v.shape[1], dtype=np.float32)  # mean @ v
@@ -30,13 +29,13 @@ class Directions:
         self._learned = False
         self.learns = turning or centring
 
-    def learn(self, inputs: Signal, work: LayerWork) -> None:
+    def learn(self, inputs: Inputs, work: LayerWork) -> None:
         """Update mean and directions from a batch of at least one example."""
-        examples = len(inputs.starts) - 1 if isinstance(inputs, Lists) else len(inputs)
+        examples = len(inputs)
         keep = np.float32(self._memory if self._learned else 0)
         if self._centring:
             self.mean = keep * self.mean + (1 - keep) * _mean_input(inputs, examples, len(self.mean))
-            entries = len(inputs.values) if isinstance(inputs, Lists) else inputs.size
+            entries = len(inputs.data) if isinstance(inputs, CSR) else inputs.size
             size = self.mean.size
             work.add("rebuild", 3 * size, entries + size, 4 * (entries + 3 * size))
         if self._turning:
@@ -46,14 +45,14 @@ class Directions:
         self._find_center(work)
         self._learned = True
 
-    def centred(self, projections: Rows, work: LayerWork, phase: str) -> Rows:
+    def centred(self, projections: FloatArray, work: LayerWork, phase: str) -> FloatArray:
         """Turn inputs @ v into (inputs - mean) @ v, in place where there is anything to do; float32[B, M]."""
         if self._centring:
             projections -= self._center
             work.add(phase, 0, projections.size, 8 * projections.size)
         return projections
 
-    def sketch(self, inputs: Signal, work: LayerWork, phase: str) -> Rows:
+    def sketch(self, inputs: Inputs, work: LayerWork, phase: str) -> FloatArray:
         """(inputs - mean) @ v, float32[B, M]."""
         return self.centred(project(inputs, self.v, work, phase), work, phase)
 
@@ -62,7 +61,7 @@ class Directions:
             count_products(work, "rebuild", self.v.size, 4 * self.mean.size)
             self._center = self.mean @ self.v
 
-    def _turn(self, inputs: Signal, examples: int, keep: np.float32, work: LayerWork) -> None:
+    def _turn(self, inputs: Inputs, examples: int, keep: np.float32, work: LayerWork) -> None:
         """One step of orthogonal iteration: multiply v by the (remembered) covariance, orthonormalise."""
         self._find_center(work)
         product = self._covariance_times_v(inputs, examples, work)
@@ -72,13 +71,13 @@ class Directions:
         d, m = self.v.shape
         work.add("rebuild", d * m * (m + 4), d * m * (m + 2), 8 * d * m * (m + 4))
 
-    def _covariance_times_v(self, inputs: Signal, examples: int, work: LayerWork) -> Rows:
+    def _covariance_times_v(self, inputs: Inputs, examples: int, work: LayerWork) -> FloatArray:
         """(X - mean)^T (X - mean) v / B, never forming the covariance: float32[D, M]."""
         coordinates = self.sketch(inputs, work, "rebuild")
-        if isinstance(inputs, Lists):
+        if isinstance(inputs, CSR):
             out = np.zeros_like(self.v)
-            spread_lists(*inputs, coordinates, out)
-            products = len(inputs.nodes) * self.v.shape[1]
+            spread_csr(*inputs.arrays, coordinates, out)
+            products = inputs.nnz * self.v.shape[1]
         else:
             out = inputs.T @ coordinates
             products = inputs.size * self.v.shape[1]
@@ -91,9 +90,9 @@ class Directions:
         return out
 
 
-def _mean_input(inputs: Signal, examples: int, fan_in: int) -> NDArray[np.float32]:
-    if isinstance(inputs, Lists):
-        total = np.bincount(inputs.nodes, weights=inputs.values, minlength=fan_in)
+def _mean_input(inputs: Inputs, examples: int, fan_in: int) -> FloatArray:
+    if isinstance(inputs, CSR):
+        total = np.bincount(inputs.indices, weights=inputs.data, minlength=fan_in)
         return (total / examples).astype(np.float32)
-    mean: NDArray[np.float32] = inputs.mean(axis=0, dtype=np.float32)
+    mean: FloatArray = inputs.mean(axis=0, dtype=np.float32)
     return mean

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.hashing.base import (
-    Codes,
-    Hasher,
-    HashFamily,
-    Query,
-    Rows,
-    Signal,
-    count_products,
-    project,
-    sign_query,
-    signs,
-)
+from lshexp.arrays import FloatArray, Inputs, IntArray
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, count_products, project, sign_query, signs
 from lshexp.hashing.srp import gaussian_planes
 from lshexp.registry import register
 from lshexp.work import LayerWork
@@ -41,16 +30,14 @@ class Alsh(HashFamily):
 
 
 class _Asymmetric(Hasher):
-    def __init__(self, planes: Rows, bits: int, m: int, limit: float) -> None:
+    def __init__(self, planes: FloatArray, bits: int, m: int, limit: float) -> None:
         self._planes = np.ascontiguousarray(planes[:-m])
         self._norm_planes = planes[-m:]
         self._bits = bits
         self._limit = limit
         self._longest = 0.0  # norm that is mapped to `limit`; set when all nodes are hashed
 
-    def hash_nodes(
-        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
-    ) -> Codes:
+    def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights[ids]
         squared = np.einsum("ij,ij->i", rows, rows)
         count_products(work, "rebuild", rows.size, 4 * len(rows))
@@ -68,5 +55,5 @@ class _Asymmetric(Hasher):
         work.add("rebuild", products, m * (n + projections.size), 8 * products)
         return signs(projections, self._bits)
 
-    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
+    def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
         return sign_query(project(inputs, self._planes, work, "select"), self._bits)

@@ -8,14 +8,13 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.kernels.project import project_lists, sign_codes
-from lshexp.kernels.ragged import Groups, Lists, balanced_bounds
+from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
+from lshexp.kernels.parallel import balanced_bounds
+from lshexp.kernels.project import project_csr, sign_codes
 from lshexp.registry import Plugin
 from lshexp.work import LayerWork
 
-Rows = NDArray[np.float32]
 Codes = NDArray[np.uint32]
-Signal = Rows | Lists
 
 
 class Query(NamedTuple):
@@ -28,37 +27,37 @@ class Query(NamedTuple):
     """
 
     codes: Codes
-    margins: Rows
-    coordinates: Rows | None = None
-    steps: Rows | None = None
+    margins: FloatArray
+    coordinates: FloatArray | None = None
+    steps: FloatArray | None = None
 
 
 class Hasher(ABC):
     """One draw of a family: L tables of K bits for the nodes and inputs of one layer."""
 
-    coordinates: Rows | None = None  # float32[N, M]: stand-ins of the nodes, fresh as of their last hash
+    coordinates: FloatArray | None = (
+        None  # float32[N, M]: stand-ins of the nodes, fresh as of their last hash
+    )
     learns = False  # whether `learn` changes anything
 
-    def learn(self, inputs: Signal, work: LayerWork) -> None:  # noqa: B027 - most families learn nothing
+    def learn(self, inputs: Inputs, work: LayerWork) -> None:  # noqa: B027 - most families learn nothing
         """Adapt to the inputs a layer sees; called before nodes are hashed anew."""
 
     @abstractmethod
-    def hash_nodes(
-        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
-    ) -> Codes:
+    def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         """Buckets of the weight rows `ids`, uint32[len(ids), L], counted under `rebuild`."""
 
     @abstractmethod
-    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
+    def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
         """Buckets of a batch of inputs, counted under `select`; with `follow`, the query has its steps."""
 
     def follow(
         self,
-        steps: Rows,
-        groups: Groups,
-        deltas: NDArray[np.float32],
+        steps: FloatArray,
+        groups: CSC,
+        deltas: FloatArray,
         rate: np.float32,
-        bounds: NDArray[np.int64],
+        bounds: OffsetArray,
         work: LayerWork,
     ) -> None:
         """Keep coordinates exact through a step w[node] -= rate * sum(delta * input), counted as `rebuild`.
@@ -68,7 +67,7 @@ class Hasher(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} keeps nothing to follow with")
 
-    def hash_again(self, ids: NDArray[np.int32], work: LayerWork) -> Codes:
+    def hash_again(self, ids: IntArray, work: LayerWork) -> Codes:
         """Buckets of nodes from coordinates that `follow` has kept, uint32[len(ids), L]."""
         raise NotImplementedError(f"{type(self).__name__} keeps nothing to hash again from")
 
@@ -90,24 +89,24 @@ def count_products(work: LayerWork, phase: str, products: int, extra_bytes: int)
     work.add(phase, products, products, 4 * products + extra_bytes)
 
 
-def project(inputs: Signal, matrix: Rows, work: LayerWork, phase: str) -> Rows:
+def project(inputs: Inputs, matrix: FloatArray, work: LayerWork, phase: str) -> FloatArray:
     """Return inputs @ matrix, float32[B, M], for inputs in either form; matrix float32[D, M].
 
-    Rows go through BLAS, lists read one row of the matrix an input; both count what they multiply.
+    Dense rows go through BLAS, a CSR reads one row of the matrix an entry; both count what they multiply.
     """
-    if isinstance(inputs, Lists):
-        examples = len(inputs.starts) - 1
+    if isinstance(inputs, CSR):
+        examples = len(inputs)
         out = np.empty((examples, matrix.shape[1]), dtype=np.float32)
-        project_lists(*inputs, matrix, balanced_bounds(inputs.starts, 1), out)
-        products = len(inputs.nodes) * matrix.shape[1]
-        count_products(work, phase, products, 8 * len(inputs.nodes) + 4 * out.size)
+        project_csr(*inputs.arrays, matrix, balanced_bounds(inputs.indptr, 1), out)
+        products = inputs.nnz * matrix.shape[1]
+        count_products(work, phase, products, 8 * inputs.nnz + 4 * out.size)
         return out
     products = inputs.shape[0] * matrix.size
     work.add(phase, products, products, 4 * (inputs.size + matrix.size + inputs.shape[0] * matrix.shape[1]))
     return inputs @ matrix
 
 
-def signs(projections: Rows, bits: int) -> Codes:
+def signs(projections: FloatArray, bits: int) -> Codes:
     """Pack the signs of float32[B, L * K] into uint32[B, L]."""
     codes = np.empty((len(projections), projections.shape[1] // bits), dtype=np.uint32)
     sign_codes(projections, bits, codes)
@@ -115,7 +114,7 @@ def signs(projections: Rows, bits: int) -> Codes:
 
 
 def sign_query(
-    projections: Rows, bits: int, coordinates: Rows | None = None, steps: Rows | None = None
+    projections: FloatArray, bits: int, coordinates: FloatArray | None = None, steps: FloatArray | None = None
 ) -> Query:
     """Codes and margins of projections float32[B, L * K]."""
     margins = np.abs(projections).reshape(len(projections), projections.shape[1] // bits, bits)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, Rows, Signal
-from lshexp.kernels.ragged import Lists, balanced_bounds, listed
+from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query
+from lshexp.kernels.parallel import balanced_bounds
 from lshexp.kernels.winners import winner_codes
 from lshexp.registry import register
 from lshexp.streams import stream, stream_key
@@ -52,7 +52,7 @@ class _Windows(NamedTuple):
 
     size: int
     hashes: int
-    positions: NDArray[np.int32]  # int32[orders, fan-in]
+    positions: IntArray  # int32[orders, fan-in]
     key: np.uint64
 
 
@@ -68,25 +68,23 @@ class _Winners(Hasher):
         self._windows = windows
         self._tables = tables
 
-    def hash_nodes(
-        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
-    ) -> Codes:
-        return self._codes(listed(weights[ids]), work, "rebuild")
+    def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
+        return self._codes(CSR.from_dense(weights[ids]), work, "rebuild")
 
-    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
-        lists = inputs if isinstance(inputs, Lists) else listed(inputs)
-        codes = self._codes(lists, work, "select")
+    def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
+        sparse = inputs if isinstance(inputs, CSR) else CSR.from_dense(inputs)
+        codes = self._codes(sparse, work, "select")
         return Query(codes, np.empty((*codes.shape, 0), dtype=np.float32))
 
-    def _codes(self, lists: Lists, work: LayerWork, phase: str) -> Codes:
+    def _codes(self, sparse: CSR, work: LayerWork, phase: str) -> Codes:
         """Bits of each table's hashes side by side, uint32[B, L]."""
-        examples = len(lists.starts) - 1
+        examples = len(sparse)
         packed = np.zeros((examples, self._tables), dtype=np.uint32)
         for size, n_hashes, positions, key in self._windows:
             codes = np.empty((examples, n_hashes), dtype=np.int32)
-            winner_codes(*lists, positions, size, key, balanced_bounds(lists.starts, 1), codes)
+            winner_codes(*sparse.arrays, positions, size, key, balanced_bounds(sparse.indptr, 1), codes)
             for column in np.split(codes, n_hashes // self._tables, axis=1):
                 packed = (packed << np.uint32(size.bit_length() - 1)) | column.astype(np.uint32)
-            read = len(lists.nodes) * len(positions)
+            read = sparse.nnz * len(positions)
             work.add(phase, 0, 0, 12 * read + 4 * codes.size)
         return packed

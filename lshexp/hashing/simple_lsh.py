@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lshexp.hashing.base import (
-    Codes,
-    Hasher,
-    HashFamily,
-    Query,
-    Rows,
-    Signal,
-    count_products,
-    project,
-    sign_query,
-    signs,
-)
+from lshexp.arrays import FloatArray, Inputs, IntArray
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, count_products, project, sign_query, signs
 from lshexp.hashing.srp import gaussian_planes
 from lshexp.registry import register
 from lshexp.work import LayerWork
@@ -36,15 +25,13 @@ class SimpleLsh(HashFamily):
 
 
 class _Lifted(Hasher):
-    def __init__(self, planes: Rows, bits: int) -> None:
+    def __init__(self, planes: FloatArray, bits: int) -> None:
         self._planes = np.ascontiguousarray(planes[:-1])
         self._lift = planes[-1]
         self._bits = bits
         self._longest_squared = np.float32(0)
 
-    def hash_nodes(
-        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
-    ) -> Codes:
+    def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights[ids]
         squared = np.einsum("ij,ij->i", rows, rows)
         count_products(work, "rebuild", rows.size, 4 * len(rows))
@@ -57,5 +44,5 @@ class _Lifted(Hasher):
         work.add("rebuild", n + projections.size, n + projections.size, 8 * projections.size)
         return signs(projections, self._bits)
 
-    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
+    def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
         return sign_query(project(inputs, self._planes, work, "select"), self._bits)

@@ -5,24 +5,12 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from lshexp.arrays import CSC, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.hashing._directions import Directions
-from lshexp.hashing.base import (
-    Codes,
-    Hasher,
-    HashFamily,
-    Query,
-    Rows,
-    Signal,
-    count_products,
-    project,
-    sign_query,
-    signs,
-)
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, count_products, project, sign_query, signs
 from lshexp.hashing.srp import gaussian_planes
-from lshexp.kernels.ragged import Groups, Lists, served
 from lshexp.kernels.update import descend_rows
 from lshexp.registry import register
 from lshexp.streams import stream
@@ -74,7 +62,7 @@ class Sketch(HashFamily):
 class _Sketched(Hasher):
     """Coordinates of a node or an input: M along the directions, the first of them hashed, and an offset."""
 
-    coordinates: Rows
+    coordinates: FloatArray
 
     def __init__(
         self, options: Sketch, K: int, L: int, dims: int, rank_dims: int, nodes: int, fan_in: int, key: int
@@ -90,9 +78,9 @@ class _Sketched(Hasher):
         self.learns = self._directions.learns
         self.coordinates = np.zeros((nodes, rank_dims + 1), dtype=np.float32)
 
-    def learn(self, inputs: Signal, work: LayerWork) -> None:
+    def learn(self, inputs: Inputs, work: LayerWork) -> None:
         """Update mean and directions from one batch, and the offset's share in a query's length."""
-        if not (len(inputs.starts) - 1 if isinstance(inputs, Lists) else len(inputs)):
+        if not (len(inputs)):
             return
         self._directions.learn(inputs, work)
         self._basis = self._find_basis()
@@ -102,20 +90,18 @@ class _Sketched(Hasher):
             count_products(work, "rebuild", hashed.size, 0)
             self._offset_scale = np.float32(self._offset * spread) if spread > 0 else np.float32(1)
 
-    def hash_nodes(
-        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
-    ) -> Codes:
+    def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights if len(ids) == len(weights) else weights[ids]
         self.coordinates[ids] = self._with_offset(project(rows, self._basis, work, "rebuild"), bias[ids])
         if self._offset > 0:
             work.add("rebuild", len(rows), len(rows), 12 * len(rows))
         return self.hash_again(ids, work)
 
-    def hash_again(self, ids: NDArray[np.int32], work: LayerWork) -> Codes:
+    def hash_again(self, ids: IntArray, work: LayerWork) -> Codes:
         hashed = self.coordinates[np.ix_(ids, self._hashed)]
         return signs(project(hashed, self._planes, work, "rebuild"), self._bits)
 
-    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
+    def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
         basis = self._basis if follow else self._directions.v
         projections = project(inputs, basis, work, "select")
         size = self.coordinates.shape[1]
@@ -132,25 +118,25 @@ class _Sketched(Hasher):
 
     def follow(
         self,
-        steps: Rows,
-        groups: Groups,
-        deltas: NDArray[np.float32],
+        steps: FloatArray,
+        groups: CSC,
+        deltas: FloatArray,
         rate: np.float32,
-        bounds: NDArray[np.int64],
+        bounds: OffsetArray,
         work: LayerWork,
     ) -> None:
         descend_rows(steps, deltas, groups, bounds, rate, self.coordinates)
         size = self.coordinates.shape[1]
         pairs = len(deltas) * size
-        rows = served(groups) * size
+        rows = groups.nonempty_columns() * size
         work.add("rebuild", pairs + rows, pairs + rows, 4 * (pairs + len(deltas) + 2 * rows))
 
-    def _find_basis(self) -> Rows:
+    def _find_basis(self) -> FloatArray:
         """What a weight row is multiplied by for its coordinates: directions, and the mean if it counts."""
         v = self._directions.v
         return np.column_stack([v, self._directions.mean]) if self._offset > 0 else v
 
-    def _with_offset(self, projections: Rows, bias: NDArray[np.float32] | np.float32) -> Rows:
+    def _with_offset(self, projections: FloatArray, bias: FloatArray | np.float32) -> FloatArray:
         """Coordinates from projections on the basis: the last is (w.mu + b) / scale, or zero; a copy."""
         size = self.coordinates.shape[1]
         coordinates = np.zeros((len(projections), size), dtype=np.float32)
@@ -160,7 +146,7 @@ class _Sketched(Hasher):
         return coordinates
 
 
-def _first_directions(kind: str, dims: int, fan_in: int, key: int) -> Rows:
+def _first_directions(kind: str, dims: int, fan_in: int, key: int) -> FloatArray:
     if kind == "pooled":
         pool = np.arange(fan_in) * dims // fan_in
         rows = np.zeros((fan_in, dims), dtype=np.float32)

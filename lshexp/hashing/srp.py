@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, Rows, Signal, project, sign_query, signs
+from lshexp.arrays import FloatArray, Inputs, IntArray
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs
 from lshexp.registry import register
 from lshexp.streams import stream
 from lshexp.work import LayerWork
@@ -24,19 +24,17 @@ class Srp(HashFamily):
 
 
 class _Planes(Hasher):
-    def __init__(self, planes: Rows, bits: int) -> None:
+    def __init__(self, planes: FloatArray, bits: int) -> None:
         self._planes = planes
         self._bits = bits
 
-    def hash_nodes(
-        self, weights: Rows, bias: NDArray[np.float32], ids: NDArray[np.int32], work: LayerWork
-    ) -> Codes:
+    def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         return signs(project(weights[ids], self._planes, work, "rebuild"), self._bits)
 
-    def hash_inputs(self, inputs: Signal, work: LayerWork, follow: bool = False) -> Query:
+    def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
         return sign_query(project(inputs, self._planes, work, "select"), self._bits)
 
 
-def gaussian_planes(key: int, dimensions: int, planes: int) -> Rows:
+def gaussian_planes(key: int, dimensions: int, planes: int) -> FloatArray:
     """Draw float32[dimensions, planes] of independent standard normals."""
     return stream(key, "planes").standard_normal((dimensions, planes), dtype=np.float32)

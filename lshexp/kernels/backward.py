@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from lshexp.kernels._flags import REASSOCIATE
+from lshexp.kernels.parallel import REASSOCIATE
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
@@ -25,14 +25,14 @@ def _add1(total, w, d):
 
 
 @njit(parallel=True, cache=True, fastmath=REASSOCIATE)
-def input_gradient_rows(starts, nodes, deltas, weights, bounds, gradient):
+def input_gradient_rows(indptr, indices, deltas, weights, bounds, gradient):
     """Input gradient as rows: gradient[b] = sum over active nodes of delta * weights[node].
 
     Symbols: B examples, D fan-in, N nodes, P pairs, C chunks.
 
     Parameters
     ----------
-    starts : int64[B + 1]; nodes : int32[P]; deltas : float32[P]
+    indptr : int64[B + 1]; indices : int32[P]; deltas : float32[P]
     weights : float32[N, D]
     bounds : int64[C + 1]           chunks of examples
     gradient : float32[B, D], out
@@ -43,21 +43,22 @@ def input_gradient_rows(starts, nodes, deltas, weights, bounds, gradient):
         for b in range(bounds[c], bounds[c + 1]):
             total = gradient[b]
             total[:] = 0
-            first, last = starts[b], starts[b + 1]
+            first, last = indptr[b], indptr[b + 1]
             whole = last - (last - first) % 4
             for at in range(first, whole, 4):
                 _add4(
                     total,
-                    weights[nodes[at]], weights[nodes[at + 1]], weights[nodes[at + 2]], weights[nodes[at +
-                    3]], deltas[at], deltas[at + 1], deltas[at + 2], deltas[at + 3],
+                    weights[indices[at]], weights[indices[at + 1]],
+                    weights[indices[at + 2]], weights[indices[at + 3]],
+                    deltas[at], deltas[at + 1], deltas[at + 2], deltas[at + 3],
                 )  # fmt: skip
             for at in range(whole, last):
-                _add1(total, weights[nodes[at]], deltas[at])
+                _add1(total, weights[indices[at]], deltas[at])
 
 
 @njit(parallel=False, cache=True, fastmath=False)
-def _add4_listed(total, inputs, rows, da, db, dc, dd):
-    """Add four rows at the listed places, in their order: the sums are those of one row at a time."""
+def _add4_at(total, inputs, rows, da, db, dc, dd):
+    """Add four rows at the places `inputs`, in their order: the sums are those of one row at a time."""
     a, b, c, d = rows
     for at in range(len(inputs)):
         i = np.uint32(inputs[at])  # unsigned: no test for being below zero
@@ -65,96 +66,102 @@ def _add4_listed(total, inputs, rows, da, db, dc, dd):
 
 
 @njit(parallel=False, cache=True, fastmath=False)
-def _add1_listed(total, inputs, w, delta):
+def _add1_at(total, inputs, w, delta):
     for at in range(len(inputs)):
         total[at] += delta * w[np.uint32(inputs[at])]
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def input_gradient_lists(starts, nodes, deltas, weights, in_starts, in_nodes, bounds, gradient):
-    """Input gradient at the listed inputs only; the others have activation zero and pass none on.
+def input_gradient_csr(indptr, indices, deltas, weights, in_indptr, in_indices, bounds, gradient):
+    """Input gradient at the stored entries of a CSR input only; the others are zero and pass none on.
 
-    Symbols: B examples, D fan-in, N nodes, P pairs, Q listed inputs, C chunks.
+    Symbols: B examples, D fan-in, N nodes, P pairs, Q entries of the input, C chunks.
 
     Parameters
     ----------
-    starts : int64[B + 1]; nodes : int32[P]; deltas : float32[P]
+    indptr : int64[B + 1]; indices : int32[P]; deltas : float32[P]
     weights : float32[N, D]
-    in_starts : int64[B + 1]; in_nodes : int32[Q]
+    in_indptr : int64[B + 1]; in_indices : int32[Q]
     bounds : int64[C + 1]           chunks of examples
-    gradient : float32[Q], out      aligned with in_nodes
+    gradient : float32[Q], out      aligned with in_indices
 
-    Cost: sum over examples of active nodes x listed inputs.
+    Cost: sum over examples of active nodes x input entries.
     """
     for c in prange(len(bounds) - 1):
         for b in range(bounds[c], bounds[c + 1]):
-            first, last = in_starts[b], in_starts[b + 1]
+            first, last = in_indptr[b], in_indptr[b + 1]
             for at in range(first, last):
                 gradient[at] = np.float32(0)
-            inputs, total = in_nodes[first:last], gradient[first:last]
-            begin, end = starts[b], starts[b + 1]
+            inputs, total = in_indices[first:last], gradient[first:last]
+            begin, end = indptr[b], indptr[b + 1]
             whole = end - (end - begin) % 4
-            for slot in range(begin, whole, 4):
+            for position in range(begin, whole, 4):
                 rows = (
-                    weights[nodes[slot]], weights[nodes[slot + 1]],
-                    weights[nodes[slot + 2]], weights[nodes[slot + 3]],
+                    weights[indices[position]], weights[indices[position + 1]],
+                    weights[indices[position + 2]], weights[indices[position + 3]],
                 )  # fmt: skip
-                _add4_listed(
-                    total, inputs, rows, deltas[slot], deltas[slot + 1], deltas[slot + 2], deltas[slot + 3]
+                _add4_at(
+                    total,
+                    inputs,
+                    rows,
+                    deltas[position],
+                    deltas[position + 1],
+                    deltas[position + 2],
+                    deltas[position + 3],
                 )
-            for slot in range(whole, end):
-                _add1_listed(total, inputs, weights[nodes[slot]], deltas[slot])
+            for position in range(whole, end):
+                _add1_at(total, inputs, weights[indices[position]], deltas[position])
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def input_products(starts, groups, deltas, weights, in_starts, in_nodes, offsets, bounds, products):
-    """The terms of `input_gradient_lists`, formed node by node, so that a weight row is fetched once a batch.
+def input_products(indptr, by_node, deltas, weights, in_indptr, in_indices, offsets, bounds, products):
+    """The terms of `input_gradient_csr`, formed node by node, so that a weight row is fetched once a batch.
 
-    Symbols as there; N nodes, R = sum over examples of active nodes x listed inputs.
+    Symbols as there; N nodes, R = sum over examples of active nodes x input entries.
 
     Parameters
     ----------
-    starts : int64[B + 1]; deltas : float32[P]
-    groups : Groups of N nodes
+    indptr : int64[B + 1]; deltas : float32[P]
+    by_node : CSC of N columns
     weights : float32[N, D]
-    in_starts : int64[B + 1]; in_nodes : int32[Q]
+    in_indptr : int64[B + 1]; in_indices : int32[Q]
     offsets : int64[B + 1]          where the terms of each example begin
     bounds : int64[C + 1]           chunks of nodes
     products : float32[>= R], out   for each example, a row of terms for each of its pairs
 
     Cost: R multiplications.
     """
-    group_starts, examples, slots = groups
+    node_indptr, examples, positions = by_node
     for c in prange(len(bounds) - 1):
         for node in range(bounds[c], bounds[c + 1]):
             w = weights[node]
-            for at in range(group_starts[node], group_starts[node + 1]):
+            for at in range(node_indptr[node], node_indptr[node + 1]):
                 b = examples[at]
-                inputs = in_nodes[in_starts[b] : in_starts[b + 1]]
-                first = offsets[b] + (slots[at] - starts[b]) * len(inputs)
+                inputs = in_indices[in_indptr[b] : in_indptr[b + 1]]
+                first = offsets[b] + (positions[at] - indptr[b]) * len(inputs)
                 row = products[first : first + len(inputs)]
-                delta = deltas[slots[at]]
+                delta = deltas[positions[at]]
                 for i in range(len(inputs)):
                     row[i] = delta * w[np.uint32(inputs[i])]
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def sum_products(starts, in_starts, offsets, products, bounds, gradient):
-    """Sum the terms of `input_products` in the order of `input_gradient_lists`, to the same bits.
+def sum_products(indptr, in_indptr, offsets, products, bounds, gradient):
+    """Sum the terms of `input_products` in the order of `input_gradient_csr`, to the same bits.
 
     Parameters
     ----------
-    starts : int64[B + 1]; in_starts : int64[B + 1]; offsets : int64[B + 1]
+    indptr : int64[B + 1]; in_indptr : int64[B + 1]; offsets : int64[B + 1]
     products : float32[>= R]
     bounds : int64[C + 1]           chunks of examples
     gradient : float32[Q], out
     """
     for c in prange(len(bounds) - 1):
         for b in range(bounds[c], bounds[c + 1]):
-            total = gradient[in_starts[b] : in_starts[b + 1]]
+            total = gradient[in_indptr[b] : in_indptr[b + 1]]
             total[:] = 0
             n = len(total)
-            pairs = starts[b + 1] - starts[b]
+            pairs = indptr[b + 1] - indptr[b]
             terms = products[offsets[b] : offsets[b] + pairs * n]
             whole = pairs - pairs % 4
             for j in range(0, whole, 4):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from lshexp.kernels._flags import REASSOCIATE
+from lshexp.kernels.parallel import REASSOCIATE
 
 
 @njit(parallel=False, cache=True, fastmath=False)
@@ -102,7 +102,7 @@ def probe_sequence(code, margins, probes, out):
 
 @njit(parallel=True, cache=True, fastmath=False)
 def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, nodes, counts, entries):
-    """List the distinct nodes met, table by table and probe by probe, stopping as soon as `most` are found.
+    """Collect the distinct nodes met, table by table and probe by probe, until `most` are found.
 
     Symbols: B examples, L tables, K bits, N nodes, C chunks.
 
@@ -116,7 +116,7 @@ def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, no
     bounds : int64[C + 1]           chunks of examples
     scratch : int32[C, N]           all zero; left all zero by visiting only what was met
     nodes : int32[B, most], out     in the order met
-    counts : int64[B], out          nodes listed
+    counts : int64[B], out          nodes found
     entries : int64[B, 2], out      bucket entries read; buckets cut short by `cap`
     """
     bucket_starts, bucket_nodes = tables
@@ -154,7 +154,7 @@ def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, no
 
 @njit(parallel=True, cache=True, fastmath=False)
 def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, nodes, counts, entries):
-    """List the `most` nodes met most often over all tables and probes; ties go to the one met first.
+    """Collect the `most` nodes met most often over all tables and probes; ties go to the one met first.
 
     Parameters as in `collect_first`. Cost: the entries read, never the nodes there are.
     """
@@ -228,33 +228,33 @@ def _take_most_hit(met, hits, frequency, most, kept, out):
 
 
 @njit(parallel=True, cache=True, fastmath=REASSOCIATE)
-def score_by_coordinates(queries, coordinates, starts, nodes, bounds, values):
-    """Approximate scores of listed pairs: inner products of low-dimensional stand-ins.
+def score_by_coordinates(queries, coordinates, indptr, indices, bounds, data):
+    """Approximate scores of candidate pairs: inner products of low-dimensional stand-ins.
 
     Parameters
     ----------
     queries : float32[B, M]; coordinates : float32[N, M]
-    starts : int64[B + 1]; nodes : int32[P]
+    indptr : int64[B + 1]; indices : int32[P]
     bounds : int64[C + 1]           chunks of examples
-    values : float32[P], out
+    data : float32[P], out
 
     Cost: P * M multiplications.
     """
     for c in prange(len(bounds) - 1):
         for b in range(bounds[c], bounds[c + 1]):
             query = queries[b]
-            for at in range(starts[b], starts[b + 1]):
-                coordinate = coordinates[nodes[at]]
+            for at in range(indptr[b], indptr[b + 1]):
+                coordinate = coordinates[indices[at]]
                 total = np.float32(0)
                 for i in range(len(query)):
                     total += query[i] * coordinate[i]
-                values[at] = total
+                data[at] = total
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def pack_rows(table, starts, bounds, nodes):
-    """Copy the used head of each row of int32[B, M] into a ragged list; starts : int64[B + 1]."""
+def pack_rows(table, indptr, bounds, indices):
+    """Copy the used head of each row of int32[B, M] into the `indices` of a CSR; indptr : int64[B + 1]."""
     for c in prange(len(bounds) - 1):
         for b in range(bounds[c], bounds[c + 1]):
-            for i in range(starts[b + 1] - starts[b]):
-                nodes[starts[b] + i] = table[b, i]
+            for i in range(indptr[b + 1] - indptr[b]):
+                indices[indptr[b] + i] = table[b, i]

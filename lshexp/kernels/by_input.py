@@ -1,4 +1,4 @@
-"""A layer whose weights are stored by input, for inputs that come as lists.
+"""A layer whose weights are stored by input, for inputs in CSR form.
 
 Row d holds the weights from input d to every node. An example with Q live inputs touches Q rows, whole and in
 order for the scores of all nodes, and at the places of its active nodes for gradient and step. So the scores
@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from lshexp.kernels._flags import REASSOCIATE
-from lshexp.kernels.forward import dot_listed
+from lshexp.kernels.forward import dot_sparse
+from lshexp.kernels.parallel import REASSOCIATE
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
@@ -26,14 +26,14 @@ def _add8(total, rows, v):
 
 
 @njit(parallel=True, cache=True, fastmath=REASSOCIATE)
-def scan_lists(in_starts, in_nodes, in_values, columns, bias, bounds, scores):
+def scan_csr(in_indptr, in_indices, in_data, columns, bias, bounds, scores):
     """Scores of every node: scores[b] = bias + sum of value * columns[input] over the example's inputs.
 
-    Symbols: B examples, D fan-in, N nodes, Q listed inputs, C chunks.
+    Symbols: B examples, D fan-in, N nodes, Q entries of the input, C chunks.
 
     Parameters
     ----------
-    in_starts : int64[B + 1]; in_nodes : int32[Q]; in_values : float32[Q]      the layer's input
+    in_indptr : int64[B + 1]; in_indices : int32[Q]; in_data : float32[Q]      the layer's input
     columns : float32[D, N]             weights by input
     bias : float32[N]
     bounds : int64[C + 1]               chunks of examples
@@ -45,69 +45,69 @@ def scan_lists(in_starts, in_nodes, in_values, columns, bias, bounds, scores):
         for b in range(bounds[c], bounds[c + 1]):
             total = scores[b]
             total[:] = bias
-            first, last = in_starts[b], in_starts[b + 1]
+            first, last = in_indptr[b], in_indptr[b + 1]
             whole = last - (last - first) % 8
             for at in range(first, whole, 8):
                 rows = (
-                    columns[in_nodes[at]], columns[in_nodes[at + 1]],
-                    columns[in_nodes[at + 2]], columns[in_nodes[at + 3]],
-                    columns[in_nodes[at + 4]], columns[in_nodes[at + 5]],
-                    columns[in_nodes[at + 6]], columns[in_nodes[at + 7]],
+                    columns[in_indices[at]], columns[in_indices[at + 1]],
+                    columns[in_indices[at + 2]], columns[in_indices[at + 3]],
+                    columns[in_indices[at + 4]], columns[in_indices[at + 5]],
+                    columns[in_indices[at + 6]], columns[in_indices[at + 7]],
                 )  # fmt: skip
-                _add8(total, rows, in_values[at : at + 8])
+                _add8(total, rows, in_data[at : at + 8])
             for at in range(whole, last):
-                row = columns[in_nodes[at]]
-                value = in_values[at]
+                row = columns[in_indices[at]]
+                value = in_data[at]
                 for i in range(len(total)):
                     total[i] += value * row[i]
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def input_gradient_by_input(groups, starts, nodes, deltas, columns, bounds, gradient):
-    """Gradient at the listed inputs: gradient[slot] = columns[input] . deltas over the active nodes.
+def input_gradient_by_input(by_input, indptr, indices, deltas, columns, bounds, gradient):
+    """Gradient at the stored inputs: gradient[position] = columns[input] . deltas over the active nodes.
 
-    Symbols: B examples, D fan-in, N nodes, P pairs, Q listed inputs, C chunks.
+    Symbols: B examples, D fan-in, N nodes, P pairs, Q entries of the input, C chunks.
 
     Parameters
     ----------
-    groups : Groups of D inputs             which examples list each input, and where
-    starts : int64[B + 1]; nodes : int32[P]; deltas : float32[P]           active nodes of each example
+    by_input : CSC of D columns             the input grouped by column
+    indptr : int64[B + 1]; indices : int32[P]; deltas : float32[P]           active nodes of each example
     columns : float32[D, N]
     bounds : int64[C + 1]                   chunks of inputs
     gradient : float32[Q], out
 
-    Cost: sum over examples of active nodes x listed inputs.
+    Cost: sum over examples of active nodes x input entries.
     """
-    group_starts, examples, slots = groups
+    input_indptr, examples, positions = by_input
     for c in prange(len(bounds) - 1):
         for d in range(bounds[c], bounds[c + 1]):
             row = columns[d]
-            for at in range(group_starts[d], group_starts[d + 1]):
+            for at in range(input_indptr[d], input_indptr[d + 1]):
                 b = examples[at]
-                active = slice(starts[b], starts[b + 1])
-                gradient[slots[at]] = dot_listed(row, nodes[active], deltas[active])
+                active = slice(indptr[b], indptr[b + 1])
+                gradient[positions[at]] = dot_sparse(row, indices[active], deltas[active])
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"})
-def descend_by_input(groups, in_values, starts, nodes, deltas, rate, columns, bounds):
+def descend_by_input(by_input, in_data, indptr, indices, deltas, rate, columns, bounds):
     """Take the steps of plain SGD: columns[input, node] -= (rate * value) * delta, example by example.
 
     Nothing is summed first, as every term goes to its weight with one multiplication and one subtraction.
 
     Parameters as in `input_gradient_by_input`, and
     ----------
-    in_values : float32[Q]                  values of the listed inputs
+    in_data : float32[Q]                  values of the stored inputs
     rate : float32
     columns : float32[D, N], updated
 
-    Cost: as there, and one multiplication a listed input.
+    Cost: as there, and one multiplication an input entry.
     """
-    group_starts, examples, slots = groups
+    input_indptr, examples, positions = by_input
     for c in prange(len(bounds) - 1):
         for d in range(bounds[c], bounds[c + 1]):
             row = columns[d]
-            for at in range(group_starts[d], group_starts[d + 1]):
+            for at in range(input_indptr[d], input_indptr[d + 1]):
                 b = examples[at]
-                factor = rate * in_values[slots[at]]
-                for k in range(starts[b], starts[b + 1]):
-                    row[np.uint32(nodes[k])] -= factor * deltas[k]
+                factor = rate * in_data[positions[at]]
+                for k in range(indptr[b], indptr[b + 1]):
+                    row[np.uint32(indices[k])] -= factor * deltas[k]

@@ -2,9 +2,9 @@
 
 Every thread goes through its examples by itself: forward over the nodes that were chosen, backward, and one
 optimiser step, on whatever the weights are at that moment (Recht et al., "Hogwild!", NIPS 2011). Two threads
-that step the same weight at once may lose one of the two steps. That is the only damage there can be: a
-weight is four aligned bytes, and nothing else is written by more than one thread. Lists, and the tables that
-they came from, are only read.
+that step the same weight at once may lose one of the two steps. Nothing worse can happen: a weight is four
+aligned bytes, and nothing else is written by more than one thread. The active nodes, and the hash tables that
+they come from, are only read.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from lshexp.kernels._flags import REASSOCIATE
-from lshexp.kernels.forward import dot_listed
+from lshexp.kernels.forward import dot_sparse
 from lshexp.kernels.loss import softmax_row
+from lshexp.kernels.parallel import REASSOCIATE
 from lshexp.kernels.step import step_weight
 
 
@@ -43,12 +43,12 @@ class Outcomes(NamedTuple):
 
 
 @njit(parallel=False, cache=True, fastmath=False)
-def _forward(weights, bias, scale, chosen, in_nodes, in_values, nodes, values, at):
+def _forward(weights, bias, scale, chosen, in_indices, in_data, nodes, values, at):
     """Write the live ones of the chosen nodes, their activations and places; return how many there are."""
     n = 0
     for i in range(len(chosen)):
         node = chosen[i]
-        value = (dot_listed(weights[node], in_nodes, in_values) + bias[0, node]) * scale
+        value = (dot_sparse(weights[node], in_indices, in_data) + bias[0, node]) * scale
         if not value <= 0:  # NaN is kept: a diverged network must not look healthy
             nodes[n] = node
             values[n] = value
@@ -66,49 +66,49 @@ def _put(deltas, places, gradient, n):
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
-def _input_gradient(weights, nodes, deltas, scale, in_nodes, gradient):
-    """gradient[i] = scale * sum over nodes of delta * weight, at the listed inputs."""
-    for i in range(len(in_nodes)):
+def _input_gradient(weights, nodes, deltas, scale, in_indices, gradient):
+    """gradient[i] = scale * sum over nodes of delta * weight, at the stored inputs."""
+    for i in range(len(in_indices)):
         gradient[i] = np.float32(0)
     for j in range(len(nodes)):
         w = weights[nodes[j]]
-        for i in range(len(in_nodes)):
-            gradient[i] += deltas[j] * w[np.uint32(in_nodes[i])]
-    for i in range(len(in_nodes)):
+        for i in range(len(in_indices)):
+            gradient[i] += deltas[j] * w[np.uint32(in_indices[i])]
+    for i in range(len(in_indices)):
         gradient[i] *= scale
 
 
 @njit(parallel=False, cache=True, fastmath=False)
-def _step(rule, weights, bias, state, bias_state, nodes, deltas, in_nodes, in_values):
+def _step(rule, weights, bias, state, bias_state, nodes, deltas, in_indices, in_data):
     for j in range(len(nodes)):
         node, delta = nodes[j], deltas[j]
         w = weights[node]
         if rule.code == 0:  # apart, because it keeps no state and its loop is so much shorter
-            for k in range(len(in_nodes)):
-                w[np.uint32(in_nodes[k])] -= rule.lr * (delta * in_values[k])
+            for k in range(len(in_indices)):
+                w[np.uint32(in_indices[k])] -= rule.lr * (delta * in_data[k])
         else:
-            for k in range(len(in_nodes)):
-                i = np.uint32(in_nodes[k])
-                w[i] = step_weight(rule, w[i], delta * in_values[k], state, node, i)
+            for k in range(len(in_indices)):
+                i = np.uint32(in_indices[k])
+                w[i] = step_weight(rule, w[i], delta * in_data[k], state, node, i)
         bias[0, node] = step_weight(rule, bias[0, node], delta, bias_state, 0, node)
 
 
 @njit(parallel=False, cache=True, fastmath=False)
 def _train_example(b, label, inputs, chosen, scales, layers, rule, scratch, live, outcomes):
     """One example: forward, backward from the output down, a step at each layer. Outcomes of one chunk."""
-    in_starts, in_nodes, in_values = inputs
-    starts, active = chosen
+    in_indptr, in_indices, in_data = inputs
+    indptr, active = chosen
     weights, bias, state, bias_state = layers
     nodes, values, places, gradient = scratch
     losses, hits, products = outcomes
     top = len(weights) - 1
     given, given_values = (
-        in_nodes[in_starts[b] : in_starts[b + 1]],
-        in_values[in_starts[b] : in_starts[b + 1]],
+        in_indices[in_indptr[b] : in_indptr[b + 1]],
+        in_data[in_indptr[b] : in_indptr[b + 1]],
     )
     below, below_values = given, given_values
     for h in range(top):
-        mine = active[h][starts[h][b] : starts[h][b + 1]]
+        mine = active[h][indptr[h][b] : indptr[h][b + 1]]
         n = _forward(
             weights[h], bias[h], scales[h], mine, below, below_values, nodes[h], values[h], places[h]
         )
@@ -120,7 +120,7 @@ def _train_example(b, label, inputs, chosen, scales, layers, rule, scratch, live
     n = len(weights[top])
     for y in range(n):
         nodes[top, y] = y
-        values[top, y] = dot_listed(weights[top][y], below, below_values) + bias[top][0, y]
+        values[top, y] = dot_sparse(weights[top][y], below, below_values) + bias[top][0, y]
     losses[b], hits[b] = softmax_row(values[top, :n], label, np.float32(1), gradient[top])
     products[top, 0] += n * len(below)
     products[top, 1] += n * len(below)
@@ -145,9 +145,9 @@ def hogwild_round(inputs, labels, chosen, scales, layers, rule, threads, deltas,
 
     Parameters
     ----------
-    inputs : Lists of B examples            features that are not zero
+    inputs : arrays of a CSR of B examples  indptr, indices, data; features that are not zero
     labels : int32[B]
-    chosen : (H int64[B + 1], H int32[P])   starts and nodes of each hidden layer's lists of active nodes
+    chosen : (H int64[B + 1], H int32[P])   indptr and indices of each hidden layer's active nodes
     scales : float32[H]                     what activations are multiplied by
     layers : Parameters of H + 1 layers     hidden ones, then the output; updated
     rule : Rule
@@ -158,15 +158,15 @@ def hogwild_round(inputs, labels, chosen, scales, layers, rule, threads, deltas,
 
     With one thread the result is that of plain per-example SGD; with more it depends on timing.
     """
-    in_starts, in_nodes, in_values = inputs
-    starts, active = chosen
+    in_indptr, in_indices, in_data = inputs
+    indptr, active = chosen
     weights, bias, state, bias_state = layers
     losses, hits, products = outcomes
-    n_hidden = len(starts)
+    n_hidden = len(indptr)
     longest = len(weights[n_hidden])
     for h in range(n_hidden):
         for b in range(len(labels)):
-            longest = max(longest, starts[h][b + 1] - starts[h][b])
+            longest = max(longest, indptr[h][b + 1] - indptr[h][b])
     # arrays and flat tuples alone may enter a prange, so they are unpacked before and packed again inside
     for c in prange(threads):
         nodes = np.empty((n_hidden + 1, longest), dtype=np.int32)
@@ -176,9 +176,9 @@ def hogwild_round(inputs, labels, chosen, scales, layers, rule, threads, deltas,
         live = np.zeros(n_hidden + 1, dtype=np.int64)
         for b in range(c, len(labels), threads):
             _train_example(
-                b, labels[b], (in_starts, in_nodes, in_values), (starts, active), scales,
+                b, labels[b], (in_indptr, in_indices, in_data), (indptr, active), scales,
                 (weights, bias, state, bias_state), rule, (nodes, values, places, gradient), live,
                 (losses, hits, products[c]),
             )  # fmt: skip
             for h in range(n_hidden):
-                _put(deltas[h][starts[h][b] : starts[h][b + 1]], places[h], gradient[h], live[h])
+                _put(deltas[h][indptr[h][b] : indptr[h][b + 1]], places[h], gradient[h], live[h])

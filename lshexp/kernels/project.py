@@ -1,21 +1,21 @@
-"""Projections of ragged inputs, sign codes, and orthonormal directions."""
+"""Projections of sparse inputs, sign codes, and orthonormal directions."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit, prange
 
-from lshexp.kernels._flags import REASSOCIATE
+from lshexp.kernels.parallel import REASSOCIATE
 
 
 @njit(parallel=True, cache=True, fastmath=REASSOCIATE)
-def project_lists(starts, nodes, values, matrix, bounds, out):
+def project_csr(indptr, indices, data, matrix, bounds, out):
     """out[b] = sum of values * matrix rows over the inputs of example b.
 
     Parameters
     ----------
-    starts : int64[B + 1]; nodes : int32[Q]; values : float32[Q]
-    matrix : float32[D, M]          inputs x directions, so that a listed input reads one contiguous row
+    indptr : int64[B + 1]; indices : int32[Q]; data : float32[Q]
+    matrix : float32[D, M]          inputs x directions, so that an entry reads one contiguous row
     bounds : int64[C + 1]           chunks of examples
     out : float32[B, M], out
 
@@ -25,27 +25,27 @@ def project_lists(starts, nodes, values, matrix, bounds, out):
         for b in range(bounds[c], bounds[c + 1]):
             total = out[b]
             total[:] = 0
-            for at in range(starts[b], starts[b + 1]):
-                row = matrix[nodes[at]]
-                value = values[at]
+            for at in range(indptr[b], indptr[b + 1]):
+                row = matrix[indices[at]]
+                value = data[at]
                 for i in range(len(total)):
                     total[i] += value * row[i]
 
 
 @njit(parallel=False, cache=True, fastmath=False)
-def spread_lists(starts, nodes, values, coordinates, out):
-    """out += X^T coordinates for ragged X: the transpose of `project_lists`.
+def spread_csr(indptr, indices, data, coordinates, out):
+    """out += X^T coordinates for sparse X: the transpose of `project_csr`.
 
     Parameters
     ----------
-    starts : int64[B + 1]; nodes : int32[Q]; values : float32[Q]
+    indptr : int64[B + 1]; indices : int32[Q]; data : float32[Q]
     coordinates : float32[B, M]
     out : float32[D, M], added to
     """
-    for b in range(len(starts) - 1):
-        for at in range(starts[b], starts[b + 1]):
+    for b in range(len(indptr) - 1):
+        for at in range(indptr[b], indptr[b + 1]):
             for i in range(coordinates.shape[1]):
-                out[nodes[at], i] += values[at] * coordinates[b, i]
+                out[indices[at], i] += data[at] * coordinates[b, i]
 
 
 @njit(parallel=False, cache=True, fastmath=False)

@@ -1,7 +1,7 @@
 """Selection by threshold or by chance.
 
-Every kernel here fills a Lists that is packed by counts known before, so that examples are handled in
-parallel and the result does not depend on the thread count. Node ids ascend.
+Every kernel here fills a CSR whose row lengths were counted before, so that examples are handled in parallel
+and the result does not depend on the thread count. Node ids ascend.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ def count_above(scores, thresholds, bounds, counts):
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def take_above(scores, thresholds, bounds, starts, nodes, values):
-    """List the nodes whose score reaches their threshold; `starts` comes from the counts of `count_above`.
+def take_above(scores, thresholds, bounds, indptr, indices, data):
+    """List the nodes whose score reaches their threshold; `indptr` comes from the counts of `count_above`.
 
     Parameters
     ----------
     scores : float32[B, N]; thresholds : float32[N]
     bounds : int64[C + 1]               chunks of examples
-    starts : int64[B + 1]
-    nodes : int32[starts[B]], out; values : float32[starts[B]], out
+    indptr : int64[B + 1]
+    indices : int32[indptr[B]], out; data : float32[indptr[B]], out
     """
     for c in prange(len(bounds) - 1):
         for b in range(bounds[c], bounds[c + 1]):
-            at = starts[b]
+            at = indptr[b]
             for node in range(scores.shape[1]):
                 if scores[b, node] >= thresholds[node]:
-                    nodes[at] = node
-                    values[at] = scores[b, node]
+                    indices[at] = node
+                    data[at] = scores[b, node]
                     at += 1
 
 
 @njit(parallel=False, cache=True, fastmath=False)
-def draw_bernoulli(key, examples, n_nodes, log_drop, starts, nodes):
+def draw_bernoulli(key, examples, n_nodes, log_drop, indptr, indices):
     """Draw each node with a fixed probability by leaping from one drawn node to the next.
 
     The gap between successes of a Bernoulli process is geometric, so the cost follows the nodes drawn, not
@@ -65,13 +65,13 @@ def draw_bernoulli(key, examples, n_nodes, log_drop, starts, nodes):
     examples : int64[B]                 ids of the examples in the training set
     n_nodes : int
     log_drop : float64 < 0              log(1 - probability); -inf draws every node
-    starts : int64[B + 1], out
-    nodes : int32[capacity], out
+    indptr : int64[B + 1], out
+    indices : int32[capacity], out
 
     Returns the pairs written, or -1 when `nodes` is too small (the caller enlarges it and calls again).
     """
     at = 0
-    starts[0] = 0
+    indptr[0] = 0
     for b in range(len(examples)):
         own = mix(key, examples[b])
         node = -1
@@ -82,11 +82,11 @@ def draw_bernoulli(key, examples, n_nodes, log_drop, starts, nodes):
             if gap >= n_nodes - 1 - node:
                 break
             node += 1 + np.int64(gap)
-            if at == len(nodes):
+            if at == len(indices):
                 return -1
-            nodes[at] = node
+            indices[at] = node
             at += 1
-        starts[b + 1] = at
+        indptr[b + 1] = at
     return at
 
 

@@ -1,4 +1,4 @@
-"""The k largest of many values: of a row of scores, or of an example's list.
+"""The k largest of many values: of a row of scores, or of the entries of a CSR row.
 
 Ties go to what comes first, NaN counts as the smallest, order is kept, and examples are handled in parallel.
 """
@@ -103,7 +103,7 @@ def _top_places(values, k, scratch, places):
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def top_k_rows(scores, k, bounds, nodes, values):
+def top_k_rows(scores, k, bounds, indices, data):
     """The k nodes of largest score for each example; ties go to the lowest id, NaN counts as the smallest.
 
     Symbols: B examples, N nodes, C chunks, 1 <= k <= N.
@@ -112,8 +112,8 @@ def top_k_rows(scores, k, bounds, nodes, values):
     ----------
     scores : float32[B, N]
     bounds : int64[C + 1]               chunks of examples
-    nodes : int32[B * k], out           ids ascending; example b has the k from b * k
-    values : float32[B * k], out        their scores
+    indices : int32[B * k], out           ids ascending; example b has the k from b * k
+    data : float32[B * k], out        their scores
     """
     n_nodes = scores.shape[1]
     for c in prange(len(bounds) - 1):
@@ -123,39 +123,39 @@ def top_k_rows(scores, k, bounds, nodes, values):
             row = scores[b]
             _top_places(row, k, scratch, places)
             for i in range(k):
-                nodes[b * k + i] = places[i]
-                values[b * k + i] = row[np.uint32(places[i])]
+                indices[b * k + i] = places[i]
+                data[b * k + i] = row[np.uint32(places[i])]
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def top_k_lists(starts, nodes, values, k, bounds, out_starts, out_nodes, out_values):
+def top_k_csr(indptr, indices, data, k, bounds, out_indptr, out_indices, out_data):
     """The k pairs of largest value of each example, or all of them where there are no more than k.
 
-    Ties go to the pair that is listed first, NaN counts as the smallest; the order of the list is kept.
+    Ties go to the pair that comes first, NaN counts as the smallest; the order of the row is kept.
 
     Parameters
     ----------
-    starts : int64[B + 1]; nodes : int32[P]; values : float32[P]
+    indptr : int64[B + 1]; indices : int32[P]; data : float32[P]
     k : int >= 1
     bounds : int64[C + 1]               chunks of examples
-    out_starts : int64[B + 1]           running total of min(k, length); set by the caller
-    out_nodes : int32[out_starts[B]], out_values : float32[out_starts[B]], out
+    out_indptr : int64[B + 1]           running total of min(k, length); set by the caller
+    out_indices : int32[out_indptr[B]], out_data : float32[out_indptr[B]], out
     """
     for c in prange(len(bounds) - 1):
         longest = 0
         for b in range(bounds[c], bounds[c + 1]):
-            longest = max(longest, starts[b + 1] - starts[b])
+            longest = max(longest, indptr[b + 1] - indptr[b])
         scratch = np.empty(longest, dtype=np.float32)
         places = np.empty(longest + 1, dtype=np.int32)
         for b in range(bounds[c], bounds[c + 1]):
-            own_nodes, own_values = nodes[starts[b] : starts[b + 1]], values[starts[b] : starts[b + 1]]
-            at = out_starts[b]
-            if len(own_nodes) <= k:
-                for i in range(len(own_nodes)):
+            own_indices, own_data = indices[indptr[b] : indptr[b + 1]], data[indptr[b] : indptr[b + 1]]
+            at = out_indptr[b]
+            if len(own_indices) <= k:
+                for i in range(len(own_indices)):
                     places[i] = i
             else:
-                _top_places(own_values, k, scratch, places)
-            for i in range(out_starts[b + 1] - at):
+                _top_places(own_data, k, scratch, places)
+            for i in range(out_indptr[b + 1] - at):
                 place = np.uint32(places[i])
-                out_nodes[at + i] = own_nodes[place]
-                out_values[at + i] = own_values[place]
+                out_indices[at + i] = own_indices[place]
+                out_data[at + i] = own_data[place]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from lshexp.kernels._flags import REASSOCIATE
+from lshexp.kernels.parallel import REASSOCIATE
 from lshexp.kernels.step import step_row, step_weight
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
-def _gradient_row(x, examples, slots, deltas, first, last, gradient):
+def _gradient_row(x, examples, positions, deltas, first, last, gradient):
     """gradient[:] = sum of deltas * x over a node's examples, four at a time. Returns the sum of deltas."""
     gradient[:] = 0
     total = np.float32(0)
@@ -24,16 +24,16 @@ def _gradient_row(x, examples, slots, deltas, first, last, gradient):
         b = x[examples[at + 1]]
         c = x[examples[at + 2]]
         d = x[examples[at + 3]]
-        da = deltas[slots[at]]
-        db = deltas[slots[at + 1]]
-        dc = deltas[slots[at + 2]]
-        dd = deltas[slots[at + 3]]
+        da = deltas[positions[at]]
+        db = deltas[positions[at + 1]]
+        dc = deltas[positions[at + 2]]
+        dd = deltas[positions[at + 3]]
         for i in range(len(gradient)):
             gradient[i] += (da * a[i] + db * b[i]) + (dc * c[i] + dd * d[i])
         total += (da + db) + (dc + dd)
     for at in range(whole, last):
         a = x[examples[at]]
-        da = deltas[slots[at]]
+        da = deltas[positions[at]]
         for i in range(len(gradient)):
             gradient[i] += da * a[i]
         total += da
@@ -41,7 +41,7 @@ def _gradient_row(x, examples, slots, deltas, first, last, gradient):
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def update_rows(x, deltas, groups, bounds, rule, weights, bias, state, bias_state):
+def update_rows(x, deltas, by_node, bounds, rule, weights, bias, state, bias_state):
     """Step the rows of all nodes that served an example; input stored as rows.
 
     Symbols: B examples, D fan-in, N nodes, P pairs, S state slots, C chunks.
@@ -50,7 +50,7 @@ def update_rows(x, deltas, groups, bounds, rule, weights, bias, state, bias_stat
     ----------
     x : float32[B, D]
     deltas : float32[P]                 gradient of the batch loss at each pair's pre-activation
-    groups : Groups of N nodes
+    by_node : CSC of N columns
     bounds : int64[C + 1]               chunks of nodes
     rule : Rule
     weights : float32[N, D], bias : float32[1, N]                    updated
@@ -58,16 +58,16 @@ def update_rows(x, deltas, groups, bounds, rule, weights, bias, state, bias_stat
 
     Returns the number of weights stepped, biases not included: D for each node that served an example.
     """
-    starts, examples, slots = groups
+    indptr, examples, positions = by_node
     fan_in = weights.shape[1]
     stepped = np.zeros(len(bounds) - 1, dtype=np.int64)
     for c in prange(len(bounds) - 1):
         gradient = np.empty(fan_in, dtype=np.float32)
         for node in range(bounds[c], bounds[c + 1]):
-            first, last = starts[node], starts[node + 1]
+            first, last = indptr[node], indptr[node + 1]
             if first == last:
                 continue
-            bias_gradient = _gradient_row(x, examples, slots, deltas, first, last, gradient)
+            bias_gradient = _gradient_row(x, examples, positions, deltas, first, last, gradient)
             step_row(rule, weights[node], gradient, state, node)
             bias[0, node] = step_weight(rule, bias[0, node], bias_gradient, bias_state, 0, node)
             stepped[c] += fan_in
@@ -75,33 +75,33 @@ def update_rows(x, deltas, groups, bounds, rule, weights, bias, state, bias_stat
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def descend_rows(x, deltas, groups, bounds, rate, rows):
+def descend_rows(x, deltas, by_node, bounds, rate, rows):
     """rows[node] -= rate * sum of deltas * x over the node's examples, as a plain gradient step does.
 
     Parameters
     ----------
     x : float32[B, M]
     deltas : float32[P]
-    groups : Groups of N nodes
+    by_node : CSC of N columns
     bounds : int64[C + 1]               chunks of nodes
     rate : float32
     rows : float32[N, M], updated       untouched where a node served no example
 
     Cost: M * (P + nodes that served) multiplications.
     """
-    starts, examples, slots = groups
+    indptr, examples, positions = by_node
     for c in prange(len(bounds) - 1):
         gradient = np.empty(rows.shape[1], dtype=np.float32)
         for node in range(bounds[c], bounds[c + 1]):
-            if starts[node] < starts[node + 1]:
-                _gradient_row(x, examples, slots, deltas, starts[node], starts[node + 1], gradient)
+            if indptr[node] < indptr[node + 1]:
+                _gradient_row(x, examples, positions, deltas, indptr[node], indptr[node + 1], gradient)
                 for i in range(len(gradient)):
                     rows[node, i] -= rate * gradient[i]
 
 
 @njit(parallel=False, cache=True, fastmath=False)
 def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state):
-    """Step the listed weights of a row, packed so that the arithmetic is vectorised; zero `gradient`."""
+    """Step the touched weights of a row, packed so that the arithmetic is vectorised; zero `gradient`."""
     n = len(touched)
     n_state = len(state)
     for t in range(n):
@@ -121,26 +121,26 @@ def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state)
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def update_lists(in_starts, in_nodes, in_values, deltas, groups, bounds, rule, weights, state):
-    """Step, of all nodes that served an example, the weights whose input was listed in one of them.
+def update_csr(in_indptr, in_indices, in_data, deltas, by_node, bounds, rule, weights, state):
+    """Step, of all nodes that served an example, the weights whose input was stored in one of them.
 
     Symbols: B examples, D fan-in, N nodes, P pairs, S state slots, C chunks.
 
     Parameters
     ----------
-    in_starts : int64[B + 1]; in_nodes : int32[:]; in_values : float32[:]      the layer's input
+    in_indptr : int64[B + 1]; in_indices : int32[:]; in_data : float32[:]      the layer's input
     deltas : float32[P]
-    groups : Groups of N nodes
+    by_node : CSC of N columns
     bounds : int64[C + 1]               chunks of nodes
     rule : Rule
     weights : float32[N, D], updated
     state : float32[S, N, D], updated
 
     Returns the number of weights stepped.
-    Cost: the listed inputs of the node's examples, never its fan-in; the stamps are not cleared between
+    Cost: the input entries of the node's examples, never its fan-in; the stamps are not cleared between
     nodes.
     """
-    starts, examples, slots = groups
+    indptr, examples, positions = by_node
     n_state, _, fan_in = state.shape
     stepped = np.zeros(len(bounds) - 1, dtype=np.int64)
     for c in prange(len(bounds) - 1):
@@ -150,17 +150,17 @@ def update_lists(in_starts, in_nodes, in_values, deltas, groups, bounds, rule, w
         packed = np.empty((2, fan_in), dtype=np.float32)
         packed_state = np.empty((n_state, 1, fan_in), dtype=np.float32)
         for node in range(bounds[c], bounds[c + 1]):
-            if starts[node] == starts[node + 1]:
+            if indptr[node] == indptr[node + 1]:
                 continue
             n = np.uint64(0)
-            for at in range(starts[node], starts[node + 1]):
+            for at in range(indptr[node], indptr[node + 1]):
                 b = examples[at]
-                delta = deltas[slots[at]]
-                for k in range(in_starts[b], in_starts[b + 1]):
-                    i = np.uint32(in_nodes[k])  # unsigned: no test for being below zero
-                    gradient[i] += delta * in_values[k]
+                delta = deltas[positions[at]]
+                for k in range(in_indptr[b], in_indptr[b + 1]):
+                    i = np.uint32(in_indices[k])  # unsigned: no test for being below zero
+                    gradient[i] += delta * in_data[k]
                     # written always, kept if new: a branch here would be mispredicted half the time
-                    touched[n] = in_nodes[k]
+                    touched[n] = in_indices[k]
                     n += np.uint64(stamps[i] != node)
                     stamps[i] = node
             _step_touched(rule, weights[node], gradient, state, node, touched[:n], packed, packed_state)
@@ -169,20 +169,20 @@ def update_lists(in_starts, in_nodes, in_values, deltas, groups, bounds, rule, w
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def step_bias(deltas, groups, bounds, rule, bias, state):
+def step_bias(deltas, by_node, bounds, rule, bias, state):
     """Step the biases of all nodes that served an example.
 
-    Parameters as in `update_lists`, and
+    Parameters as in `update_csr`, and
     ----------
     bias : float32[1, N], updated
     state : float32[S, 1, N], updated
     """
-    starts, _, slots = groups
+    indptr, _, positions = by_node
     for c in prange(len(bounds) - 1):
         for node in range(bounds[c], bounds[c + 1]):
-            if starts[node] == starts[node + 1]:
+            if indptr[node] == indptr[node + 1]:
                 continue
             gradient = np.float32(0)
-            for at in range(starts[node], starts[node + 1]):
-                gradient += deltas[slots[at]]
+            for at in range(indptr[node], indptr[node + 1]):
+                gradient += deltas[positions[at]]
             bias[0, node] = step_weight(rule, bias[0, node], gradient, state, 0, node)

@@ -9,20 +9,21 @@ from lshexp.kernels.rng import mix
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def winner_codes(starts, nodes, values, positions, window, key, bounds, codes):
+def winner_codes(indptr, indices, data, positions, window, key, bounds, codes):
     """Position of the largest value in each window of inputs, for each example.
 
     Each of R random orders of the inputs is cut into whole windows, which are the hashes, G of them. An input
-    that is not listed, zero or NaN is absent. A window with nobody in it borrows the code of the next window
-    that has somebody, from a random one on; an example with nobody at all has codes 0. The first of equal
-    values wins (Chen and Shrivastava, "Densified winner take all (WTA) hashing for sparse datasets", 2018).
+    that is not stored, zero or NaN is absent. A window whose inputs are all absent takes over the code of the
+    next window that has one, counted from a random window on; an example without any input has codes 0. The
+    first of equal values wins (Chen and Shrivastava, "Densified winner take all (WTA) hashing for sparse
+    datasets", 2018).
 
     Parameters
     ----------
-    starts : int64[B + 1]; nodes : int32[Q]; values : float32[Q]
+    indptr : int64[B + 1]; indices : int32[Q]; data : float32[Q]
     positions : int32[R, D]         place of each input in each order
     window : int                    inputs a window, W; D // W windows an order, one if D < W
-    key : uint64                    seeds where borrowing starts
+    key : uint64                    seeds the window from which that search begins
     bounds : int64[C + 1]           chunks of examples
     codes : int32[B, G], out        0..W-1; G <= R * windows an order
 
@@ -38,9 +39,9 @@ def winner_codes(starts, nodes, values, positions, window, key, bounds, codes):
             own[:] = -1
             for order in range(n_orders):
                 place = positions[order]
-                for at in range(starts[b], starts[b + 1]):
-                    value = values[at]
-                    w, slot = divmod(place[nodes[at]], window)
+                for at in range(indptr[b], indptr[b + 1]):
+                    value = data[at]
+                    w, slot = divmod(place[indices[at]], window)
                     g = order * per_order + w
                     if w >= per_order or g >= n_hashes or value == 0 or np.isnan(value):
                         continue

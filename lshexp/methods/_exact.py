@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lshexp.kernels.ragged import even_bounds
+from lshexp.arrays import CSR, Inputs
+from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.top_k import top_k_rows
-from lshexp.methods.base import Batch, LayerView, Selection, Selector, Signal, pack
+from lshexp.methods.base import Batch, LayerView, Selection, Selector
 
 
 class Exact(Selector):
@@ -16,9 +17,9 @@ class Exact(Selector):
         self._layer = layer
         self._k = k
 
-    def select(self, inputs: Signal, batch: Batch) -> Selection:
+    def select(self, inputs: Inputs, batch: Batch) -> Selection:
         scores = self._layer.scores_of_all(inputs, "select")
         n = len(scores)
-        lists = pack(np.full(n, self._k))
-        top_k_rows(scores, self._k, even_bounds(n, self._layer.threads), lists.nodes, lists.values)
-        return Selection(lists, scored=True)
+        active = CSR.from_lengths(np.full(n, self._k), self._layer.nodes)
+        top_k_rows(scores, self._k, even_bounds(n, self._layer.threads), active.indices, active.data)
+        return Selection(active, scored=True)

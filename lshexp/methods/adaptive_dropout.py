@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.kernels.ragged import even_bounds, gather_rows
+from lshexp.arrays import CSR, FloatArray, Inputs
+from lshexp.kernels.csr import gather_rows
+from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.select import draw_gated, take_above
-from lshexp.methods.base import (
-    Batch,
-    LayerView,
-    Method,
-    Rows,
-    Selection,
-    Selector,
-    Signal,
-    pack,
-)
+from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
 from lshexp.registry import register
 from lshexp.streams import stream_key
 
@@ -52,7 +44,7 @@ class _Standout(Selector):
         self._beta = beta
         self._sought = beta is None
 
-    def select(self, inputs: Signal, batch: Batch) -> Selection:
+    def select(self, inputs: Inputs, batch: Batch) -> Selection:
         scores = self._layer.scores_of_all(inputs, "select")
         self._layer.work.add("select", mults=scores.size, adds=scores.size, nbytes=8 * scores.size)
         drive = self._alpha * scores
@@ -60,27 +52,27 @@ class _Standout(Selector):
             self._beta = _solve_beta(drive, self._share)
         keep = _sigmoid(drive + np.float32(self._beta))
         if not batch.training:
-            return Selection(lists=None, scored=True, scores=scores, gate=keep)
+            return Selection(active=None, scored=True, scores=scores, gate=keep)
         if self._sought:
             seen = float(keep.mean(dtype=np.float64))
             if 0 < seen < 1:
                 self._beta += _logit(self._share) - _logit(seen)
         return self._draw(scores, keep, batch)
 
-    def _draw(self, scores: Rows, keep: Rows, batch: Batch) -> Selection:
+    def _draw(self, scores: FloatArray, keep: FloatArray, batch: Batch) -> Selection:
         n, nodes = scores.shape
         bounds = even_bounds(n, self._layer.threads)
         chosen = np.empty_like(scores)
         counts = np.empty(n, dtype=np.int64)
         key = np.uint64(stream_key(self._key, "standout", batch.epoch))
         draw_gated(key, batch.examples, keep, bounds, chosen, counts)
-        lists = pack(counts)
-        take_above(chosen, np.full(nodes, 0.5, dtype=np.float32), bounds, *lists)
-        gather_rows(scores, lists.starts, lists.nodes, bounds, lists.values)
-        return Selection(lists, scored=True)
+        active = CSR.from_lengths(counts, scores.shape[1])
+        take_above(chosen, np.full(nodes, 0.5, dtype=np.float32), bounds, *active.arrays)
+        gather_rows(scores, active.indptr, active.indices, bounds, active.data)
+        return Selection(active, scored=True)
 
 
-def _sigmoid(z: Rows) -> Rows:
+def _sigmoid(z: FloatArray) -> FloatArray:
     with np.errstate(over="ignore"):
         return np.float32(1) / (np.float32(1) + np.exp(-z))
 
@@ -89,7 +81,7 @@ def _logit(p: float) -> float:
     return float(np.log(p / (1 - p)))
 
 
-def _solve_beta(drive: NDArray[np.float32], share: float) -> float:
+def _solve_beta(drive: FloatArray, share: float) -> float:
     """Find beta with mean(sigmoid(drive + beta)) = share by bisection; the mean grows with beta."""
     finite = drive[np.isfinite(drive)]
     if not len(finite):

@@ -10,14 +10,10 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lshexp.kernels.ragged import Groups, Lists, lengths
+from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.registry import Plugin
 from lshexp.work import LayerWork
-
-Rows = NDArray[np.float32]
-Signal = Rows | Lists
 
 
 class LayerView(Protocol):
@@ -25,62 +21,62 @@ class LayerView(Protocol):
 
     nodes: int
     fan_in: int
-    weights: Rows  # float32[nodes, fan_in]
-    bias: NDArray[np.float32]  # float32[nodes]
+    weights: FloatArray  # float32[nodes, fan_in]
+    bias: FloatArray  # float32[nodes]
     work: LayerWork
     threads: int
     rate: np.float32 | None  # where steps are plain SGD's, w -= rate * gradient; otherwise None
-    reads_lists: bool  # whether its inputs always come as lists
+    sparse_input: bool  # whether its inputs are always sparse
 
-    def scores_of_all(self, inputs: Signal, phase: str = "forward") -> Rows:
+    def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
         """Pre-activations of every node, float32[B, nodes], counted under `phase`."""
 
-    def scores_of_lists(self, inputs: Signal, lists: Lists, phase: str = "forward") -> NDArray[np.float32]:
-        """Pre-activations of the listed pairs, float32[P], counted under `phase`."""
+    def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
+        """Pre-activations of the active pairs, float32[P], counted under `phase`."""
 
 
 class Batch(NamedTuple):
     """Which examples a selection is for."""
 
-    examples: NDArray[np.int64]  # ids within the split, the same in every epoch
+    examples: OffsetArray  # ids within the split, the same in every epoch
     epoch: int  # 0-based
     training: bool
 
 
 class Selection(NamedTuple):
-    """The answer. `lists` None means every node.
+    """The answer. `active` None means every node.
 
-    `scored` says that lists.values (or `scores`, when lists is None) already hold pre-activations that the
+    `scored` says that active.data (or `scores`, when active is None) already hold pre-activations that the
     selection had to compute. Activations are multiplied by `scale`, and by `gate` where there is one
     (float32[B, N], every node only). `memo` is handed back with the step that these nodes end in.
     """
 
-    lists: Lists | None
+    active: CSR | None
     scored: bool = False
     scale: float = 1.0
-    scores: Rows | None = None
-    gate: Rows | None = None
+    scores: FloatArray | None = None
+    gate: FloatArray | None = None
     memo: object = None
 
 
 class Step(NamedTuple):
     """What an optimiser step was made of: the selected pairs that were live, grouped by node."""
 
-    groups: Groups
-    deltas: NDArray[np.float32]  # float32[P], gradient of the batch loss at each pair's pre-activation
+    by_node: CSC
+    deltas: FloatArray  # float32[P], gradient of the batch loss at each pair's pre-activation
     memo: object = None  # what the selection left for it
 
     @property
-    def touched(self) -> NDArray[np.int32]:
+    def touched(self) -> IntArray:
         """Nodes whose rows have changed, ascending."""
-        return np.flatnonzero(lengths(self.groups.starts)).astype(np.int32)
+        return np.flatnonzero(self.by_node.column_lengths()).astype(np.int32)
 
 
 class Selector(ABC):
     """A method at work on one hidden layer."""
 
     @abstractmethod
-    def select(self, inputs: Signal, batch: Batch) -> Selection:
+    def select(self, inputs: Inputs, batch: Batch) -> Selection:
         """Choose the active nodes of each example of a batch."""
 
     def after_update(self, step: Step) -> None:  # noqa: B027 - most methods keep no tables
@@ -89,7 +85,7 @@ class Selector(ABC):
     def refresh(self) -> None:  # noqa: B027 - most methods keep no tables
         """Learn that all weights have changed at once."""
 
-    def occupancy(self) -> NDArray[np.int64] | None:
+    def occupancy(self) -> OffsetArray | None:
         """Nodes in each bucket of each hash table, int64[L, buckets]; None where there are no tables."""
         return None
 
@@ -103,10 +99,10 @@ class Method(Plugin):
 
     uses_active_pct: ClassVar[bool] = True
 
-    def scans(self, reads_lists: bool) -> bool:
+    def scans(self, sparse_input: bool) -> bool:
         """Whether a hidden layer has all its nodes computed from a few live inputs each.
 
-        Its weights are then stored by input. `reads_lists`: its inputs always come as lists.
+        Its weights are then stored by input. `sparse_input`: its inputs are always sparse.
         """
         return False
 
@@ -122,9 +118,3 @@ class Method(Plugin):
 def wanted_nodes(share: float, nodes: int) -> int:
     """Number of active nodes that a share asks for: rounded, at least one."""
     return min(nodes, max(1, round(share * nodes)))
-
-
-def pack(counts: NDArray[np.int64]) -> Lists:
-    """Allocate a Lists whose example b has counts[b] pairs."""
-    starts = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    return Lists(starts, np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1], dtype=np.float32))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Signal
+from lshexp.arrays import Inputs
+from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
 from lshexp.registry import register
 
 
@@ -20,5 +21,5 @@ class Dense(Method):
 
 
 class _Everything(Selector):
-    def select(self, inputs: Signal, batch: Batch) -> Selection:
-        return Selection(lists=None)
+    def select(self, inputs: Inputs, batch: Batch) -> Selection:
+        return Selection(active=None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lshexp.kernels.ragged import Lists
+from lshexp.arrays import CSR, Inputs
 from lshexp.kernels.select import draw_bernoulli
-from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Signal
+from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
 from lshexp.registry import register
 from lshexp.streams import stream_key
 
@@ -32,21 +32,21 @@ class _Draw(Selector):
         with np.errstate(divide="ignore"):
             self._log_drop = float(np.log1p(-share))
 
-    def select(self, inputs: Signal, batch: Batch) -> Selection:
+    def select(self, inputs: Inputs, batch: Batch) -> Selection:
         if not batch.training:
-            return Selection(lists=None)
+            return Selection(active=None)
         nodes, share, n = self._layer.nodes, self._share, len(batch.examples)
         key = np.uint64(stream_key(self._key, "dropout", batch.epoch))
-        starts = np.empty(n + 1, dtype=np.int64)
+        indptr = np.empty(n + 1, dtype=np.int64)
         expected = n * nodes * share
         capacity = min(n * nodes, int(expected + 6 * np.sqrt(expected) + 16))
         while True:
             drawn = np.empty(capacity, dtype=np.int32)
-            pairs = draw_bernoulli(key, batch.examples, nodes, self._log_drop, starts, drawn)
+            pairs = draw_bernoulli(key, batch.examples, nodes, self._log_drop, indptr, drawn)
             if pairs >= 0:
                 break
             capacity = min(n * nodes, 2 * capacity)
         # one scaled logarithm a drawn node and one past the end of each example
         self._layer.work.add("select", mults=pairs + n, adds=0, nbytes=4 * pairs)
-        lists = Lists(starts, drawn[:pairs], np.empty(pairs, dtype=np.float32))
-        return Selection(lists, scale=1.0 / share)
+        active = CSR(indptr, drawn[:pairs], np.empty(pairs, dtype=np.float32), (n, nodes))
+        return Selection(active, scale=1.0 / share)

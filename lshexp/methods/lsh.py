@@ -8,27 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.errors import ConfigError
-from lshexp.hashing._tables import Tables
-from lshexp.hashing.base import HashFamily, Query, Rows, project
+from lshexp.hashing.base import HashFamily, Query, project
+from lshexp.hashing.tables import Tables
 from lshexp.kernels.buckets import score_by_coordinates
-from lshexp.kernels.ragged import Lists, balanced_bounds, even_bounds, lengths, listed
-from lshexp.kernels.top_k import top_k_lists, top_k_rows
+from lshexp.kernels.parallel import balanced_bounds, even_bounds
+from lshexp.kernels.top_k import top_k_csr, top_k_rows
 from lshexp.methods._exact import Exact
-from lshexp.methods.base import (
-    Batch,
-    LayerView,
-    Method,
-    Selection,
-    Selector,
-    Signal,
-    Step,
-    pack,
-    wanted_nodes,
-)
+from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Step, wanted_nodes
 from lshexp.registry import build, register
 from lshexp.streams import stream_key
 
@@ -85,8 +75,8 @@ class Lsh(Method):
     little. With `refine` above 0 the candidates left are computed exactly and the best of them are active;
     with 0 the best-ranked are active as they are.
 
-    `where_sparse` says how a layer chooses whose input always comes as lists, as that of every hidden layer
-    after the first does up to 12.5 % active: `hash` as any other, or `scan`: every node is computed, exactly,
+    `where_sparse` says how a layer chooses whose input is always sparse, as that of every hidden layer after
+    the first is up to 12.5 % active: `hash` as any other, or `scan`: every node is computed, exactly,
     from the few inputs that are not zero. That takes live inputs x nodes multiplications, at 5 % of 1,000
     nodes no more than to look them up, and less time.
 
@@ -183,13 +173,13 @@ class Lsh(Method):
             return self.refine
         return SPARSE_FACTOR * self.refine if self.refine_sparse is None else self.refine_sparse
 
-    def scans(self, reads_lists: bool) -> bool:
-        """With `where_sparse: scan`, wherever inputs come as lists."""
-        return reads_lists and self.where_sparse == "scan"
+    def scans(self, sparse_input: bool) -> bool:
+        """With `where_sparse: scan`, wherever inputs come as candidates."""
+        return sparse_input and self.where_sparse == "scan"
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Look up a share of `share` of the nodes."""
-        if self.scans(layer.reads_lists):
+        if self.scans(layer.sparse_input):
             return Exact(layer, wanted_nodes(share, layer.nodes))
         bits = self.K or derived_bits(share)
         return LshSelector(self, layer, bits, wanted_nodes(share, layer.nodes), key)
@@ -200,25 +190,22 @@ def derived_bits(share: float) -> int:
     return min(MOST_DERIVED_BITS, max(1, round(math.log2(1 / share)) + 1))
 
 
-def _joined(inputs: Sequence[Signal]) -> Signal:
+def _joined(inputs: Sequence[Inputs]) -> Inputs:
     """The inputs of several batches as one."""
-    rows = [part for part in inputs if not isinstance(part, Lists)]
+    rows = [part for part in inputs if not isinstance(part, CSR)]
     if len(rows) == len(inputs):
         return np.concatenate(rows)
-    parts = [part if isinstance(part, Lists) else listed(part) for part in inputs]
-    counts = np.concatenate([lengths(part.starts) for part in parts])
-    starts = np.concatenate(([0], np.cumsum(counts)))
-    return Lists(
-        starts,
-        np.concatenate([part.nodes for part in parts]),
-        np.concatenate([part.values for part in parts]),
-    )
+    parts = [part if isinstance(part, CSR) else CSR.from_dense(part) for part in inputs]
+    joined = CSR.from_lengths(np.concatenate([part.row_lengths() for part in parts]), parts[0].shape[1])
+    np.concatenate([part.indices for part in parts], out=joined.indices)
+    np.concatenate([part.data for part in parts], out=joined.data)
+    return joined
 
 
 class _Memo(NamedTuple):
     """What a selection leaves for the step it ends in."""
 
-    steps: Rows | None  # for `Hasher.follow`
+    steps: FloatArray | None  # for `Hasher.follow`
     learned: int  # times that the family had learned the inputs
 
 
@@ -238,41 +225,41 @@ class LshSelector(Selector):
         self._follows = options.follow and layer.rate is not None and options.family().can_follow
         self._learned = 0  # times that the family has learned the inputs
         self._seen = 0  # examples in training
-        self._singles: deque[Signal] = deque(maxlen=SAMPLE)  # the last inputs, while batches are of one
+        self._singles: deque[Inputs] = deque(maxlen=SAMPLE)  # the last inputs, while batches are of one
         self._learn_at = self._rehash_at = 0.0  # at so many
         self._interval = float(options.rehash_every)
         self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
 
-    def select(self, inputs: Signal, batch: Batch) -> Selection:
+    def select(self, inputs: Inputs, batch: Batch) -> Selection:
         if batch.training:
             self._keep_fresh(inputs, len(batch.examples))
         elif not self._notes["rebuilds"]:  # a network tested before any training
             self._hash_all(inputs)
         layer, options = self._layer, self._options
         query = self.hasher.hash_inputs(inputs, layer.work, self._follows and batch.training)
-        refine = options.refined(isinstance(inputs, Lists))
-        lists, capped = self._ranked(query, max(self._budget, round(refine * self._budget)))
+        refine = options.refined(isinstance(inputs, CSR))
+        candidates, capped = self._ranked(query, max(self._budget, round(refine * self._budget)))
         if refine:
-            lists = lists._replace(values=layer.scores_of_lists(inputs, lists, "select"))
-        lists = self._best(lists, self._budget) if refine else self._head(lists)
+            candidates = candidates.with_data(layer.scores_of_pairs(inputs, candidates, "select"))
+        candidates = self._best(candidates, self._budget) if refine else self._head(candidates)
         if batch.training:
-            short = np.count_nonzero(lengths(lists.starts) < self._budget)
+            short = np.count_nonzero(candidates.row_lengths() < self._budget)
             self._notes["short_selections"] += int(short)
             self._notes["capped_buckets"] += capped
-        return Selection(lists, scored=refine > 0, memo=_Memo(query.steps, self._learned))
+        return Selection(candidates, scored=refine > 0, memo=_Memo(query.steps, self._learned))
 
-    def _ranked(self, query: Query, keep: int) -> tuple[Lists, int]:
+    def _ranked(self, query: Query, keep: int) -> tuple[CSR, int]:
         """Candidates in number as `rank` says, at most `keep` by `sketch`; and the buckets cut short."""
         options, work = self._options, self._layer.work
         if self.tables is None:
             return self._best_of_all(query.coordinates, min(keep, self._layer.nodes)), 0
         ranked = options.rank != "first"
-        lists, capped = self.tables.collect(
+        candidates, capped = self.tables.collect(
             query, options.probes, self._most, options.bucket_cap, ranked, work
         )
         if options.rank == "sketch":
-            lists = self._best(self._scored_by_sketch(lists, query.coordinates), keep)
-        return lists, capped
+            candidates = self._best(self._scored_by_sketch(candidates, query.coordinates), keep)
+        return candidates, capped
 
     def after_update(self, step: Step) -> None:
         layer = self._layer
@@ -280,8 +267,8 @@ class LshSelector(Selector):
             memo = step.memo
             assert isinstance(memo, _Memo) and memo.steps is not None and layer.rate is not None
             if memo.learned == self._learned:
-                bounds = balanced_bounds(step.groups.starts, layer.threads)
-                self.hasher.follow(memo.steps, step.groups, step.deltas, layer.rate, bounds, layer.work)
+                bounds = balanced_bounds(step.by_node.indptr, layer.threads)
+                self.hasher.follow(memo.steps, step.by_node, step.deltas, layer.rate, bounds, layer.work)
             elif len(step.deltas):  # a step that comes late: its numbers are those of other directions
                 self._hash(step.touched)
         if self._options.rehash == "touched" and len(step.deltas):
@@ -290,13 +277,13 @@ class LshSelector(Selector):
     def refresh(self) -> None:
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
 
-    def occupancy(self) -> NDArray[np.int64] | None:
+    def occupancy(self) -> OffsetArray | None:
         return self.tables.occupancy() if self.tables else None
 
     def notes(self) -> dict[str, int]:
         return dict(self._notes)
 
-    def _keep_fresh(self, inputs: Signal, examples: int) -> None:
+    def _keep_fresh(self, inputs: Inputs, examples: int) -> None:
         options, seen = self._options, self._seen
         if examples == 1:
             self._singles.append(inputs)
@@ -319,7 +306,7 @@ class LshSelector(Selector):
             self._interval *= options.rehash_growth
         self._seen += examples
 
-    def _hash_all(self, inputs: Signal) -> None:
+    def _hash_all(self, inputs: Inputs) -> None:
         self.hasher.learn(inputs, self._layer.work)
         self._learned += 1
         self._hash_every_node()
@@ -328,7 +315,7 @@ class LshSelector(Selector):
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
         self._notes["rebuilds"] += 1
 
-    def _hash(self, ids: NDArray[np.int32], from_coordinates: bool = False) -> None:
+    def _hash(self, ids: IntArray, from_coordinates: bool = False) -> None:
         layer = self._layer
         if from_coordinates:
             codes = self.hasher.hash_again(ids, layer.work)
@@ -338,38 +325,43 @@ class LshSelector(Selector):
             self.tables.put(ids, codes, layer.work)
         self._notes["rehashed_nodes"] += len(ids)
 
-    def _scored_by_sketch(self, lists: Lists, queries: NDArray[np.float32] | None) -> Lists:
+    def _scored_by_sketch(self, candidates: CSR, queries: FloatArray | None) -> CSR:
         coordinates = self.hasher.coordinates
         assert queries is not None and coordinates is not None  # checked when the options were read
-        bounds = balanced_bounds(lists.starts, self._layer.threads)
-        score_by_coordinates(queries, coordinates, lists.starts, lists.nodes, bounds, lists.values)
-        products = len(lists.nodes) * coordinates.shape[1]
-        self._layer.work.add("select", products, products, 8 * products + 8 * len(lists.nodes))
-        return lists
+        bounds = balanced_bounds(candidates.indptr, self._layer.threads)
+        score_by_coordinates(
+            queries, coordinates, candidates.indptr, candidates.indices, bounds, candidates.data
+        )
+        products = candidates.nnz * coordinates.shape[1]
+        self._layer.work.add("select", products, products, 8 * products + 8 * candidates.nnz)
+        return candidates
 
-    def _best_of_all(self, queries: NDArray[np.float32] | None, k: int) -> Lists:
+    def _best_of_all(self, queries: FloatArray | None, k: int) -> CSR:
         """The k nodes of each example that score best by the sketch."""
         coordinates = self.hasher.coordinates
         assert queries is not None and coordinates is not None  # as above
         scores = project(queries, coordinates.T, self._layer.work, "select")
-        lists = pack(np.full(len(scores), k))
-        top_k_rows(scores, k, even_bounds(len(scores), self._layer.threads), lists.nodes, lists.values)
-        return lists
-
-    def _best(self, lists: Lists, k: int) -> Lists:
-        """The k pairs of largest value of each example, or all where there are fewer."""
-        starts = np.concatenate(([0], np.cumsum(np.minimum(lengths(lists.starts), k))))
-        best = Lists(starts, np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32))
-        top_k_lists(*lists, k, balanced_bounds(lists.starts, self._layer.threads), *best)
+        best = CSR.from_lengths(np.full(len(scores), k), self._layer.nodes)
+        top_k_rows(scores, k, even_bounds(len(scores), self._layer.threads), best.indices, best.data)
         return best
 
-    def _head(self, lists: Lists) -> Lists:
-        """Candidates that are active as they are; collection stopped at the budget or was cut to it."""
-        return lists if self._most == self._budget or self._options.rank == "sketch" else self._cut(lists)
+    def _best(self, candidates: CSR, k: int) -> CSR:
+        """The k pairs of largest value of each example, or all where there are fewer."""
+        best = CSR.from_lengths(np.minimum(candidates.row_lengths(), k), candidates.shape[1])
+        top_k_csr(
+            *candidates.arrays, k, balanced_bounds(candidates.indptr, self._layer.threads), *best.arrays
+        )
+        return best
 
-    def _cut(self, lists: Lists) -> Lists:
+    def _head(self, candidates: CSR) -> CSR:
+        """Candidates that are active as they are; collection stopped at the budget or was cut to it."""
+        return (
+            candidates
+            if self._most == self._budget or self._options.rank == "sketch"
+            else self._cut(candidates)
+        )
+
+    def _cut(self, candidates: CSR) -> CSR:
         """The first `budget` candidates in the order met."""
-        found = lengths(lists.starts)
-        keep = np.arange(len(lists.nodes)) - np.repeat(lists.starts[:-1], found) < self._budget
-        starts = np.concatenate(([0], np.cumsum(np.minimum(found, self._budget))))
-        return Lists(starts, lists.nodes[keep], lists.values[keep])
+        rank = np.arange(candidates.nnz) - np.repeat(candidates.indptr[:-1], candidates.row_lengths())
+        return candidates.where(rank < self._budget)

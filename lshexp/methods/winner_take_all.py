@@ -5,24 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from lshexp.kernels.ragged import Lists, even_bounds
+from lshexp.arrays import CSR, FloatArray, Inputs
+from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.select import count_above, take_above
 from lshexp.kernels.top_k import kth_largest
 from lshexp.methods._exact import Exact
-from lshexp.methods.base import (
-    Batch,
-    LayerView,
-    Method,
-    Rows,
-    Selection,
-    Selector,
-    Signal,
-    pack,
-    wanted_nodes,
-)
+from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, wanted_nodes
 from lshexp.registry import register
 
 
@@ -39,7 +29,7 @@ class WinnerTakeAll(Method):
     and `node` use thresholds averaged over training batches (exponentially, weight `smoothing` on the past).
 
     With `over: example`, `where_sparse: scan` stores weights by input in layers whose inputs always come as
-    lists, so that computing all of their nodes reads memory in order; sums are then rounded in another order
+    active, so that computing all of their nodes reads memory in order; sums are then rounded in another order
     than with `gather`.
     """
 
@@ -60,9 +50,9 @@ class WinnerTakeAll(Method):
             del options["where_sparse"]
         return options
 
-    def scans(self, reads_lists: bool) -> bool:
-        """With `where_sparse: scan`, wherever inputs come as lists."""
-        return reads_lists and self.where_sparse == "scan"
+    def scans(self, sparse_input: bool) -> bool:
+        """With `where_sparse: scan`, wherever inputs come as active."""
+        return sparse_input and self.where_sparse == "scan"
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Keep the `share` largest."""
@@ -77,9 +67,9 @@ class _Threshold(Selector):
         self._share = share
         self._per_node = per_node
         self._smoothing = smoothing
-        self._average: NDArray[np.float32] | None = None
+        self._average: FloatArray | None = None
 
-    def select(self, inputs: Signal, batch: Batch) -> Selection:
+    def select(self, inputs: Inputs, batch: Batch) -> Selection:
         scores = self._layer.scores_of_all(inputs, "select")
         if batch.training:
             thresholds = self._thresholds(scores)
@@ -90,7 +80,7 @@ class _Threshold(Selector):
             thresholds = self._thresholds(scores)
         return Selection(take(scores, thresholds, self._layer.threads), scored=True)
 
-    def _thresholds(self, scores: Rows) -> NDArray[np.float32]:
+    def _thresholds(self, scores: FloatArray) -> FloatArray:
         finite = np.where(np.isnan(scores), np.float32(-np.inf), scores)
         if self._per_node:
             k = wanted_nodes(self._share, len(scores))
@@ -98,7 +88,7 @@ class _Threshold(Selector):
         k = wanted_nodes(self._share, scores.size)
         return np.full(self._layer.nodes, kth_largest(finite.ravel(), k), dtype=np.float32)
 
-    def _remember(self, thresholds: NDArray[np.float32]) -> None:
+    def _remember(self, thresholds: FloatArray) -> None:
         if self._average is None:
             self._average = thresholds
             return
@@ -108,11 +98,11 @@ class _Threshold(Selector):
             self._layer.work.add("select", mults=2 * n, adds=n, nbytes=12 * n)
 
 
-def take(scores: Rows, thresholds: NDArray[np.float32], threads: int) -> Lists:
+def take(scores: FloatArray, thresholds: FloatArray, threads: int) -> CSR:
     """List, for each example, the nodes whose score reaches their threshold."""
     bounds = even_bounds(len(scores), threads)
     counts = np.empty(len(scores), dtype=np.int64)
     count_above(scores, thresholds, bounds, counts)
-    lists = pack(counts)
-    take_above(scores, thresholds, bounds, *lists)
-    return lists
+    active = CSR.from_lengths(counts, scores.shape[1])
+    take_above(scores, thresholds, bounds, *active.arrays)
+    return active

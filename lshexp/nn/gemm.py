@@ -12,10 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-Matrix = NDArray[np.float32]
+from lshexp.arrays import FloatArray
 
 BLOCK = 256  # columns of a result computed by one call
 
@@ -37,7 +36,7 @@ class Gemm:
             self._pool.shutdown()
         self._limits.restore_original_limits()
 
-    def scores(self, x: Matrix, weights: Matrix, bias: NDArray[np.float32]) -> Matrix:
+    def scores(self, x: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
         """Return x @ weights.T + bias: float32[B, N] from float32[B, D], float32[N, D] and float32[N]."""
         out = np.empty((len(x), len(weights)), dtype=np.float32)
 
@@ -48,13 +47,13 @@ class Gemm:
         self._share(len(weights), block)
         return out
 
-    def input_gradient(self, deltas: Matrix, weights: Matrix) -> Matrix:
+    def input_gradient(self, deltas: FloatArray, weights: FloatArray) -> FloatArray:
         """Return deltas @ weights: float32[B, D]."""
         out = np.empty((len(deltas), weights.shape[1]), dtype=np.float32)
         self._share(weights.shape[1], lambda a, b: np.matmul(deltas, weights[:, a:b], out=out[:, a:b]))
         return out
 
-    def weight_gradient(self, deltas: Matrix, x: Matrix) -> Matrix:
+    def weight_gradient(self, deltas: FloatArray, x: FloatArray) -> FloatArray:
         """Return deltas.T @ x: float32[N, D]."""
         out = np.empty((deltas.shape[1], x.shape[1]), dtype=np.float32)
         self._share(deltas.shape[1], lambda a, b: np.matmul(deltas[:, a:b].T, x, out=out[a:b]))

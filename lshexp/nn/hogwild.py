@@ -12,14 +12,12 @@ deeper layers, until the next time that its nodes are hashed from their weights.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lshexp.data._sparse import SparseRows
+from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
 from lshexp.kernels.hogwild import Outcomes, Parameters, hogwild_round
-from lshexp.kernels.ragged import Lists, listed
 from lshexp.methods.base import Batch
 from lshexp.nn.layer import Pairs
-from lshexp.nn.network import Inputs, Network, Outcome, Tape
+from lshexp.nn.network import Network, Outcome, Tape
 
 
 class Hogwild:
@@ -35,33 +33,33 @@ class Hogwild:
             tuple(layer.bias_state for layer in network.layers),
         )
 
-    def train_batch(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
         """Choose nodes for the batch, then take a step on each of its examples; one `lr` a step."""
         network, examples = self._network, len(y)
-        read = x.lists() if isinstance(x, SparseRows) else listed(x)
+        read = x if isinstance(x, CSR) else CSR.from_dense(x)
         if network.selects:
             tapes, _, selected = network.choose(x, batch)
         else:
             tapes = [Tape(read, None, None, np.float32(1), None)] * len(network.hidden)
             selected = [examples * layer.nodes for layer in network.hidden]
         chosen = tuple(
-            (tape.pairs or layer.every_node(examples)).lists
+            (tape.pairs or layer.every_node(examples)).by_example
             for tape, layer in zip(tapes, network.hidden, strict=True)
         )
         scales = np.array([tape.scale for tape in tapes], dtype=np.float32)
-        deltas = tuple(np.empty(len(lists.nodes), dtype=np.float32) for lists in chosen)
+        deltas = tuple(np.empty(active.nnz, dtype=np.float32) for active in chosen)
         outcomes = Outcomes(
             np.empty(examples, dtype=np.float32),
             np.empty(examples, dtype=np.bool_),
             np.zeros((self._threads, len(network.layers), 3), dtype=np.int64),
         )
         rule = network.output.rule
-        active = (tuple(one.starts for one in chosen), tuple(one.nodes for one in chosen))
+        indices = (tuple(one.indptr for one in chosen), tuple(one.indices for one in chosen))
         parameters, threads = self._parameters, self._threads
-        hogwild_round(read, y, active, scales, parameters, rule, threads, deltas, outcomes)
-        self._count(outcomes, [len(lists.nodes) for lists in chosen], examples, scales)
-        for index, (tape, lists, own) in enumerate(zip(tapes, chosen, deltas, strict=True)):
-            self._tell(index, tape, lists, own)
+        hogwild_round(read.arrays, y, indices, scales, parameters, rule, threads, deltas, outcomes)
+        self._count(outcomes, [active.nnz for active in chosen], examples, scales)
+        for index, (tape, active, own) in enumerate(zip(tapes, chosen, deltas, strict=True)):
+            self._tell(index, tape, active, own)
         return Outcome(float(outcomes.losses.sum(dtype=np.float64)), int(outcomes.hits.sum()), selected)
 
     def drain(self) -> None:
@@ -71,19 +69,16 @@ class Hogwild:
         """No counter of its own."""
         return {}
 
-    def _tell(self, index: int, tape: Tape, lists: Lists, deltas: NDArray[np.float32]) -> None:
+    def _tell(self, index: int, tape: Tape, active: CSR, deltas: FloatArray) -> None:
         """Tell a selector which nodes have stepped, and by what."""
         if tape.pairs is None:
             return
         stepped = deltas != 0
-        kept = np.concatenate(([0], np.cumsum(stepped)))
-        live = Lists(kept[lists.starts], lists.nodes[stepped], lists.values[stepped])
+        live = active.where(stepped)
         layer = self._network.hidden[index]
         self._network.tell(index, Pairs(live, layer.group(live)), deltas[stepped], tape.memo)
 
-    def _count(
-        self, outcomes: Outcomes, chosen: list[int], examples: int, scales: NDArray[np.float32]
-    ) -> None:
+    def _count(self, outcomes: Outcomes, chosen: list[int], examples: int, scales: FloatArray) -> None:
         """Count the round's work; no weight row is taken to stay in cache from one example to the next."""
         products = outcomes.products.sum(axis=0)
         pairs = [*chosen, examples * self._network.output.nodes]

@@ -13,30 +13,22 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lshexp.data._sparse import SparseRows
+from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, IntArray
+from lshexp.kernels.csr import gather_rows, keep_positive, scatter_rows
 from lshexp.kernels.loss import softmax_cross_entropy
-from lshexp.kernels.ragged import (
-    Lists,
-    balanced_bounds,
-    even_bounds,
-    gather_rows,
-    keep_positive,
-    listed,
-    scatter_rows,
-)
+from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.methods.base import Batch, Method, Selection, Selector, Step, wanted_nodes
 from lshexp.nn.by_input import LayerByInput
-from lshexp.nn.gemm import Gemm, Matrix
-from lshexp.nn.layer import Layer, Pairs, Signal
+from lshexp.nn.gemm import Gemm
+from lshexp.nn.layer import Layer, Pairs
 from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
 from lshexp.work import LayerWork
 
-# Up to this share of non-zero inputs a layer reads them as lists. A listed input costs an index and a
-# scattered load where a row is read in order, so lists save time only where most of the row is skipped.
-LISTS_UP_TO = 0.125
+# Up to this share of non-zero inputs a layer reads them as a CSR. A stored input costs an index and a
+# scattered load where a dense row is read in order, so it saves time only where most of the row is skipped.
+SPARSE_UP_TO = 0.125
 
 
 class Outcome(NamedTuple):
@@ -50,23 +42,22 @@ class Outcome(NamedTuple):
 class View(NamedTuple):
     """What an onlooker sees of a hidden layer: every pre-activation float32[B, N], and what was selected.
 
-    `lists` None means every node.
+    `active` None means every node.
     """
 
-    scores: Matrix
-    lists: Lists | None
+    scores: FloatArray
+    active: CSR | None
 
 
-Inputs = Matrix | SparseRows  # a batch of examples as the dataset holds them
 Seen = TypeVar("Seen")
 
 
 class Tape(NamedTuple):
     """What a hidden layer must remember of a forward pass to go back."""
 
-    inputs: Signal
+    inputs: Inputs
     pairs: Pairs | None  # the live pairs; None = every node
-    rows: Matrix | None  # activations of every node, where pairs is None
+    rows: FloatArray | None  # activations of every node, where pairs is None
     scale: np.float32
     memo: object  # what the selection left for its step
 
@@ -75,9 +66,9 @@ class LayerStep(NamedTuple):
     """An optimiser step of one layer, formed and not yet taken."""
 
     layer: int  # 0 = first hidden
-    inputs: Signal
+    inputs: Inputs
     pairs: Pairs | None  # None = every node
-    deltas: NDArray[np.float32]  # float32[P], or float32[B, N] where pairs is None
+    deltas: FloatArray  # float32[P], or float32[B, N] where pairs is None
     memo: object
 
 
@@ -98,12 +89,12 @@ class Network:
         self.layers: list[Layer] = []
         for index in range(len(widths) - 1):
             weights = initial_weights(key, index, widths[index + 1], widths[index])
-            lists = index < len(spec.hidden) and _reads_lists(spec, method, widths[index], index)
+            sparse = index < len(spec.hidden) and _sparse_input(spec, method, widths[index], index)
             # lock-free training reads and writes by node
-            by_input = method.scans(lists) and spec.update == "batch"
+            by_input = method.scans(sparse) and spec.update == "batch"
             kind = LayerByInput if by_input else Layer
             layer = kind(weights, spec.optimizer, spec.lr, spec.momentum, gemm, spec.threads)
-            layer.reads_lists = lists
+            layer.sparse_input = sparse
             self.layers.append(layer)
         self.hidden, self.output = self.layers[:-1], self.layers[-1]
         self.selectors: list[Selector] = [
@@ -112,11 +103,11 @@ class Network:
         ]
         self.selects = method.uses_active_pct
         # a method that computes every node has BLAS read every feature
-        self._lists_input = spec.input == "lists" and self.selects
+        self._sparse_input_layer = spec.input == "lists" and self.selects
         self._threads = spec.threads
         self.select_s = 0.0  # seconds spent choosing nodes in training
 
-    def with_parameters(self, parameters: list[tuple[Matrix, NDArray[np.float32]]]) -> Network:
+    def with_parameters(self, parameters: list[tuple[FloatArray, FloatArray]]) -> Network:
         """A network for prediction that has other weights and biases and selectors of its own.
 
         Its tables are filled for those weights; nothing it does touches this network or its counters.
@@ -137,14 +128,14 @@ class Network:
             selector.refresh()
         return twin
 
-    def train_batch(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
         """One step on a mini-batch: select, forward, backward and update, layer by layer."""
         outcome, steps = self._gradients(x, y, batch)
         for step in steps:
             self._take(step)
         return outcome
 
-    def start(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Pending:
+    def start(self, x: Inputs, y: IntArray, batch: Batch) -> Pending:
         """All of a step but its writes: select, forward and backward on the weights of the moment."""
         outcome, steps = self._gradients(x, y, batch)
         return Pending(outcome, list(steps))
@@ -154,9 +145,7 @@ class Network:
         for step in pending.steps:
             self._take(step)
 
-    def _gradients(
-        self, x: Inputs, y: NDArray[np.int32], batch: Batch
-    ) -> tuple[Outcome, Iterator[LayerStep]]:
+    def _gradients(self, x: Inputs, y: IntArray, batch: Batch) -> tuple[Outcome, Iterator[LayerStep]]:
         """Select and go forward; going backward is left to whoever takes the steps."""
         tapes, signal, selected = self.choose(x, batch)
         logits, pairs = self._logits(signal)
@@ -164,7 +153,7 @@ class Network:
         outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
         return outcome, self._backward(tapes, signal, pairs, deltas)
 
-    def choose(self, x: Inputs, batch: Batch) -> tuple[list[Tape], Signal, list[int]]:
+    def choose(self, x: Inputs, batch: Batch) -> tuple[list[Tape], Inputs, list[int]]:
         """Select the nodes of each hidden layer, which takes going forward through them.
 
         Returns what each layer remembers, the output layer's input, and the pairs selected in each layer.
@@ -182,7 +171,7 @@ class Network:
             signal = self._signal(tape, layer)
         return tapes, signal, selected
 
-    def predict(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
+    def predict(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
         selected: list[int] = []
         signal = self._input(x)
@@ -202,15 +191,15 @@ class Network:
         with self._uncounted():
             for layer, selector in zip(self.hidden, self.selectors, strict=True):
                 selection = selector.select(signal, batch)
-                seen.append(look(View(layer.scores_of_all(signal), selection.lists)))
+                seen.append(look(View(layer.scores_of_all(signal), selection.active)))
                 signal = self._signal(self._activate(layer, signal, selection), layer)
         return seen
 
-    def _input(self, x: Inputs) -> Signal:
+    def _input(self, x: Inputs) -> Inputs:
         """A batch in the form the first layer reads."""
-        if isinstance(x, SparseRows):
-            return x.lists() if self.selects else x.dense()
-        return listed(x) if self._lists_input else x
+        if isinstance(x, CSR):
+            return x if self.selects else x.to_dense()
+        return CSR.from_dense(x) if self._sparse_input_layer else x
 
     @contextmanager
     def _uncounted(self) -> Iterator[None]:
@@ -222,10 +211,10 @@ class Network:
             for layer in self.layers:
                 layer.work.paused = False
 
-    def _activate(self, layer: Layer, inputs: Signal, selection: Selection) -> Tape:
+    def _activate(self, layer: Layer, inputs: Inputs, selection: Selection) -> Tape:
         """Pre-activations where the selection has not computed them, ReLU, scale and gate."""
         scale = np.float32(selection.scale)
-        if selection.lists is None:
+        if selection.active is None:
             rows = selection.scores if selection.scored else layer.scores_of_all(inputs)
             assert rows is not None  # `scored` promises the scores
             # maximum() passes NaN on: a diverged network must not look healthy
@@ -233,38 +222,37 @@ class Network:
             if selection.gate is not None:
                 rows *= selection.gate
             return Tape(inputs, None, rows, scale, selection.memo)
-        starts, nodes, values = selection.lists
+        active = selection.active
         if not selection.scored:
-            values = layer.scores_of_lists(inputs, selection.lists)
-        live = Lists(np.empty_like(starts), np.empty_like(nodes), np.empty_like(values))
-        keep_positive(starts, nodes, values, scale, *live)
-        kept = int(live.starts[-1])
-        live = Lists(live.starts, live.nodes[:kept], live.values[:kept])
+            active = active.with_data(layer.scores_of_pairs(inputs, active))
+        indptr, indices = np.empty_like(active.indptr), np.empty_like(active.indices)
+        data = np.empty_like(active.data)
+        keep_positive(*active.arrays, scale, indptr, indices, data)
+        kept = int(indptr[-1])
+        live = CSR(indptr, indices[:kept], data[:kept], active.shape)
         if scale != 1:
             layer.work.add("forward", mults=kept, adds=0, nbytes=8 * kept)
         return Tape(inputs, Pairs(live, layer.group(live)), None, scale, selection.memo)
 
-    def _signal(self, tape: Tape, layer: Layer) -> Signal:
-        """A layer's output in the form the next one reads: rows, or lists where few nodes are live."""
+    def _signal(self, tape: Tape, layer: Layer) -> Inputs:
+        """A layer's output in the form the next one reads: rows, or a CSR where few nodes are live."""
         if tape.pairs is None:
             assert tape.rows is not None  # without pairs the activations are rows
             return tape.rows
-        lists = tape.pairs.lists
-        examples = len(lists.starts) - 1
-        if len(lists.nodes) <= LISTS_UP_TO * layer.nodes * examples:
-            return lists
+        active = tape.pairs.by_example
+        examples = len(active)
+        if active.nnz <= SPARSE_UP_TO * layer.nodes * examples:
+            return active
         rows = np.empty((examples, layer.nodes), dtype=np.float32)
-        scatter_rows(*lists, balanced_bounds(lists.starts, self._threads), rows)
+        scatter_rows(*active.arrays, balanced_bounds(active.indptr, self._threads), rows)
         return rows
 
-    def _logits(self, signal: Signal) -> tuple[Matrix, Pairs | None]:
-        """Scores of the output layer, which is always dense, and its pairs where the input is lists."""
+    def _logits(self, signal: Inputs) -> tuple[FloatArray, Pairs | None]:
+        """Scores of the output layer, which is always dense, and its pairs where the input is a CSR."""
         logits = self.output.scores_of_all(signal)
-        return logits, self.output.every_node(len(logits)) if isinstance(signal, Lists) else None
+        return logits, self.output.every_node(len(logits)) if isinstance(signal, CSR) else None
 
-    def _loss(
-        self, logits: Matrix, y: NDArray[np.int32]
-    ) -> tuple[Matrix, NDArray[np.float32], NDArray[np.bool_]]:
+    def _loss(self, logits: FloatArray, y: IntArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         deltas = np.empty_like(logits)
         losses = np.empty(len(y), dtype=np.float32)
         hits = np.empty(len(y), dtype=np.bool_)
@@ -272,13 +260,13 @@ class Network:
         return deltas, losses, hits
 
     def _backward(
-        self, tapes: list[Tape], signal: Signal, pairs: Pairs | None, deltas: Matrix
+        self, tapes: list[Tape], signal: Inputs, pairs: Pairs | None, deltas: FloatArray
     ) -> Iterator[LayerStep]:
         """From the output down: gradient at a layer's input, then the layer's own step.
 
         A step may be taken as soon as it is there: nothing that follows reads that layer's weights.
         """
-        flat: NDArray[np.float32] = deltas if pairs is None else deltas.ravel()
+        flat: FloatArray = deltas if pairs is None else deltas.ravel()
         gradient = self.output.input_gradient(signal, pairs, flat) if tapes else None
         yield LayerStep(len(tapes), signal, pairs, flat, None)
         for index in range(len(tapes) - 1, -1, -1):
@@ -294,44 +282,44 @@ class Network:
         if step.pairs is not None and step.layer < len(self.selectors):
             self.tell(step.layer, step.pairs, step.deltas, step.memo)
 
-    def tell(self, layer: int, pairs: Pairs, deltas: NDArray[np.float32], memo: object) -> None:
+    def tell(self, layer: int, pairs: Pairs, deltas: FloatArray, memo: object) -> None:
         """Tell a hidden layer's selector of the step that its nodes have taken."""
-        self.selectors[layer].after_update(Step(pairs.groups, deltas, memo))
+        self.selectors[layer].after_update(Step(pairs.by_node, deltas, memo))
 
-    def _through_relu(self, layer: Layer, tape: Tape, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _through_relu(self, layer: Layer, tape: Tape, gradient: FloatArray) -> FloatArray:
         """Turn the gradient at a layer's output into that at its pre-activations."""
         if tape.pairs is None:
             assert tape.rows is not None
             gradient *= tape.rows > 0
             return gradient
         if gradient.ndim == 2:  # the layer above read rows
-            lists = tape.pairs.lists
-            values = np.empty(len(lists.nodes), dtype=np.float32)
+            active = tape.pairs.by_example
+            values = np.empty(active.nnz, dtype=np.float32)
             gather_rows(
-                gradient, lists.starts, lists.nodes, balanced_bounds(lists.starts, self._threads), values
+                gradient, active.indptr, active.indices, balanced_bounds(active.indptr, self._threads), values
             )
             gradient = values
-        # listed nodes are live, so the derivative of ReLU is one
+        # the pairs kept are live, so the derivative of ReLU is one
         if tape.scale != 1:
             gradient *= tape.scale
             layer.work.add("backward", mults=len(gradient), adds=0, nbytes=8 * len(gradient))
         return gradient
 
 
-def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> Matrix:
+def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray:
     """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
     draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
     return draws * np.float32(np.sqrt(2 / fan_in))
 
 
-def _reads_lists(spec: RunSpec, method: Method, fan_in: int, index: int) -> bool:
-    """Whether a hidden layer's inputs come as lists as long as the method selects what it is asked to."""
+def _sparse_input(spec: RunSpec, method: Method, fan_in: int, index: int) -> bool:
+    """Whether a hidden layer's inputs are sparse as long as the method selects what it is asked to."""
     if not method.uses_active_pct:
         return False
     if index == 0:
         return spec.input == "lists"
-    return wanted_nodes(spec.active_pct / 100, fan_in) <= LISTS_UP_TO * fan_in
+    return wanted_nodes(spec.active_pct / 100, fan_in) <= SPARSE_UP_TO * fan_in
 
 
 def _size(selection: Selection, layer: Layer, examples: int) -> int:
-    return layer.nodes * examples if selection.lists is None else len(selection.lists.nodes)
+    return layer.nodes * examples if selection.active is None else selection.active.nnz

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lshexp.arrays import BoolArray, IntArray, OffsetArray
 from lshexp.data.base import Examples
-from lshexp.kernels.ragged import even_bounds, lengths
+from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.top_k import top_k_rows
 from lshexp.methods.base import Batch, Selector, wanted_nodes
 from lshexp.nn.network import Network, View
@@ -21,7 +21,7 @@ from lshexp.streams import stream
 
 PROBE_BATCH = 256
 
-Mask = NDArray[np.bool_]
+Mask = BoolArray
 
 
 class Probe:
@@ -53,20 +53,20 @@ class Probe:
 
     def _view(self, view: View) -> tuple[Mask, Mask, Mask]:
         """Masks bool[B, N] of one layer and batch: active, among the true top k, active and positive."""
-        scores, lists = view.scores, view.lists
+        scores, active = view.scores, view.active
         examples, nodes = scores.shape
         k = wanted_nodes(self._active, nodes)
         top = np.empty(examples * k, dtype=np.int32)
         top_k_rows(scores, k, even_bounds(examples, 1), top, np.empty(len(top), dtype=np.float32))
         best = _mask(np.repeat(np.arange(examples), k), top, scores.shape)
-        if lists is None:
+        if active is None:
             chosen = np.ones_like(best)
         else:
-            chosen = _mask(np.repeat(np.arange(examples), lengths(lists.starts)), lists.nodes, scores.shape)
+            chosen = _mask(np.repeat(np.arange(examples), active.row_lengths()), active.indices, scores.shape)
         return chosen, best, chosen & (scores > 0)
 
 
-def _mask(rows: NDArray[np.int64], columns: NDArray[np.int32], shape: tuple[int, ...]) -> Mask:
+def _mask(rows: OffsetArray, columns: IntArray, shape: tuple[int, ...]) -> Mask:
     mask = np.zeros(shape, dtype=np.bool_)
     mask[rows, columns] = True
     return mask

@@ -13,12 +13,11 @@ import heapq
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lshexp.arrays import CSR, Inputs, IntArray
 from lshexp.kernels.conflicts import count_conflicts
-from lshexp.kernels.ragged import Lists, listed
 from lshexp.methods.base import Batch
-from lshexp.nn.network import Inputs, LayerStep, Network, Outcome, Pending
+from lshexp.nn.network import LayerStep, Network, Outcome, Pending
 from lshexp.streams import stream
 
 SPREAD = 0.5  # of the time a batch takes, about its mean of one
@@ -49,7 +48,7 @@ class SimulatedWorkers:
         )
         self._notes["staleness_sum"] = 0
 
-    def train_batch(self, x: Inputs, y: NDArray[np.int32], batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
         """Give a batch to the first worker that is free; its step is written later."""
         if len(self._busy) == self._workers:
             self._finish_one()
@@ -85,18 +84,17 @@ class SimulatedWorkers:
 
     def _count(self, step: LayerStep, seen: int) -> None:
         nodes, inputs = _changed(step)
-        counts = count_conflicts(*nodes[:2], *inputs[:2], seen, self._written, self._stamps[step.layer])
+        counts = count_conflicts(
+            *nodes.arrays[:2], *inputs.arrays[:2], seen, self._written, self._stamps[step.layer]
+        )
         where = "hidden" if step.layer < len(self._network.hidden) else "output"
         for name, count in zip(("writes", "conflicts"), counts, strict=True):
             self._notes[f"{name}_{where}"] += int(count)
 
 
-def _changed(step: LayerStep) -> tuple[Lists, Lists]:
-    """Nodes with a gradient and inputs that are not zero, as lists by example."""
-    inputs = step.inputs if isinstance(step.inputs, Lists) else listed(step.inputs)
+def _changed(step: LayerStep) -> tuple[CSR, CSR]:
+    """Nodes with a gradient and inputs that are not zero, by example."""
+    inputs = step.inputs if isinstance(step.inputs, CSR) else CSR.from_dense(step.inputs)
     if step.pairs is None:
-        return listed(step.deltas), inputs
-    starts, nodes, _ = step.pairs.lists
-    moved = step.deltas != 0
-    kept = np.concatenate(([0], np.cumsum(moved)))
-    return Lists(kept[starts], nodes[moved], step.deltas[moved]), inputs
+        return CSR.from_dense(step.deltas), inputs
+    return step.pairs.by_example.where(step.deltas != 0), inputs

@@ -30,7 +30,7 @@ def export_npz(dataset: Dataset, path: Path) -> int:
     train, test = (part.batch(np.arange(part.size)) for part in dataset.load())
     views, *sides = info.picture or (1, info.features)
     shape = (-1, *([views] if views > 1 else []), *sides)
-    x_train, x_test = train.x.reshape(shape), test.x.reshape(shape)
+    x_train, x_test = train.rows.reshape(shape), test.rows.reshape(shape)
     make_folder(path.parent)
     with atomic_file(path) as file:
         np.savez_compressed(file, x_train=x_train, y_train=train.y, x_test=x_test, y_test=test.y)

@@ -188,7 +188,7 @@ def test_multiplications_of_kernels_are_those_that_training_counts(variant):
             network.train_batch(x[ids], y[ids], Batch(ids, 0, True))
     phases = [phase for phase in PHASES if phase not in ("select", "rebuild")]
     counted = sum(each.work.tally(phase).mults for each in network.layers for phase in phases)
-    selecting = {"score_by_coordinates", "project_lists", "descend_rows"}
+    selecting = {"score_by_coordinates", "project_csr", "descend_rows"}
     found = sum(tally.madds for name, tally in ledger.tallies.items() if name not in selecting)
     exact = sum(each.work.tally("select").mults for each in network.layers)
     assert counted <= found <= counted + exact  # exact looks at candidates go through the forward kernels

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lshexp.arrays import CSR
 from lshexp.data import _budget, _svm_text
 from lshexp.data._labels import class_numbers
 from lshexp.data._sheet import contact_sheet
-from lshexp.data._sparse import SparseRows
 from lshexp.data.base import Part
 from lshexp.errors import ConfigError, DataError
-from lshexp.kernels.ragged import listed
 from lshexp.registry import build
 
 NAMES = ["low", "mid", "high"]
@@ -39,8 +38,8 @@ def loaded(dataset):
     """Both parts; sparse rows as the arrays that they stand for, which are read-only where they are."""
     parts = []
     for x, y in dataset.load():
-        if isinstance(x, SparseRows):
-            x = x.dense()
+        if isinstance(x, CSR):
+            x = x.to_dense()
             x.flags.writeable = False
         parts.append(Part(x, y))
     return parts
@@ -234,7 +233,7 @@ def test_libsvm_text_is_read_exactly(folder, monkeypatch, first):
     Path("a.txt").write_text("\r\n".join(lines), encoding="utf-8")
     dataset = build("dataset", "libsvm", {"path": "a.txt", "zero_based": not first})
     table = dataset.table(folder / "a.txt", "train", 30)
-    np.testing.assert_array_equal(table.x.dense(), rows)
+    np.testing.assert_array_equal(table.x.to_dense(), rows)
     assert table.labels.tolist() == ["+1", "-1"] * 20
     assert dataset.info().features == 30
     wider = build("dataset", "libsvm", {"path": "a.txt", "zero_based": not first, "features": 50})
@@ -244,11 +243,10 @@ def test_libsvm_text_is_read_exactly(folder, monkeypatch, first):
 def test_sparse_rows_are_the_array_they_stand_for():
     dense = sparse_rows(np.random.default_rng(1)).astype(np.float32)
     dense[3] = 0
-    lists = listed(dense)
-    rows = SparseRows(lists.starts, lists.nodes, lists.values, 30)
+    rows = CSR.from_dense(dense)
     assert rows.shape == dense.shape
     for which in (slice(None, 7), slice(5, 5), np.array([3, 39, 0, 3]), np.array([], dtype=np.int64)):
-        np.testing.assert_array_equal(rows[which].dense(), dense[which])
+        np.testing.assert_array_equal(rows[which].to_dense(), dense[which])
 
 
 @pytest.mark.parametrize(

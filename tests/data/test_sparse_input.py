@@ -72,8 +72,8 @@ def test_an_example_costs_its_nonzeros_for_each_active_node(file):
 def test_scaling_keeps_zeros_or_needs_whole_rows(file):
     plain = build("dataset", "libsvm", {"path": file}).load()
     unit = build("dataset", "libsvm", {"path": file, "scale": "unit"}).load()
-    largest = plain.train.x.dense().max()
-    np.testing.assert_allclose(unit.test.x.dense(), plain.test.x.dense() / largest, rtol=1e-6)
+    largest = plain.train.x.to_dense().max()
+    np.testing.assert_allclose(unit.test.x.to_dense(), plain.test.x.to_dense() / largest, rtol=1e-6)
     with pytest.raises(ConfigError, match="use unit, or set dense: true"):
         build("dataset", "libsvm", {"path": file, "scale": "standard"})
     whole = build("dataset", "libsvm", {"path": file, "scale": "standard", "dense": True}).load()

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kernel_cases import CHUNKS, SHAPES, close, groups_of, lists_of
+from kernel_cases import CHUNKS, SHAPES, close, grouped_by_column, random_csr
 
+from lshexp.arrays import CSR
 from lshexp.kernels import (
     backward,
     buckets,
+    csr,
     forward,
     loss,
+    parallel,
     project,
-    ragged,
     rng,
     select,
     step,
@@ -23,7 +25,6 @@ from lshexp.kernels import (
     update,
     winners,
 )
-from lshexp.methods.base import pack
 from lshexp.work import RULES, STEP_COSTS
 
 
@@ -38,11 +39,11 @@ def test_mix_and_uniform(key, counter):
 
 @pytest.mark.parametrize("chunks", CHUNKS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_group_by_node(shape, chunks):
+def test_group_by_column(shape, chunks):
     examples, _, nodes, active = shape
-    lists = lists_of(np.random.default_rng(1), examples, nodes, active)
-    groups = groups_of(lists, nodes, chunks)
-    for comp, ref in zip(groups, naive.group_by_node(lists.starts, lists.nodes, nodes), strict=True):
+    pairs = random_csr(np.random.default_rng(1), examples, nodes, active)
+    grouped = grouped_by_column(pairs, nodes, chunks)
+    for comp, ref in zip(grouped, naive.group_by_column(pairs.indptr, pairs.indices, nodes), strict=True):
         assert comp.tolist() == list(ref)
 
 
@@ -50,13 +51,13 @@ def test_keep_positive_drops_zeros_and_keeps_nan():
     starts = np.array([0, 0, 4, 6])
     nodes = np.arange(6, dtype=np.int32)
     values = np.array([1, 0, -1, np.nan, -0.0, 2], dtype=np.float32)
-    out = ragged.Lists(np.empty(4, np.int64), np.empty(6, np.int32), np.empty(6, np.float32))
-    ragged.keep_positive(starts, nodes, values, np.float32(0.5), *out)
+    out = (np.empty(4, np.int64), np.empty(6, np.int32), np.empty(6, np.float32))
+    csr.keep_positive(starts, nodes, values, np.float32(0.5), *out)
     ref = naive.keep_positive(starts, nodes, values, 0.5)
-    n = out.starts[-1]
-    assert out.starts.tolist() == ref[0]
-    assert out.nodes[:n].tolist() == ref[1]
-    np.testing.assert_array_equal(out.values[:n], ref[2])
+    n = out[0][-1]
+    assert out[0].tolist() == ref[0]
+    assert out[1][:n].tolist() == ref[1]
+    np.testing.assert_array_equal(out[2][:n], ref[2])
 
 
 @pytest.mark.parametrize("chunks", CHUNKS)
@@ -64,44 +65,44 @@ def test_keep_positive_drops_zeros_and_keeps_nan():
 def test_forward_and_backward(shape, chunks):
     examples, fan_in, nodes, active = shape
     random = np.random.default_rng(2)
-    lists = lists_of(random, examples, nodes, active)
-    groups = groups_of(lists, nodes)
-    inputs = lists_of(random, examples, fan_in, (fan_in + 1) // 2)
-    x = naive.rows_of(*inputs, fan_in).astype(np.float32)
+    pairs = random_csr(random, examples, nodes, active)
+    grouped = grouped_by_column(pairs, nodes)
+    inputs = random_csr(random, examples, fan_in, (fan_in + 1) // 2)
+    x = naive.rows_of(*inputs.arrays, fan_in).astype(np.float32)
     weights = random.standard_normal((nodes, fan_in)).astype(np.float32)
     bias = random.standard_normal(nodes).astype(np.float32)
-    by_node = ragged.balanced_bounds(groups.starts, chunks)
-    by_example = ragged.balanced_bounds(lists.starts, chunks)
+    by_node = parallel.balanced_bounds(grouped.indptr, chunks)
+    by_example = parallel.balanced_bounds(pairs.indptr, chunks)
 
-    ref = naive.forward(x, weights, bias, lists.starts, lists.nodes)
-    comp = np.empty(len(lists.nodes), np.float32)
-    forward.forward_rows(x, weights, bias, groups, by_node, comp)
+    ref = naive.forward(x, weights, bias, pairs.indptr, pairs.indices)
+    comp = np.empty(len(pairs.indices), np.float32)
+    forward.forward_rows(x, weights, bias, grouped, by_node, comp)
     close(comp, ref)
-    forward.forward_lists(*inputs, weights, bias, groups, by_node, comp)
+    forward.forward_csr(*inputs.arrays, weights, bias, grouped, by_node, comp)
     close(comp, ref)
 
-    ref = naive.input_gradient(lists.starts, lists.nodes, lists.values, weights)
+    ref = naive.input_gradient(pairs.indptr, pairs.indices, pairs.data, weights)
     rows = np.full((examples, fan_in), np.nan, np.float32)
-    backward.input_gradient_rows(*lists, weights, by_example, rows)
+    backward.input_gradient_rows(*pairs.arrays, weights, by_example, rows)
     close(rows, ref)
-    listed = np.full(len(inputs.nodes), np.nan, np.float32)
-    backward.input_gradient_lists(*lists, weights, inputs.starts, inputs.nodes, by_example, listed)
-    owner = np.repeat(np.arange(examples), np.diff(inputs.starts))
-    close(listed, ref[owner, inputs.nodes])
-    offsets = np.concatenate(([0], np.cumsum(np.diff(lists.starts) * np.diff(inputs.starts))))
+    listed = np.full(len(inputs.indices), np.nan, np.float32)
+    backward.input_gradient_csr(*pairs.arrays, weights, inputs.indptr, inputs.indices, by_example, listed)
+    owner = np.repeat(np.arange(examples), np.diff(inputs.indptr))
+    close(listed, ref[owner, inputs.indices])
+    offsets = np.concatenate(([0], np.cumsum(np.diff(pairs.indptr) * np.diff(inputs.indptr))))
     terms = np.full(offsets[-1] + 1, np.nan, np.float32)
-    own = lists.starts, groups, lists.values, weights, inputs.starts, inputs.nodes
+    own = pairs.indptr, grouped, pairs.data, weights, inputs.indptr, inputs.indices
     backward.input_products(*own, offsets, by_node, terms)
-    by_terms = np.full(len(inputs.nodes), np.nan, np.float32)
-    backward.sum_products(lists.starts, inputs.starts, offsets, terms, by_example, by_terms)
+    by_terms = np.full(len(inputs.indices), np.nan, np.float32)
+    backward.sum_products(pairs.indptr, inputs.indptr, offsets, terms, by_example, by_terms)
     np.testing.assert_array_equal(by_terms, listed)
 
     rows = np.full((examples, nodes), np.nan, np.float32)
-    ragged.scatter_rows(*lists, by_example, rows)
-    np.testing.assert_array_equal(rows, naive.rows_of(*lists, nodes).astype(np.float32))
-    back = np.empty_like(lists.values)
-    ragged.gather_rows(rows, lists.starts, lists.nodes, by_example, back)
-    np.testing.assert_array_equal(back, lists.values)
+    csr.scatter_rows(*pairs.arrays, by_example, rows)
+    np.testing.assert_array_equal(rows, naive.rows_of(*pairs.arrays, nodes).astype(np.float32))
+    back = np.empty_like(pairs.data)
+    csr.gather_rows(rows, pairs.indptr, pairs.indices, by_example, back)
+    np.testing.assert_array_equal(back, pairs.data)
 
 
 @pytest.mark.parametrize("chunks", [1, 3])
@@ -109,13 +110,13 @@ def test_forward_and_backward(shape, chunks):
 def test_descend_rows(shape, chunks):
     examples, width, nodes, active = shape
     random = np.random.default_rng(8)
-    lists = lists_of(random, examples, nodes, active)
-    groups = groups_of(lists, nodes)
+    pairs = random_csr(random, examples, nodes, active)
+    grouped = grouped_by_column(pairs, nodes)
     x = random.standard_normal((examples, width)).astype(np.float32)
     rows = random.standard_normal((nodes, width)).astype(np.float32)
-    ref = naive.descend_rows(x, lists.values, *groups, 0.5, rows)
-    bounds = ragged.balanced_bounds(groups.starts, chunks)
-    update.descend_rows(x, lists.values, groups, bounds, np.float32(0.5), rows)
+    ref = naive.descend_rows(x, pairs.data, *grouped, 0.5, rows)
+    bounds = parallel.balanced_bounds(grouped.indptr, chunks)
+    update.descend_rows(x, pairs.data, grouped, bounds, np.float32(0.5), rows)
     close(rows, ref)
 
 
@@ -124,16 +125,20 @@ def test_descend_rows(shape, chunks):
 def test_winner_codes(shape, window):
     examples, fan_in, _, _ = shape
     random = np.random.default_rng(9)
-    lists = lists_of(random, examples, fan_in, (fan_in + 2) // 3)
-    lists.values[:] = np.round(lists.values)  # zeros and ties
-    if len(lists.values) > 1:
-        lists.values[1] = np.nan
+    pairs = random_csr(random, examples, fan_in, (fan_in + 2) // 3)
+    pairs.data[:] = np.round(pairs.data)  # zeros and ties
+    if len(pairs.data) > 1:
+        pairs.data[1] = np.nan
     per_order = max(1, fan_in // window)
     positions = np.array([random.permutation(fan_in) for _ in range(3)], dtype=np.int32).reshape(3, fan_in)
     for n_hashes in (1, 2 * per_order + 1):
         codes = np.empty((examples, n_hashes), np.int32)
-        winners.winner_codes(*lists, positions, window, np.uint64(5), ragged.even_bounds(examples, 2), codes)
-        np.testing.assert_array_equal(codes, naive.winner_codes(*lists, positions, window, 5, n_hashes))
+        winners.winner_codes(
+            *pairs.arrays, positions, window, np.uint64(5), parallel.even_bounds(examples, 2), codes
+        )
+        np.testing.assert_array_equal(
+            codes, naive.winner_codes(*pairs.arrays, positions, window, 5, n_hashes)
+        )
 
 
 @pytest.mark.parametrize("listed", [False, True])
@@ -142,10 +147,10 @@ def test_winner_codes(shape, window):
 def test_update_steps_touched_weights_only(shape, rule, listed):
     examples, fan_in, nodes, active = shape
     random = np.random.default_rng(3)
-    lists = lists_of(random, examples, nodes, active)
-    groups = groups_of(lists, nodes)
-    inputs = lists_of(random, examples, fan_in, max(1, fan_in // 4))
-    x = naive.rows_of(*inputs, fan_in).astype(np.float32)
+    pairs = random_csr(random, examples, nodes, active)
+    grouped = grouped_by_column(pairs, nodes)
+    inputs = random_csr(random, examples, fan_in, max(1, fan_in // 4))
+    x = naive.rows_of(*inputs.arrays, fan_in).astype(np.float32)
     slots = STEP_COSTS[rule].slots
     weights = random.standard_normal((nodes, fan_in)).astype(np.float32)
     bias = random.standard_normal((1, nodes)).astype(np.float32)
@@ -153,24 +158,24 @@ def test_update_steps_touched_weights_only(shape, rule, listed):
     bias_state = random.random((slots, 1, nodes)).astype(np.float32)
     before = weights.copy(), bias.copy(), state.copy(), bias_state.copy()
     constants = step.Rule(RULES.index(rule), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
-    bounds = ragged.balanced_bounds(groups.starts, 2)
+    bounds = parallel.balanced_bounds(grouped.indptr, 2)
     parameters = (constants, weights, bias, state, bias_state)
     if listed:
-        stepped = update.update_lists(*inputs, lists.values, groups, bounds, constants, weights, state)
-        update.step_bias(lists.values, groups, bounds, constants, bias, bias_state)
+        stepped = update.update_csr(*inputs.arrays, pairs.data, grouped, bounds, constants, weights, state)
+        update.step_bias(pairs.data, grouped, bounds, constants, bias, bias_state)
     else:
-        stepped = update.update_rows(x, lists.values, groups, bounds, *parameters)
+        stepped = update.update_rows(x, pairs.data, grouped, bounds, *parameters)
 
-    gradient, bias_gradient = naive.weight_gradient(x, lists.starts, lists.nodes, lists.values, nodes)
+    gradient, bias_gradient = naive.weight_gradient(x, pairs.indptr, pairs.indices, pairs.data, nodes)
     touched = np.zeros((nodes, fan_in), bool)
     for b in range(examples):
-        for node in lists.nodes[lists.starts[b] : lists.starts[b + 1]]:
+        for node in pairs.indices[pairs.indptr[b] : pairs.indptr[b + 1]]:
             touched[node] |= (
-                np.isin(np.arange(fan_in), inputs.nodes[inputs.starts[b] : inputs.starts[b + 1]])
+                np.isin(np.arange(fan_in), inputs.indices[inputs.indptr[b] : inputs.indptr[b + 1]])
                 if listed
                 else True
             )
-    served = np.isin(np.arange(nodes), lists.nodes)
+    served = np.isin(np.arange(nodes), pairs.indices)
     assert stepped == touched.sum()
     for j in range(nodes):
         ref, ref_state = before[1][0, j], list(before[3][:, 0, j])
@@ -247,7 +252,7 @@ def test_top_k_with_ties_and_nan(values, data):
     starts = np.array([0, 0, len(values)])  # an empty list first
     ids = np.arange(len(values), dtype=np.int32)[::-1].copy()
     out_starts = np.array([0, 0, min(k, len(values))])
-    top_k.top_k_lists(starts, ids, scores[0], k, np.array([0, 2]), out_starts, nodes, kept)
+    top_k.top_k_csr(starts, ids, scores[0], k, np.array([0, 2]), out_starts, nodes, kept)
     ref = naive.top_k(scores[0], k)
     assert nodes[: len(ref)].tolist() == [ids[i] for i in ref]
 
@@ -276,10 +281,10 @@ def test_thresholds():
     counts = np.empty(3, np.int64)
     select.count_above(scores, thresholds, np.array([0, 2, 3]), counts)
     assert counts.tolist() == [2, 0, 2]
-    lists = pack(counts)
-    select.take_above(scores, thresholds, np.array([0, 2, 3]), *lists)
-    assert lists.nodes.tolist() == [0, 1, 0, 2]
-    assert lists.values.tolist() == [1, 2, 3, 5]
+    pairs = CSR.from_lengths(counts, 3)
+    select.take_above(scores, thresholds, np.array([0, 2, 3]), *pairs.arrays)
+    assert pairs.indices.tolist() == [0, 1, 0, 2]
+    assert pairs.data.tolist() == [1, 2, 3, 5]
 
 
 @pytest.mark.parametrize("keep", [0.05, 0.5, 0.999, 1.0])
@@ -310,7 +315,7 @@ def test_draw_gated():
     probabilities[1] = [0, 1, 0, 1, 0, 1, 0, 1, 0]
     examples = np.array([3, 1, 2], np.int64)
     chosen, counts = np.empty_like(probabilities), np.empty(3, np.int64)
-    select.draw_gated(np.uint64(11), examples, probabilities, ragged.even_bounds(3, 2), chosen, counts)
+    select.draw_gated(np.uint64(11), examples, probabilities, parallel.even_bounds(3, 2), chosen, counts)
     ref = naive.draw_gated(11, examples, probabilities)
     np.testing.assert_array_equal(chosen, ref)
     assert counts.tolist() == ref.sum(axis=1).tolist()
@@ -327,14 +332,14 @@ def test_sign_codes(bits):
 
 def test_projections_of_lists():
     random = np.random.default_rng(8)
-    lists = lists_of(random, 6, 10, 4)
-    rows = naive.rows_of(*lists, 10)
+    pairs = random_csr(random, 6, 10, 4)
+    rows = naive.rows_of(*pairs.arrays, 10)
     matrix = random.standard_normal((10, 3)).astype(np.float32)
     out = np.empty((6, 3), np.float32)
-    project.project_lists(*lists, matrix, np.array([0, 2, 6]), out)
+    project.project_csr(*pairs.arrays, matrix, np.array([0, 2, 6]), out)
     close(out, rows @ matrix)
     spread = np.zeros((10, 3), np.float32)
-    project.spread_lists(*lists, out, spread)
+    project.spread_csr(*pairs.arrays, out, spread)
     close(spread, rows.T @ out)
 
 
@@ -409,19 +414,19 @@ def test_collect(kind, most, probes, cap):
 
 def test_score_by_coordinates():
     random = np.random.default_rng(12)
-    lists = lists_of(random, 5, 8, 3)
+    pairs = random_csr(random, 5, 8, 3)
     queries = random.standard_normal((5, 4)).astype(np.float32)
     coordinates = random.standard_normal((8, 4)).astype(np.float32)
-    out = np.empty_like(lists.values)
-    buckets.score_by_coordinates(queries, coordinates, lists.starts, lists.nodes, np.array([0, 5]), out)
-    owner = np.repeat(np.arange(5), np.diff(lists.starts))
-    close(out, (queries.astype(np.float64) @ coordinates.T)[owner, lists.nodes])
+    out = np.empty_like(pairs.data)
+    buckets.score_by_coordinates(queries, coordinates, pairs.indptr, pairs.indices, np.array([0, 5]), out)
+    owner = np.repeat(np.arange(5), np.diff(pairs.indptr))
+    close(out, (queries.astype(np.float64) @ coordinates.T)[owner, pairs.indices])
 
 
 @given(st.lists(st.integers(0, 50), max_size=30), st.integers(1, 7))
 def test_balanced_bounds_cover_everything_in_order(lengths, chunks):
     starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-    bounds = ragged.balanced_bounds(starts, chunks)
+    bounds = parallel.balanced_bounds(starts, chunks)
     assert len(bounds) == chunks + 1
     assert bounds[0] == 0
     assert bounds[-1] == len(lengths)

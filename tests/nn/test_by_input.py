@@ -5,11 +5,11 @@ from __future__ import annotations
 import naive
 import numpy as np
 import pytest
-from kernel_cases import CHUNKS, SHAPES, close, groups_of, lists_of
+from kernel_cases import CHUNKS, SHAPES, close, grouped_by_column, random_csr
 from small_networks import data, network, train
 
 from lshexp.errors import ConfigError
-from lshexp.kernels import by_input, ragged
+from lshexp.kernels import by_input, parallel
 from lshexp.methods.base import Batch
 from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.layer import Layer
@@ -24,29 +24,29 @@ SCAN = {"preset": "hybrid", "K": 2, "L": 3}
 def test_kernels(shape, chunks):
     examples, fan_in, nodes, active = shape
     random = np.random.default_rng(5)
-    inputs = lists_of(random, examples, fan_in, min(fan_in, 10))  # more than eight, and a rest
-    lists = lists_of(random, examples, nodes, active, empty_first=False)
-    deltas = lists.values
+    inputs = random_csr(random, examples, fan_in, min(fan_in, 10))  # more than eight, and a rest
+    pairs = random_csr(random, examples, nodes, active, empty_first=False)
+    deltas = pairs.data
     weights = random.standard_normal((nodes, fan_in)).astype(np.float32)
     columns = np.ascontiguousarray(weights.T)
     bias = random.standard_normal(nodes).astype(np.float32)
-    x = naive.rows_of(*inputs, fan_in)
+    x = naive.rows_of(*inputs.arrays, fan_in)
 
     scores = np.empty((examples, nodes), np.float32)
-    by_input.scan_lists(*inputs, columns, bias, ragged.balanced_bounds(inputs.starts, chunks), scores)
+    by_input.scan_csr(*inputs.arrays, columns, bias, parallel.balanced_bounds(inputs.indptr, chunks), scores)
     close(scores, x @ weights.T + bias)
 
-    groups = groups_of(inputs, fan_in)
-    bounds = ragged.balanced_bounds(groups.starts, chunks)
-    gradient = np.empty(len(inputs.nodes), np.float32)
-    by_input.input_gradient_by_input(groups, *lists[:2], deltas, columns, bounds, gradient)
-    ref = naive.input_gradient(lists.starts, lists.nodes, deltas, weights)
-    owners = np.repeat(np.arange(examples), np.diff(inputs.starts))
-    close(gradient, ref[owners, inputs.nodes] if examples else ref.ravel())
+    grouped = grouped_by_column(inputs, fan_in)
+    bounds = parallel.balanced_bounds(grouped.indptr, chunks)
+    gradient = np.empty(len(inputs.indices), np.float32)
+    by_input.input_gradient_by_input(grouped, *pairs.arrays[:2], deltas, columns, bounds, gradient)
+    ref = naive.input_gradient(pairs.indptr, pairs.indices, deltas, weights)
+    owners = np.repeat(np.arange(examples), np.diff(inputs.indptr))
+    close(gradient, ref[owners, inputs.indices] if examples else ref.ravel())
 
     rate = np.float32(0.1)
-    by_input.descend_by_input(groups, inputs.values, *lists[:2], deltas, rate, columns, bounds)
-    step, _ = naive.weight_gradient(x, lists.starts, lists.nodes, deltas, nodes)
+    by_input.descend_by_input(grouped, inputs.data, *pairs.arrays[:2], deltas, rate, columns, bounds)
+    step, _ = naive.weight_gradient(x, pairs.indptr, pairs.indices, deltas, nodes)
     close(columns.T, weights - rate * step)
 
 
@@ -54,7 +54,7 @@ def test_scan_passes_nan_on():
     columns = np.ones((2, 3), np.float32)
     scores = np.empty((1, 3), np.float32)
     inputs = np.array([0, 1]), np.array([1], np.int32), np.array([np.nan], np.float32)
-    by_input.scan_lists(*inputs, columns, np.zeros(3, np.float32), np.array([0, 1]), scores)
+    by_input.scan_csr(*inputs.arrays, columns, np.zeros(3, np.float32), np.array([0, 1]), scores)
     assert np.isnan(scores).all()
 
 
@@ -84,7 +84,7 @@ def test_scanned_layers_select_the_exact_winners():
         shown = net.watch(x, Batch(np.arange(9), 0, False), lambda view: view)
         for view, k in zip(shown[1:], (4, 5), strict=True):
             for b in range(9):
-                chosen = view.lists.nodes[b * k : (b + 1) * k].tolist()
+                chosen = view.active.indices[b * k : (b + 1) * k].tolist()
                 assert chosen == naive.top_k(view.scores[b], k)
 
 
@@ -93,7 +93,7 @@ def test_layers_that_may_read_rows_are_stored_by_node():
         assert {type(layer) for layer in net.layers} == {Layer}
     with network("lsh", {"K": 2}, active_pct=9.0) as net:  # hash tables everywhere
         assert {type(layer) for layer in net.layers} == {Layer}
-    with network("lsh", SCAN, active_pct=9.0, input="lists") as net:
+    with network("lsh", SCAN, active_pct=9.0, input="pairs") as net:
         assert [type(layer) for layer in net.hidden] == [LayerByInput, LayerByInput]
 
 
@@ -112,7 +112,7 @@ def test_winner_take_all_by_input():
     chosen = []
     for where in ("gather", "scan"):
         options = {"over": "example", "where_sparse": where}
-        with network("winner_take_all", options, active_pct=9.0, hidden=[32, 40], input="lists") as net:
+        with network("winner_take_all", options, active_pct=9.0, hidden=[32, 40], input="pairs") as net:
             train(net, x, y)
             assert isinstance(net.hidden[1], LayerByInput) == (where == "scan")
             chosen.append([net.selectors[1].chosen(at) for at in range(5)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_networks import CLASSES, FEATURES, data, network, train
 
-from lshexp.kernels.ragged import Lists
+from lshexp.arrays import CSR
 from lshexp.methods._exact import Exact
 from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.dense_cost import DenseCost
@@ -115,7 +115,7 @@ def spy_on_inputs(net):
         original = type(layer).update
 
         def update(inputs, pairs, deltas, layer=layer, original=original):
-            forms.insert(0, isinstance(inputs, Lists))  # layers are updated from the last to the first
+            forms.insert(0, isinstance(inputs, CSR))  # layers are updated from the last to the first
             original(layer, inputs, pairs, deltas)
 
         layer.update = update
@@ -141,8 +141,8 @@ class SelectionTwin:
     def rows(self, index):
         """Inputs of a layer as dense rows, and whether they were listed."""
         inputs = self.net.selectors[index].inputs[-1]
-        if isinstance(inputs, Lists):
-            return naive.rows_of(*inputs, self.net.hidden[index].fan_in), True
+        if isinstance(inputs, CSR):
+            return naive.rows_of(*inputs.arrays, self.net.hidden[index].fan_in), True
         return inputs.astype(np.float64), False
 
     def project(self, rows, listed, matrix):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_networks import CLASSES, data, network
 
+from lshexp.arrays import CSR
 from lshexp.errors import ConfigError
-from lshexp.kernels.ragged import listed
 from lshexp.methods.base import Batch
 from lshexp.nn.hogwild import Hogwild
 from lshexp.nn.trainer import run
@@ -76,8 +76,8 @@ def test_one_thread_is_sgd_example_by_example(name):
                 active = [slice(None)] * 2
                 scale = 1.0
                 if net.selects:
-                    lists = [tape.pairs.lists for tape in chosen[-1]]
-                    active = [nodes[starts[b] : starts[b + 1]] for starts, nodes, _ in lists]
+                    active = [tape.pairs.by_example.arrays for tape in chosen[-1]]
+                    active = [nodes[starts[b] : starts[b + 1]] for starts, nodes, _ in active]
                     scale = float(chosen[-1][0].scale)
                 loss += plain_step(weights, biases, x[i], y[i], active, scale)
             assert outcome.loss == pytest.approx(loss, rel=1e-4)
@@ -108,7 +108,7 @@ def test_work_of_the_dense_network_follows_what_was_live():
         first, output = net.layers
         live = np.maximum(x @ first.weights.T, 0) > 0
         ((_, outcome),) = passes(net, 1, x, y, epochs=1)
-        inputs = np.diff(listed(x).starts)
+        inputs = CSR.from_dense(x).row_lengths()
         products = int(live.sum(axis=1) @ inputs)
         assert outcome.selected == [8 * 20]
         assert first.work.tally("forward").mults == int(20 * inputs.sum())

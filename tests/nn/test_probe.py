@@ -21,11 +21,11 @@ def recount(net, x, before):
     signal = x.astype(np.float32)
     rows, sets = [], []
     for layer, selector in zip(net.hidden, net.selectors, strict=True):
-        lists = selector.select(signal, Batch(np.arange(len(x)), 0, False)).lists
+        active = selector.select(signal, Batch(np.arange(len(x)), 0, False)).active
         scores = signal @ layer.weights.T + layer.bias
         k = max(1, round(ACTIVE / 100 * layer.nodes))
         chosen = [
-            set(lists.nodes[a:b].tolist()) for a, b in zip(lists.starts, lists.starts[1:], strict=False)
+            set(active.indices[a:b].tolist()) for a, b in zip(active.indptr, active.indptr[1:], strict=False)
         ]
         best = [set(np.argsort(-row, kind="stable")[:k].tolist()) for row in scores]
         total = sum(map(len, chosen))

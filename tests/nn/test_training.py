@@ -137,12 +137,12 @@ def test_adaptive_dropout_keeps_with_the_probability_of_its_sigmoid():
         layer, selector = net.hidden[0], net.selectors[0]
         drawn = np.zeros(16)
         for epoch in range(3000):
-            lists = selector.select(x, Batch(np.array([0]), epoch, True)).lists
-            drawn[lists.nodes] += 1
+            active = selector.select(x, Batch(np.array([0]), epoch, True)).active
+            drawn[active.indices] += 1
         keep = 1 / (1 + np.exp(-(2.0 * (layer.weights @ x[0] + layer.bias) - 0.5)))
         assert np.abs(drawn / 3000 - keep).max() < 5 * 0.5 / np.sqrt(3000)
         test = selector.select(x, Batch(np.array([0]), 0, False))
-        assert test.lists is None
+        assert test.active is None
         np.testing.assert_allclose(test.gate[0], keep, rtol=1e-4)
 
 

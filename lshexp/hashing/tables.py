@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lshexp.arrays import CSR, IntArray, OffsetArray
 from lshexp.hashing.base import Codes, Query
 from lshexp.kernels.buckets import collect_first, collect_ranked, fill_buckets, pack_rows
-from lshexp.kernels.ragged import Lists, even_bounds
+from lshexp.kernels.parallel import even_bounds
 from lshexp.streams import stream
 from lshexp.work import LayerWork
 
@@ -17,7 +17,7 @@ from lshexp.work import LayerWork
 class Collected(NamedTuple):
     """Candidates of a batch; `capped` counts the buckets that were read only in part."""
 
-    lists: Lists
+    candidates: CSR
     capped: int
 
 
@@ -31,7 +31,7 @@ class Tables:
         self._offsets = stream(key, "tables").integers(0, nodes, L)
         self._scratch = np.zeros((threads, nodes), dtype=np.int32)
 
-    def put(self, ids: NDArray[np.int32], codes: Codes, work: LayerWork) -> None:
+    def put(self, ids: IntArray, codes: Codes, work: LayerWork) -> None:
         """Move nodes to the buckets of their new codes; buckets are sorted anew, in integers only."""
         self._codes[ids] = codes
         fill_buckets(self._codes, self._offsets, self._starts, self._nodes)
@@ -51,13 +51,12 @@ class Tables:
         tables = (self._starts, self._nodes)
         limit = nodes if cap is None else cap
         collect(*query[:2], probes, tables, most, limit, bounds, self._scratch, found, counts, entries)
-        starts = np.concatenate(([0], np.cumsum(counts)))
-        lists = Lists(starts, np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32))
-        pack_rows(found, starts, bounds, lists.nodes)
+        candidates = CSR.from_lengths(counts, nodes)
+        pack_rows(found, candidates.indptr, bounds, candidates.indices)
         read, capped = entries.sum(axis=0)
-        work.add("select", 0, 0, int(4 * read + 8 * examples * n_tables * probes + 4 * starts[-1]))
-        return Collected(lists, int(capped))
+        work.add("select", 0, 0, int(4 * read + 8 * examples * n_tables * probes + 4 * candidates.nnz))
+        return Collected(candidates, int(capped))
 
-    def occupancy(self) -> NDArray[np.int64]:
+    def occupancy(self) -> OffsetArray:
         """Nodes in each bucket of each table, int64[L, 2**K]."""
         return np.diff(self._starts, axis=1).astype(np.int64)

@@ -1,0 +1,115 @@
+"""Array types of the whole project, and its one sparse container.
+
+A `CSR` holds a sparse float32 matrix as SciPy's `csr_array` does: the examples of a sparse dataset, the input
+of a layer whose nodes below are mostly inactive, or the active (example, node) pairs of a layer. A `CSC` is
+the same matrix's entries grouped by column. Kernels take the arrays themselves: `kernel(*x.arrays, ...)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int32]  # numbers of nodes, inputs, labels
+OffsetArray = NDArray[np.int64]  # positions in other arrays, and numbers of examples
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CSR:
+    """A sparse matrix by rows: row i has the columns `indices[indptr[i]:indptr[i + 1]]`.
+
+    A column occurs at most once in a row. Columns ascend where a dataset or `from_dense` made the matrix; the
+    active nodes of an example may come in any order. Stored values may be zero.
+    """
+
+    indptr: OffsetArray  # int64[rows + 1]
+    indices: IntArray  # int32[entries]
+    data: FloatArray  # float32[entries]
+    shape: tuple[int, int]
+
+    @classmethod
+    def from_dense(cls, rows: FloatArray) -> CSR:
+        """Keep the entries of float32[n, d] that are not zero."""
+        examples, columns = np.nonzero(rows)
+        indptr = np.searchsorted(examples, np.arange(len(rows) + 1)).astype(np.int64)
+        data = np.ascontiguousarray(rows[examples, columns], dtype=np.float32)
+        return cls(indptr, columns.astype(np.int32), data, (rows.shape[0], rows.shape[1]))
+
+    @classmethod
+    def from_lengths(cls, lengths: NDArray[Any], columns: int) -> CSR:
+        """Allocate a matrix whose row i has lengths[i] entries; columns and values are left to be written."""
+        indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=indptr[1:])
+        entries = int(indptr[-1])
+        indices, data = np.empty(entries, dtype=np.int32), np.empty(entries, dtype=np.float32)
+        return cls(indptr, indices, data, (len(lengths), columns))
+
+    @property
+    def arrays(self) -> tuple[OffsetArray, IntArray, FloatArray]:
+        """`indptr`, `indices` and `data`, as kernels take them."""
+        return self.indptr, self.indices, self.data
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries, zeros among them included."""
+        return len(self.indices)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the three arrays hold, in bytes."""
+        return self.indptr.nbytes + self.indices.nbytes + self.data.nbytes
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def __getitem__(self, rows: OffsetArray | slice) -> CSR:
+        """Copy the rows with these numbers, in this order; the cost is in proportion to what they hold."""
+        numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else rows
+        first = self.indptr[numbers]
+        indptr = np.zeros(len(numbers) + 1, dtype=np.int64)
+        np.cumsum(self.indptr[numbers + 1] - first, out=indptr[1:])
+        at = np.arange(indptr[-1]) + np.repeat(first - indptr[:-1], indptr[1:] - indptr[:-1])
+        return CSR(indptr, self.indices[at], self.data[at], (len(numbers), self.shape[1]))
+
+    def with_data(self, data: FloatArray) -> CSR:
+        """Return the same entries with other values, float32[entries]."""
+        return CSR(self.indptr, self.indices, data, self.shape)
+
+    def where(self, keep: BoolArray) -> CSR:
+        """Return only the entries that `keep`, bool[entries], picks."""
+        before = np.concatenate(([0], np.cumsum(keep)))
+        return CSR(before[self.indptr], self.indices[keep], self.data[keep], self.shape)
+
+    def row_lengths(self) -> OffsetArray:
+        """Number of entries of each row, int64[rows]."""
+        return self.indptr[1:] - self.indptr[:-1]  # `np.diff` takes several times as long
+
+    def to_dense(self) -> FloatArray:
+        """All entries, float32[rows, columns], zero where none is stored."""
+        dense = np.zeros(self.shape, dtype=np.float32)
+        dense[np.repeat(np.arange(len(self)), self.row_lengths()), self.indices] = self.data
+        return dense
+
+
+class CSC(NamedTuple):
+    """The entries of a CSR grouped by column: column j has `indices[indptr[j]:indptr[j + 1]]`."""
+
+    indptr: OffsetArray  # int64[columns + 1]
+    indices: IntArray  # int32[entries], row numbers, ascending within a column
+    positions: IntArray  # int32[entries], where each entry stands in the arrays of the CSR
+
+    def column_lengths(self) -> OffsetArray:
+        """Number of entries of each column, int64[columns]."""
+        return self.indptr[1:] - self.indptr[:-1]
+
+    def nonempty_columns(self) -> int:
+        """Number of columns that have an entry."""
+        return int(np.count_nonzero(self.column_lengths()))
+
+
+Inputs = FloatArray | CSR  # a batch of examples, or a layer's input: float32[B, D] in either form
