@@ -26,7 +26,7 @@ from lshexp.data.base import Dataset
 from lshexp.registry import build
 from lshexp.runs.environment import usable_cores
 from lshexp.runs.estimate import estimate
-from lshexp.runs.executors.local import Local
+from lshexp.runs.local import Local
 from lshexp.runs.plan import plan_sweep
 from lshexp.runs.sweep import run_sweep
 from lshexp.runs.tables import default_energy_model

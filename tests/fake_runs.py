@@ -18,7 +18,7 @@ from lshexp import registry
 from lshexp.data.base import Dataset, DatasetInfo, Part, Splits
 from lshexp.errors import LshexpError
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, WorkRow
-from lshexp.runs.executors.local import Local
+from lshexp.runs.local import Local
 from lshexp.runs.sweep import run_sweep
 from lshexp.runs.worker import RunFunction
 from lshexp.spec import RunSpec
@@ -157,6 +157,13 @@ endless_run = unless_dense(lambda run: time.sleep(600))
 slow_run = unless_dense(lambda run: time.sleep(0.1))
 orphaning_run = unless_dense(lambda run: (os.kill(os.getppid(), signal.SIGKILL), time.sleep(600)))
 spoiling_run = unless_dense(_fill_the_store)
+
+
+def unprepared_run(run: RunSpec, report: Reporter | None) -> RunResult:
+    """Fail where importing the training code is still to be done."""
+    if "lshexp.nn.trainer" not in sys.modules:
+        raise RuntimeError("the training code is not imported yet")
+    return fake_run(run, report)
 
 
 def noted_run(run: RunSpec, report: Reporter | None) -> RunResult:

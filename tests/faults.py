@@ -3,7 +3,7 @@
     python tests/faults.py [kills|disk|drivers|thousand] ...
 
 Each check prints what it saw and ends the script with an error when a row is lost, doubled or different.
-Quick versions of them are in test_execution_local.py.
+Quick versions of them are in tests/runs/.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import psutil
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
 VOLATILE = ("compile_s", "timing_valid", "started_utc", "env_id", "peak_rss_mb")
-KILLS, RUNS = 100, 40
+KILLS, RUNS = int(os.environ.get("KILLS", "100")), 40
 
 
 def drive(out: Path, runs: int, seconds: float, jobs: int = 2) -> subprocess.Popen[str]:
@@ -42,7 +42,7 @@ def rows(out: Path) -> list[dict[str, str]]:
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The nurseries and workers of a driver."""
+    """The fork server and the workers of a driver."""
     with contextlib.suppress(psutil.Error):
         return psutil.Process(process.pid).children(recursive=True)
     return []

@@ -110,7 +110,13 @@ def sweep(
     wanted = Wanted(force, retry.value, tuple(only or ()))
     plan = plan_sweep(loaded, out)
     place = build_executor(
-        executor.value, plan.to_run(wanted), jobs, oversubscribe=oversubscribe, address=address, detach=detach
+        executor.value,
+        plan.to_run(wanted),
+        jobs,
+        oversubscribe=oversubscribe,
+        address=address,
+        detach=detach,
+        limited="--fail-fast" if fail_fast else "--budget" if budget else None,
     )
     if dry_run:
         from lshexp.runs.estimate import estimate

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from lshexp.render._console import err
-from lshexp.runs.events import Listener
+from lshexp.runs.sweep import Listener
 
 if TYPE_CHECKING:
     from lshexp.nn.result import Progress as RunProgress

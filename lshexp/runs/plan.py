@@ -116,7 +116,7 @@ def plan_sweep(sweep: SweepLike, out: str | Path = "results") -> Plan:
     for number, (run_id, spec) in enumerate(ids.items(), start=1):
         # the stamp before the record: one written between the two then counts as done since
         stamp = store.stamp(run_id) if run_id in present else None
-        runs.append(PlannedRun(number, run_id, spec, store.read(run_id) if stamp else None, stamp))
+        runs.append(PlannedRun(number, run_id, spec, store.read(run_id, spec) if stamp else None, stamp))
     return Plan(sweep.name, store.folder, runs, sweep.merged, orphans=len(present - ids.keys()))
 
 

@@ -1,4 +1,4 @@
-"""One finished run as it is kept on disk."""
+"""What goes to a worker and what it leaves: a job, and the record of one finished run on disk."""
 
 from __future__ import annotations
 
@@ -9,12 +9,27 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lshexp.errors import StoreError
+from lshexp.io import storage_error
 from lshexp.nn.result import RunResult, Status
 from lshexp.runs.environment import Environment
 from lshexp.spec import RunSpec
 
 SCHEMA_VERSION: Final = 1
 MAX_RECORD_BYTES = 64 * 2**20
+
+
+class Job(BaseModel):
+    """One run as it is handed to a worker, in this process, another one, or on another machine, as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path  # of the sweep's results
+    sweep: str
+    run_id: str
+    spec: RunSpec
+    stamp: str | None  # of the record the run had when it was planned; another one means that it is done
+    timeout_s: float | None = None
+    env: Environment | None = None  # of the driver's machine; None where the worker is to look for itself
 
 
 class Record(BaseModel):
@@ -47,23 +62,33 @@ class Record(BaseModel):
         return self.status != "failed"
 
     def to_json(self) -> bytes:
-        """Write the record for people and for `from_json`."""
+        """Write the record for people and for `parse_record`."""
         return self.model_dump_json(indent=1).encode() + b"\n"
 
 
-def read_record(path: Path) -> Record | None:
-    """Read a record back, or return None when there is none.
+def read_bytes(path: Path) -> bytes | None:
+    """Read a record's file, None when there is none.
 
-    Raises StoreError, naming the file and the remedy, when it is damaged, foreign or unreadable.
+    Raises StoreError when it cannot be read, or is larger than any record.
     """
     try:
-        if path.stat().st_size > MAX_RECORD_BYTES:
-            raise _damaged(path, f"it is larger than {MAX_RECORD_BYTES} bytes")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_RECORD_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}; make it readable") from error
+        raise storage_error("read", path, error) from error
+    if len(data) > MAX_RECORD_BYTES:
+        raise _damaged(path, f"it is larger than {MAX_RECORD_BYTES} bytes")
+    return data
+
+
+def parse_record(path: Path, data: bytes, spec: RunSpec | None = None) -> Record:
+    """Read a record from the content of its file; `spec`, when given, is what its id stands for.
+
+    Raises StoreError, naming the file and the remedy, when it is damaged, foreign, or was edited so that its
+    settings are no longer those of its id.
+    """
     _check_version(path, data)
     try:
         record = Record.model_validate_json(data)
@@ -72,6 +97,9 @@ def read_record(path: Path) -> Record | None:
         raise _damaged(path, f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}") from None
     if record.run_id != path.stem:
         raise _damaged(path, f"it belongs to run {record.run_id}")
+    if spec is not None and record.spec != spec:
+        wrong = [name for name in RunSpec.model_fields if getattr(record.spec, name) != getattr(spec, name)]
+        raise _damaged(path, f"{', '.join(wrong)} in it: not what its run id stands for")
     return record
 
 

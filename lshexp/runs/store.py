@@ -17,7 +17,8 @@ from pathlib import Path
 
 from lshexp.errors import StoreError
 from lshexp.io import file_lock, make_folder, remove_leftovers, storage_error, write_atomic
-from lshexp.runs.record import Record, read_record
+from lshexp.runs.record import Record, parse_record, read_bytes
+from lshexp.spec import RunSpec
 
 PATIENCE_S = 60.0
 MAX_LOG_BYTES = 2**20
@@ -81,9 +82,13 @@ class Store:
         for folder in (self.folder, self._records, self._logs):
             remove_leftovers(folder)
 
-    def read(self, run_id: str) -> Record | None:
-        """Return the run's record, None when it has none. Raises StoreError when it is damaged."""
-        return read_record(self.record_path(run_id))
+    def read(self, run_id: str, spec: RunSpec | None = None) -> Record | None:
+        """Return the run's record, None when it has none.
+
+        Raises StoreError when it is damaged, or not one of `spec`, which its id stands for.
+        """
+        data = read_bytes(self.record_path(run_id))
+        return None if data is None else parse_record(self.record_path(run_id), data, spec)
 
     def run_ids(self) -> set[str]:
         """Ids of all records, also of runs that the sweep no longer has. Raises StoreError."""
@@ -97,13 +102,8 @@ class Store:
 
         Raises StoreError when it cannot be read.
         """
-        path = self.record_path(run_id)
-        try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise storage_error("read", path, error) from error
+        data = read_bytes(self.record_path(run_id))
+        return None if data is None else hashlib.sha256(data).hexdigest()[:16]
 
     def write(self, record: Record) -> None:
         """Keep a record, in place of an older one of the same run. Raises StoreError."""

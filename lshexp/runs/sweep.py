@@ -1,26 +1,40 @@
-"""Run the runs of a sweep so that none is ever lost, whoever else is at it."""
+"""Run the runs of a sweep: none is lost when it is stopped, none is done twice by several calls at once."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lshexp.nn.result import Progress
 from lshexp.runs.environment import capture
-from lshexp.runs.events import Listener
-from lshexp.runs.executors._base import Event, Executor, Progressed, Started
-from lshexp.runs.executors.inline import Inline
-from lshexp.runs.executors.local import Local
-from lshexp.runs.job import Job
+from lshexp.runs.executors import Event, Executor, Inline, Progressed, Started
+from lshexp.runs.local import Local
 from lshexp.runs.plan import WHAT_IS_LEFT, Plan, PlannedRun, SweepLike, Wanted, plan_sweep
-from lshexp.runs.record import Record
+from lshexp.runs.record import Job, Record
 from lshexp.runs.store import Store
 from lshexp.runs.tables import Tables
 from lshexp.runs.worker import RunFunction
 
 TABLES_SHARE = 0.05  # of the time that may go into rewriting tables while runs are going
+
+
+class Listener:
+    """Whoever watches a sweep; each method does nothing until overridden. Must not raise."""
+
+    def sweep_started(self, plan: Plan, to_run: int) -> None:
+        """The plan is made, and `to_run` of its runs follow."""
+
+    def run_started(self, run: PlannedRun) -> None:
+        """A run begins."""
+
+    def run_progressed(self, run: PlannedRun, progress: Progress) -> None:
+        """A heartbeat of the running run, a few times a second at most."""
+
+    def run_finished(self, run: PlannedRun, record: Record) -> None:
+        """The run's record is on disk."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,14 @@ class SweepSummary:
     def complete(self) -> bool:
         """Whether every run of the sweep has ended `ok`."""
         return self.counts["ok"] == len(self.plan.runs)
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """The interrupt key was pressed; finished runs are kept, and the same call does the rest."""
+
+    def __init__(self, summary: SweepSummary) -> None:
+        super().__init__()
+        self.summary = summary
 
 
 def run_sweep(
@@ -66,7 +88,7 @@ def run_sweep(
     replaces the training, in this process.
 
     Raises StoreError when results cannot be read or written, ConfigError for a wanted run that is not there.
-    KeyboardInterrupt passes through once the tables hold all finished runs.
+    An interrupt is passed on as SweepInterrupted once the tables hold all finished runs.
     """
     executor = executor or (Inline(run) if run else Local())
     listener = listener or Listener()
@@ -77,9 +99,14 @@ def run_sweep(
     listener.sweep_started(plan, len(todo))
     try:
         if todo:
-            executor.run(driver.jobs(todo, sweep.timeout_s, fail_fast, budget_s), driver.hear)
-    finally:
+            executor.run(driver.jobs(todo, sweep.timeout_s), driver.handle, driver.limit(fail_fast, budget_s))
+    except KeyboardInterrupt:
         driver.write_tables()
+        raise SweepInterrupted(driver.summary()) from None
+    except BaseException:
+        driver.write_tables()
+        raise
+    driver.write_tables()
     return driver.summary()
 
 
@@ -102,17 +129,11 @@ class _Driver:
         self._store.clean()
         self.write_tables()
 
-    def jobs(
-        self, todo: list[PlannedRun], timeout_s: float | None, fail_fast: bool, budget_s: float | None
-    ) -> Iterator[Job]:
-        """The jobs, one when it is asked for, until a reason to stop."""
-        started = time.monotonic()
+    def jobs(self, todo: list[PlannedRun], timeout_s: float | None) -> list[Job]:
+        """The jobs, in order."""
         env = capture()
-        for planned in todo:
-            late = budget_s is not None and time.monotonic() - started > budget_s
-            if late or (fail_fast and self._failed):
-                return
-            yield Job(
+        return [
+            Job(
                 folder=self._store.folder,
                 sweep=self._plan.name,
                 run_id=planned.run_id,
@@ -121,9 +142,16 @@ class _Driver:
                 timeout_s=timeout_s,
                 env=env,
             )
+            for planned in todo
+        ]
 
-    def hear(self, event: Event) -> None:
-        """Pass on what an executor tells; take in the record of a run that has ended."""
+    def limit(self, fail_fast: bool, budget_s: float | None) -> Callable[[], bool]:
+        """Whether one more run may be started, asked before each."""
+        end = None if budget_s is None else time.monotonic() + budget_s
+        return lambda: not (fail_fast and self._failed) and (end is None or time.monotonic() < end)
+
+    def handle(self, event: Event) -> None:
+        """Pass on what an executor reports; take in the record of a run that has ended."""
         planned = self._runs[event.run_id]
         if isinstance(event, Started):
             self._listener.run_started(planned)
@@ -161,7 +189,7 @@ class _Driver:
 
     def _take_in(self, run_id: str) -> Record | None:
         """Read a run's record and put it into the tables."""
-        record = self._store.read(run_id)
+        record = self._store.read(run_id, self._runs[run_id].spec)
         if record:
             self._records[run_id] = record
             self._tables.add(record)

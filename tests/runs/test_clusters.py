@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from fake_runs import sweep_of
 
-from lshexp.errors import PlaceError
-from lshexp.runs.executors._base import Executor
-from lshexp.runs.executors.local import Local
+from lshexp.errors import ConfigError, PlaceError
+from lshexp.runs import clusters
+from lshexp.runs.executors import Executor, Inline, build_executor
+from lshexp.runs.local import Local
 from lshexp.runs.sweep import run_sweep
+from lshexp.runs.worker import load_runner
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")
 VOLATILE = ("compile_s", "timing_valid", "started_utc", "env_id", "peak_rss_mb")
@@ -74,39 +76,84 @@ def scheduler(tmp_path, search_path):
 
 
 def test_a_dask_scheduler_and_two_workers(tmp_path, scheduler):
-    from lshexp.runs.executors.dask import Dask
-
-    check(Dask(scheduler, runner=RUNNER), tmp_path)
+    check(clusters.Dask(scheduler, runner=RUNNER), tmp_path)
 
 
 def test_a_dask_address_where_nobody_answers(monkeypatch):
     pytest.importorskip("distributed")
-    from lshexp.runs.executors import dask
-
-    monkeypatch.setattr(dask, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(clusters, "ANSWER_S", 0.2)
     with pytest.raises(PlaceError, match="no Dask scheduler answers"):
-        dask.Dask("127.0.0.1:1").run(iter([]), lambda event: None)
+        clusters.Dask("127.0.0.1:1").run([], lambda event: None)
 
 
 def test_submitit(tmp_path, search_path):
     pytest.importorskip("submitit")
-    from lshexp.runs.executors.slurm import Slurm
-
-    check(Slurm(cluster="local", runner=RUNNER), tmp_path)
+    check(clusters.Slurm(cluster="local", runner=RUNNER), tmp_path)
 
 
 def test_detached_jobs_are_collected_by_the_next_call(tmp_path, search_path, monkeypatch):
     pytest.importorskip("submitit")
-    from lshexp.runs.executors.slurm import Slurm
-
     monkeypatch.setenv("EXECUTED", str(tmp_path / "executed.txt"))
     monkeypatch.setenv("SECONDS", "1")
-    detached = Slurm(detach=True, cluster="local", runner="fake_runs:noted_run")
+    detached = clusters.Slurm(detach=True, cluster="local", runner="fake_runs:noted_run")
     first = run_sweep(sweep_of(["dense"]), tmp_path, executor=detached)
     assert first.counts["left"] == 2, "it has not waited"
     assert len(list((tmp_path / "fake" / "slurm").glob("*.job"))) == 2
     again = run_sweep(
-        sweep_of(["dense"]), tmp_path, executor=Slurm(cluster="local", runner="fake_runs:noted_run")
+        sweep_of(["dense"]), tmp_path, executor=clusters.Slurm(cluster="local", runner="fake_runs:noted_run")
     )
     assert again.complete
     assert sorted((tmp_path / "executed.txt").read_text().split()) == ["0", "1"], "each once"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("place", ["inline", "local", "dask", "submitit"])
+def test_fail_fast_starts_nothing_after_a_failure_wherever_runs_are_done(tmp_path, search_path, place, jobs):
+    if place == "inline" and jobs > 1:
+        pytest.skip("one run at a time")
+    pytest.importorskip("distributed" if place == "dask" else "submitit" if place == "submitit" else "lshexp")
+    makers = {
+        "inline": lambda: Inline(load_runner(RUNNER)),
+        "local": lambda: Local(jobs, RUNNER),
+        "dask": lambda: clusters.Dask(jobs=jobs, runner=RUNNER),
+        "submitit": lambda: clusters.Slurm(jobs, cluster="local", runner=RUNNER),
+    }
+    summary = run_sweep(sweep_of(["lsh"], repeats=5), tmp_path, executor=makers[place](), fail_fast=True)
+    assert summary.counts["failed"] <= jobs
+    assert summary.counts["left"] >= 5 - jobs
+
+
+def test_a_budget_and_a_number_of_jobs_hold_on_slurm(tmp_path, search_path, monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("EXECUTED", str(tmp_path / "executed.txt"))
+    monkeypatch.setenv("SECONDS", "0.5")
+    executor = clusters.Slurm(1, cluster="local", runner="fake_runs:noted_run")
+    summary = run_sweep(sweep_of(["dense"], repeats=50), tmp_path, executor=executor, budget_s=0.2)
+    assert summary.ran == 1
+    assert (tmp_path / "executed.txt").read_text().split() == ["0"]
+
+
+def test_a_job_that_the_cluster_ends_leaves_a_failed_row(tmp_path, search_path):
+    pytest.importorskip("submitit")
+    executor = clusters.Slurm(cluster="local", runner="fake_runs:killed_run")
+    summary = run_sweep(sweep_of(["lsh"], repeats=1), tmp_path, executor=executor)
+    assert [record.result.error for record in summary.records] == [
+        "the worker was killed by SIGKILL; was the machine out of memory?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "no sbatch and srun on this machine"),
+        ({"limited": "--fail-fast"}, "--fail-fast: without --jobs .*add -j N"),
+        ({"limited": "--budget"}, "--budget: without --jobs"),
+        ({"detach": True, "jobs": 2}, "--jobs has no effect with --detach"),
+        ({"detach": True, "limited": "--budget"}, "--budget has no effect with --detach"),
+    ],
+)
+def test_what_slurm_cannot_do_is_refused_at_once_in_one_line(arguments, message, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(ConfigError, match=message) as caught:
+        build_executor("slurm", [], **arguments)
+    assert "\n" not in str(caught.value)

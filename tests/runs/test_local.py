@@ -14,12 +14,11 @@ from fake_runs import FakeSweep, spec, sweep_of
 
 import lshexp
 from lshexp.errors import ConfigError, PlaceError, StoreError
-from lshexp.runs.events import Listener
 from lshexp.runs.executors import build_executor
-from lshexp.runs.executors.local import Local
+from lshexp.runs.local import Local
 from lshexp.runs.plan import Wanted, plan_sweep
 from lshexp.runs.store import Store
-from lshexp.runs.sweep import run_sweep
+from lshexp.runs.sweep import Listener, run_sweep
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")
 VOLATILE = ("compile_s", "timing_valid", "started_utc", "env_id", "peak_rss_mb")
@@ -73,16 +72,16 @@ def test_a_run_that_takes_too_long_is_ended(tmp_path):
     assert [row["error"] for row in rows(tmp_path)] == ["time-out after 0.5 s", ""]
 
 
-def test_a_killed_nursery_costs_one_row(tmp_path):
+def test_a_killed_fork_server_costs_one_row(tmp_path):
     summary = run_sweep(sweep_of(), tmp_path, executor=local("orphaning_run"))
     assert dict(summary.counts) == {"ok": 2, "failed": 2, "left": 0}
     assert {row["error"] for row in rows(tmp_path)} == {"", "the worker's parent process was killed"}
 
 
-def test_workers_that_cannot_start_stop_the_sweep_and_cost_no_row(tmp_path, capfd):
-    with pytest.raises(PlaceError, match="cannot be started"):
+def test_workers_that_cannot_start_stop_the_sweep_and_cost_no_row(tmp_path):
+    with pytest.raises(PlaceError, match=r"cannot be started: .*no_such_run"):
         run_sweep(sweep_of(), tmp_path, executor=local("no_such_run"))
-    assert rows(tmp_path) == [] and "no_such_run" in capfd.readouterr().err
+    assert rows(tmp_path) == []
 
 
 def test_a_record_that_cannot_be_kept_stops_the_sweep(tmp_path):
@@ -163,3 +162,56 @@ def test_more_threads_than_cores_are_refused_unless_asked_for(tmp_path):
 def test_options_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
         build_executor(runs=[], **arguments)
+
+
+def test_workers_find_the_training_code_imported(tmp_path):
+    summary = run_sweep(sweep_of(["lsh"]), tmp_path, executor=local("unprepared_run"))
+    assert summary.complete, summary.records[0].result.error
+
+
+def test_a_script_needs_no_main_guard_and_runs_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""\
+from pathlib import Path
+with Path({str(tmp_path / "times.txt")!r}).open("a") as file:
+    file.write("once ")
+from fake_runs import Toy, sweep_of
+from lshexp import registry, run_sweep
+from lshexp.runs.local import Local
+registry._entries["dataset"]["toy"] = Toy
+assert run_sweep(sweep_of(), {str(tmp_path)!r}, executor=Local(2, "fake_runs:fake_run")).complete
+"""
+    )
+    path = os.pathsep.join([str(Path(lshexp.__file__).parents[1]), str(Path(__file__).parents[1])])
+    subprocess.run([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path}, check=True)
+    assert (tmp_path / "times.txt").read_text() == "once "
+
+
+def test_a_worker_sees_the_variables_that_are_set_when_its_run_starts(tmp_path, monkeypatch):
+    for number in range(2):  # the fork server is older than the second
+        monkeypatch.setenv("EXECUTED", str(tmp_path / f"{number}.txt"))
+        monkeypatch.setenv("SECONDS", "0")
+        run_sweep(sweep_of(["dense"], repeats=1), tmp_path / str(number), executor=local("noted_run"))
+        assert (tmp_path / f"{number}.txt").read_text() == "0\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="pidfd is of Linux")
+def test_no_process_is_ever_killed_by_its_number(tmp_path, monkeypatch):
+    def kill(*arguments):
+        raise AssertionError("a number may belong to another process by now")
+
+    monkeypatch.setattr(os, "kill", kill)
+    sweep = FakeSweep([spec("lsh", active_pct=5.0)], timeout_s=0.2)
+    assert run_sweep(sweep, tmp_path, executor=local("endless_run")).counts["failed"] == 1
+
+
+def test_workers_that_die_before_they_begin_stop_the_sweep(tmp_path, monkeypatch):
+    def leaves(worker, notify):
+        worker.link.close()  # it goes when it is not told to begin
+        raise EOFError
+
+    monkeypatch.setattr("lshexp.runs.local.Worker._introduced", leaves)
+    with pytest.raises(PlaceError, match="cannot be started"):
+        run_sweep(sweep_of(), tmp_path, executor=local())
+    assert rows(tmp_path) == []

@@ -19,10 +19,9 @@ from fake_runs import FakeSweep, accuracy, fake_run, spec, sweep_of
 
 import lshexp
 from lshexp.errors import DataError, StoreError
-from lshexp.runs.events import Listener
 from lshexp.runs.plan import Wanted, plan_sweep
 from lshexp.runs.store import Store
-from lshexp.runs.sweep import run_sweep
+from lshexp.runs.sweep import Listener, run_sweep
 from lshexp.runs.worker import without_machine_paths
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lshexp.errors import StoreError
 from lshexp.runs.columns import flatten
 from lshexp.runs.environment import Environment
-from lshexp.runs.record import Record, read_record
+from lshexp.runs.record import Record
 from lshexp.runs.store import Store
 from lshexp.runs.sweep import run_sweep
 from lshexp.runs.tables import Tables, text
@@ -117,13 +117,13 @@ def test_floats_survive_the_table(value):
 
 @given(st.floats() | st.none(), st.text())
 def test_records_survive_the_disk(tmp_path_factory, loss, message):
-    path = tmp_path_factory.mktemp("records") / f"{RUN_ID}.json"
+    store = Store(tmp_path_factory.mktemp("fake"))
     original = record(error=message)
     if loss is not None:
         epochs = [replace(original.result.epochs[0], train_loss=loss)]
         original = record(error=message, epochs=epochs)
-    path.write_bytes(original.to_json())
-    back = read_record(path)
+    store.write(original)
+    back = store.read(RUN_ID)
     assert back is not None and back.to_json() == original.to_json()
 
 
@@ -146,10 +146,12 @@ def test_records_survive_the_disk(tmp_path_factory, loss, message):
     ],
 )
 def test_a_damaged_record_is_refused_in_one_line(tmp_path, damage, complaint):
-    path = tmp_path / f"{RUN_ID}.json"
+    store = Store(tmp_path)
+    store.write(record())
+    path = store.record_path(RUN_ID)
     path.write_bytes(damage(record().to_json()))
     with pytest.raises(StoreError, match=complaint) as caught:
-        read_record(path)
+        store.read(RUN_ID)
     assert path.name in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -175,3 +177,20 @@ def test_a_claim_is_given_once(tmp_path):
 def test_nested_options_become_one_level():
     options = {"a": 1, "b": {"c": {"d": None}, "e": [1, 2.5]}, "f": [{"g": 1}]}
     assert flatten("p", options) == {"p_a": 1, "p_b_c_d": None, "p_b_e": "1-2.5", "p_f": '[{"g": 1}]'}
+
+
+def test_a_record_is_not_read_beyond_its_bound(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.write(record())
+    monkeypatch.setattr("lshexp.runs.record.MAX_RECORD_BYTES", 100)
+    for read in (store.read, store.stamp):
+        with pytest.raises(StoreError, match="larger than 100 bytes"):
+            read(RUN_ID)
+
+
+def test_a_record_that_was_edited_is_refused_as_its_id_stands_for_other_settings(tmp_path):
+    store = Store(tmp_path)
+    store.write(record(spec("lsh", 0, 5.0, lr=0.5)))
+    assert store.read(RUN_ID) is not None
+    with pytest.raises(StoreError, match=r"lr in it: not what its run id stands for.*delete that file"):
+        store.read(RUN_ID, spec("lsh", 0, 5.0))
