@@ -111,3 +111,70 @@ def gather_rows(rows, indptr, indices, bounds, data):
         for b in range(bounds[c], bounds[c + 1]):
             for position in range(indptr[b], indptr[b + 1]):
                 data[position] = rows[b, indices[position]]
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def count_union(a_indptr, a_indices, b_indptr, b_indices, bounds, places, counts):
+    """Count, for each row of two sparse matrices, the columns that either has.
+
+    Symbols: B rows, N columns, P and Q entries, C chunks.
+
+    Parameters
+    ----------
+    a_indptr : int64[B + 1]; a_indices : int32[P]       each column at most once a row
+    b_indptr : int64[B + 1]; b_indices : int32[Q]       likewise
+    bounds : int64[C + 1]           chunks of rows
+    places : int32[C, N], scratch   all -1; left all -1 by visiting only what was met
+    counts : int64[B], out
+    """
+    for c in prange(len(bounds) - 1):
+        place = places[c]
+        for b in range(bounds[c], bounds[c + 1]):
+            count = a_indptr[b + 1] - a_indptr[b]
+            for k in range(a_indptr[b], a_indptr[b + 1]):
+                place[a_indices[k]] = 0
+            for k in range(b_indptr[b], b_indptr[b + 1]):
+                count += place[b_indices[k]] < 0
+            for k in range(a_indptr[b], a_indptr[b + 1]):
+                place[a_indices[k]] = -1
+            counts[b] = count
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def add_csr(
+    a_indptr, a_indices, a_data, b_indptr, b_indices, b_data, bounds, places,
+    indptr, indices, data, a_positions, b_positions,
+):  # fmt: skip
+    """Add two sparse matrices, and say where the entries of each have gone.
+
+    Symbols and parameters as in `count_union`, and
+    ----------
+    a_data : float32[P]; b_data : float32[Q]
+    indptr : int64[B + 1]                           from the counts of `count_union`
+    indices : int32[R], out; data : float32[R], out     the sum: columns of a, then those only b has
+    a_positions : int64[P], out; b_positions : int64[Q], out    place of each entry in the sum
+
+    Cost: one addition for each column that both have in a row.
+    """
+    for c in prange(len(bounds) - 1):
+        place = places[c]
+        for b in range(bounds[c], bounds[c + 1]):
+            at = indptr[b]
+            for k in range(a_indptr[b], a_indptr[b + 1]):
+                indices[at] = a_indices[k]
+                data[at] = a_data[k]
+                place[a_indices[k]] = at - indptr[b]
+                a_positions[k] = at
+                at += 1
+            for k in range(b_indptr[b], b_indptr[b + 1]):
+                known = place[b_indices[k]]
+                if known >= 0:
+                    data[indptr[b] + known] += b_data[k]
+                    b_positions[k] = indptr[b] + known
+                else:
+                    indices[at] = b_indices[k]
+                    data[at] = b_data[k]
+                    b_positions[k] = at
+                    at += 1
+            for k in range(a_indptr[b], a_indptr[b + 1]):
+                place[a_indices[k]] = -1
