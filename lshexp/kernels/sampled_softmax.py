@@ -2,9 +2,10 @@
 
 An example's active classes are its labels, the classes that were retrieved for it, and a tail drawn
 uniformly from all others. Labels and retrieved classes are there with certainty, a class of the tail with
-probability q = tail / (classes that are neither label nor retrieved). Adding -log q to its logit makes the sum over the
-active classes an unbiased estimate of the partition function over all classes (importance sampling; Bengio and
-Senecal, "Adaptive importance sampling", 2008; the correction of sampled softmax in Jean et al., ACL 2015).
+probability q = tail / (classes that are neither label nor retrieved). Subtracting log q from its logit makes
+the sum over the active classes an unbiased estimate of the partition function over all classes (importance
+sampling; Bengio and Senecal, "Adaptive importance sampling", 2008; the correction of sampled softmax in Jean
+et al., ACL 2015).
 """
 
 from __future__ import annotations

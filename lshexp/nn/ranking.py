@@ -25,7 +25,8 @@ def best_classes(scores: FloatArray, k: int, threads: int) -> IntArray:
     top = np.empty((len(scores), k), dtype=np.int32)
     values = np.empty((len(scores), k), dtype=np.float32)
     top_k_rows(scores, k, even_bounds(len(scores), threads), top.ravel(), values.ravel())
-    return np.take_along_axis(top, np.argsort(-values, axis=1, kind="stable"), axis=1)
+    best: IntArray = np.take_along_axis(top, np.argsort(-values, axis=1, kind="stable"), axis=1)
+    return best
 
 
 def hits_of(ranked: IntArray, labels: CSR) -> BoolArray:
@@ -63,7 +64,8 @@ def ndcg(hits: BoolArray, labels: CSR, k: int) -> float:
 def propensities(label_counts: NDArray[np.int64], examples: int) -> Sums:
     """Return the modelled chance that a relevant label is recorded, float64[Y] (Jain et al. 2016, eq. 1)."""
     c = (np.log(examples) - 1) * (PROPENSITY_B + 1) ** PROPENSITY_A
-    return 1 / (1 + c * np.exp(-PROPENSITY_A * np.log(label_counts + PROPENSITY_B)))
+    chances: Sums = 1 / (1 + c * np.exp(-PROPENSITY_A * np.log(label_counts + PROPENSITY_B)))
+    return chances
 
 
 def propensity_scored(
