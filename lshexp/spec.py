@@ -39,28 +39,66 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
-    dataset: str = "mnist"
-    dataset_options: dict[str, Any] = Field(default_factory=dict)
-    train_examples: int | None = Field(default=None, ge=1)
-    test_examples: int | None = Field(default=None, ge=1)
-    validation_examples: int = Field(default=0, ge=0)
-    hidden: list[Width] = Field(default_factory=lambda: [1000, 1000])
-    method: str = "lsh"
-    method_options: dict[str, Any] = Field(default_factory=dict)
-    active_pct: float = Field(default=100.0, gt=0, le=100)
-    lr: float = Field(default=0.01, gt=0)
-    optimizer: Optimizer = "adagrad"
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    batch: int = Field(default=128, ge=1)
-    epochs: int = Field(default=3, ge=1)
-    average_from: int | None = Field(default=None, ge=1)
-    probe: Share = 0.0
-    input: Input = "rows"
-    threads: int = Field(default=1, ge=1)
-    update: Update = "batch"
-    simulate_workers: int | None = Field(default=None, ge=1, le=4096)
-    seed: int = Field(default=2017, ge=0)
-    repeat: int = Field(default=0, ge=0)
+    dataset: str = Field(default="mnist", description="dataset; its name, or a map of `name` and options")
+    dataset_options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
+    train_examples: int | None = Field(
+        default=None, ge=1, description="training examples used, the first ones; left out: all"
+    )
+    test_examples: int | None = Field(
+        default=None, ge=1, description="test examples used, the first ones; left out: all"
+    )
+    validation_examples: int = Field(
+        default=0, ge=0, description="training examples held out and tested after each epoch"
+    )
+    hidden: list[Width] = Field(
+        default_factory=lambda: [1000, 1000], description="nodes of each hidden layer, from the input on"
+    )
+    method: str = Field(default="lsh", description="way of choosing the active nodes")
+    method_options: dict[str, Any] = Field(default_factory=dict, description="options of the method")
+    active_pct: float = Field(
+        default=100.0, gt=0, le=100, description="active nodes of each hidden layer, per cent"
+    )
+    lr: float = Field(default=0.01, gt=0, description="learning rate")
+    optimizer: Optimizer = Field(default="adagrad", description="rule by which a step changes the weights")
+    momentum: float = Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="share of the last step kept in the next; used by momentum and adagrad_momentum",
+    )
+    batch: int = Field(default=128, ge=1, description="examples in one optimiser step")
+    epochs: int = Field(default=3, ge=1, description="passes over the training examples")
+    average_from: int | None = Field(
+        default=None,
+        ge=1,
+        description="epoch, counted from 1, from which weights are averaged for testing; left out: never",
+    )
+    probe: Share = Field(
+        default=0.0,
+        description="share of training examples on which the selection is compared with the exact one; "
+        "0.01 or 1%, 0 for none",
+    )
+    input: Input = Field(
+        default="rows",
+        description="how the first layer reads an example; rows: all features, lists: those that are not 0",
+    )
+    threads: int = Field(default=1, ge=1, description="processor threads of a run")
+    update: Update = Field(
+        default="batch",
+        description="how threads change the weights; batch: together, the same at any number, "
+        "hogwild: each by itself, without locks",
+    )
+    simulate_workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="asynchronous workers simulated on one thread, each with weights that are out of date; "
+        "left out: none",
+    )
+    seed: int = Field(
+        default=2017, ge=0, description="seed of initial weights, data order, hash functions and draws"
+    )
+    repeat: int = Field(default=0, ge=0, description="number of the repeat, counted from 0")
 
     @model_validator(mode="after")
     def _workers_are_either_real_or_not(self) -> RunSpec:

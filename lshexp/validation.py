@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lshexp.errors import ConfigError, Location, Problem
+from lshexp.fields import meaning
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,26 +62,43 @@ _SHOWN = 60  # characters of a wrong value in a message
 
 
 def _explain(model: type[BaseModel], detail: Any, where: Location) -> Problem:
-    """Word one pydantic error: what was given, what is allowed, what was probably meant."""
-    place: Location = (*where, *detail["loc"])
-    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
-    key = str(place[-1]) if place else ""
+    """Word one pydantic error: what was given, what is allowed, what was probably meant, what the key means.
+
+    An error of a model as a whole belongs to the key it begins with, as in `ratio: a ratio needs a baseline`.
+    """
+    location: tuple[str | int, ...] = detail["loc"]
+    kind = detail["type"]
+    key = str(location[-1]) if location else ""
     if kind == "extra_forbidden":
-        return Problem(place, f"unknown key '{key}'{suggest(key, _keys_at(model, detail['loc']))}")
+        hint = suggest(key, _keys_at(model, location))
+        return Problem((*where, *location), f"unknown key '{key}'{hint}")
     if kind == "missing":
-        return Problem(place, "this key is required")
-    if kind == "value_error":
-        return Problem(place, str(context.get("error", detail["msg"])))
+        message = "this key is required"
+    elif kind == "value_error":
+        message = str(detail.get("ctx", {}).get("error", detail["msg"]))
+        first, colon, rest = message.partition(": ")
+        if colon and first in _keys_at(model, (*location, "")):
+            return Problem((*where, *location, first), rest)
+        return Problem((*where, *location), message)
+    else:
+        message = _complaint(kind, detail)
+    name, text = meaning(model, location)
+    return Problem((*where, *location), f"{message}; {name}: {text}" if text else message)
+
+
+def _complaint(kind: str, detail: Any) -> str:
+    """Say what is wrong with a value by itself."""
+    given, context = detail["input"], detail.get("ctx", {})
     if kind in _LIMITS:
         sign, name = _LIMITS[kind]
         limit = int(context[name]) if context[name] == int(context[name]) else context[name]
-        return Problem(place, f"{_shown(given)} must be {sign} {_shown(limit)}")
+        return f"{_shown(given)} must be {sign} {_shown(limit)}"
     if kind in _WANTED:
-        return Problem(place, _mismatch(given, _WANTED[kind]))
+        return _mismatch(given, _WANTED[kind])
     if kind == "literal_error":
         expected = context["expected"].replace("'", "").replace(" or ", ", ")
-        return Problem(place, f"unknown value {_shown(given)}{suggest(str(given), expected.split(', '))}")
-    return Problem(place, f"{_shown(given)}: {detail['msg'][0].lower()}{detail['msg'][1:]}")
+        return f"unknown value {_shown(given)}{suggest(str(given), expected.split(', '))}"
+    return f"{_shown(given)}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 
 def _shown(value: object) -> str:
@@ -97,6 +115,8 @@ def _mismatch(given: object, wanted: str) -> str:
     remedy = f"write a number: {number[1]}" if number else f"{wanted} is wanted"
     if isinstance(given, (list, dict)):
         return f"this is {'a list' if isinstance(given, list) else 'a map'}, {remedy}"
+    if wanted == "text":
+        remedy += "; put it in quotes"
     return f"{_shown(given)} is {_KINDS.get(type(given), type(given).__name__)}, {remedy}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,13 @@ from pydantic import Field, model_validator
 
 from lshexp import registry
 from lshexp.config import Sweep, load_sweep
+from lshexp.config.keys import SweepHeader
 from lshexp.data.base import Dataset, DatasetInfo, Splits
 from lshexp.errors import ConfigError
 from lshexp.methods.base import LayerView, Method, Selector
+from lshexp.spec import RunSpec
+
+_MEANING = re.compile(f"; ({'|'.join([*RunSpec.model_fields, *SweepHeader.model_fields])}): .*")
 
 
 class _Method(Method):
@@ -105,10 +110,14 @@ def load(folder: Path, text: str, *overrides: str, repeats: int | None = None) -
 
 
 def complaints(folder: Path, text: str, *overrides: str, repeats: int | None = None) -> list[str]:
-    """Load a wrong sweep and return its problems, a line each, without the folder's name."""
+    """Load a wrong sweep and return its problems, a line each, without the folder's name.
+
+    What a message says of the meaning of a key, at its end, is left out too.
+    """
     with pytest.raises(ConfigError) as caught:
         load(folder, text, *overrides, repeats=repeats)
-    return str(caught.value).replace(f"{folder}/", "").splitlines()
+    lines = str(caught.value).replace(f"{folder}/", "").splitlines()
+    return [_MEANING.sub("", line) for line in lines]
 
 
 def column(sweep: Sweep, *keys: str) -> list[Any]:

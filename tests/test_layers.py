@@ -21,7 +21,7 @@ LAYERS = [
     {"data", "energy"},
     {"kernels"},
     {"spec", "registry"},
-    {"arrays", "streams", "errors", "work", "io", "validation"},
+    {"arrays", "streams", "errors", "work", "io", "validation", "fields"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

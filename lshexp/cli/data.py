@@ -57,7 +57,7 @@ def fetch(
     Example: lshexp data fetch mnist
     """
     from lshexp import render
-    from lshexp.config.chosen import chosen_dataset
+    from lshexp.config.overrides import chosen_dataset
     from lshexp.data._catalog import is_there
     from lshexp.runs.fetch import fetch as fetch_files
 
@@ -83,7 +83,7 @@ def show(
     Example: lshexp data show convex -s seed=3
     """
     from lshexp import render
-    from lshexp.config.chosen import chosen_dataset
+    from lshexp.config.overrides import chosen_dataset
     from lshexp.data._sheet import contact_sheet
     from lshexp.io import make_folder, write_atomic
 
@@ -107,7 +107,7 @@ def verify(
     Example: lshexp data verify mnist
     """
     from lshexp import render
-    from lshexp.config.chosen import chosen_dataset
+    from lshexp.config.overrides import chosen_dataset
     from lshexp.data._catalog import catalog, check
     from lshexp.errors import DataError
 
@@ -140,7 +140,7 @@ def make(
     Example: lshexp data make convex -s train=2000 -s seed=3
     """
     from lshexp import render
-    from lshexp.config.chosen import chosen_dataset
+    from lshexp.config.overrides import chosen_dataset
     from lshexp.runs.export import export_npz
 
     path = out or Path(f"{name}.npz")

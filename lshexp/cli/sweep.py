@@ -97,13 +97,13 @@ def sweep(
     """
     from lshexp import render
     from lshexp.config import load_sweep
-    from lshexp.config.durations import seconds
+    from lshexp.config.keys import duration
     from lshexp.runs.executors import build_executor
     from lshexp.runs.plan import Wanted, plan_sweep
     from lshexp.runs.sweep import run_sweep
 
     try:
-        budget_s = None if budget is None else seconds(budget)
+        budget_s = None if budget is None else duration(budget)
     except ValueError as error:
         raise errors.ConfigError(f"--budget: {error}") from None
     loaded = load_sweep(file, settings or [], repeats)

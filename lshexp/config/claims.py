@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lshexp.config.typed import load_typed
+from lshexp.config.files import read_model
 
 Setting = str | float | None
 Settings = Annotated[dict[str, Setting], Field(min_length=1)]
@@ -116,4 +116,4 @@ class _File(BaseModel):
 
 def load_claims(path: str | Path) -> list[Claim]:
     """Read a file of claims. Raises ConfigError with every problem at its line and column."""
-    return load_typed(Path(path), _File, "a file of claims is a map with a list 'claims'").claims
+    return read_model(Path(path), _File, "a file of claims is a map with a list 'claims'").claims

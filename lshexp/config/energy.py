@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lshexp.config.document import read_value
+from lshexp.config.files import read_model
 from lshexp.config.nodes import Mark, Problems, Scalar, kind_of
-from lshexp.config.typed import load_typed
-from lshexp.energy._table import PriceTable
 from lshexp.energy.base import EnergyModel
+from lshexp.energy.prices import PriceTable
 from lshexp.errors import ConfigError, Problem
 from lshexp.registry import build
 
@@ -48,7 +48,7 @@ def energy_model(text: str) -> NamedModel:
 
 def load_table(path: Path) -> PriceTable:
     """Read a table of prices. Raises ConfigError with every problem at its line and column."""
-    return load_typed(path, PriceTable, "a table of prices is a map with title and picojoules")
+    return read_model(path, PriceTable, "a table of prices is a map with title and picojoules")
 
 
 def _scalar(text: str, where: tuple[str, ...]) -> Scalar:

@@ -1,8 +1,12 @@
-"""Values that know where they were written, and the list of what is wrong with them."""
+"""Values that know where they were written, trees of them, and the list of what is wrong with them.
+
+Settings are trees: `lsh.K: 4` and `lsh: {K: 4}` are the same setting. `merge` lays the trees of several files
+over one another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,14 +29,14 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Node:
+class YamlNode:
     """A value of a sweep file, compared by identity.
 
     `where` is the path of keys and indices to it and `mark` its place. `key_mark` is the place of its key, or
     of the key of the list it stands in.
     """
 
-    value: Scalar | list[Node] | dict[str, Node]
+    value: Scalar | list[YamlNode] | dict[str, YamlNode]
     where: Location
     mark: Mark
     key_mark: Mark
@@ -73,7 +77,7 @@ class Node:
         return (*node.where, *missing), node.mark
 
 
-def kind_of(node: Node) -> str:
+def kind_of(node: YamlNode) -> str:
     """Name the kind of a value in the words of a YAML user."""
     if isinstance(node.value, dict):
         return "a map"
@@ -89,38 +93,38 @@ def kind_of(node: Node) -> str:
 class Problems:
     """Everything found wrong so far, so that a file's errors are reported together.
 
-    One message at one place is kept once, however many runs it spoils.
+    One message at one place is kept once, however many runs it concerns.
     """
 
     def __init__(self) -> None:
         self._found: dict[tuple[Mark, str], Problem] = {}
-        self._spoilt: set[tuple[Location, Mark]] = set()
+        self._rejected: set[tuple[Location, Mark]] = set()
 
     def __len__(self) -> int:
         return len(self._found)
 
     def add(self, where: Location, mark: Mark, message: str) -> None:
         """Record a problem at a place."""
-        if (where, mark) not in self._spoilt:
+        if (where, mark) not in self._rejected:
             self._found.setdefault((mark, message), Problem(where, message, str(mark)))
 
-    def spoil(self, where: Location, mark: Mark, message: str) -> None:
+    def reject(self, where: Location, mark: Mark, message: str) -> None:
         """Record that nothing usable stands at a place; later problems there only follow from it."""
         self.add(where, mark, message)
-        self._spoilt.add((where, mark))
+        self._rejected.add((where, mark))
 
-    def at(self, node: Node, message: str) -> None:
+    def at(self, node: YamlNode, message: str) -> None:
         """Record a problem with a value."""
         self.add(node.where, node.mark, message)
 
-    def at_key(self, node: Node, message: str) -> None:
+    def at_key(self, node: YamlNode, message: str) -> None:
         """Record a problem with the key that a value, or the list it stands in, is given for."""
         where = node.where
         while where and isinstance(where[-1], int):
             where = where[:-1]
         self.add(where, node.key_mark, message)
 
-    def below(self, node: Node, error: ConfigError) -> None:
+    def at_parts(self, node: YamlNode, error: ConfigError) -> None:
         """Record the problems of a check of `node.plain()`, each at the part of `node` it is about."""
         for problem in error.problems:
             where, mark = node.deepest(problem.where)
@@ -136,3 +140,68 @@ class Problems:
         if len(in_order) > MAX_PROBLEMS:
             shown.append(Problem((), f"... and {len(in_order) - MAX_PROBLEMS} more"))
         raise ConfigError(shown)
+
+
+def nested(key: str, node: YamlNode) -> YamlNode:
+    """Return the value that setting a dotted key gives to its first part: for `lsh.K`, the map {K: node}.
+
+    A dataset given by its name alone becomes the map {name: node}.
+    """
+    path = key.split(".")[1:]
+    if key == "dataset" and not isinstance(node.value, (dict, list)):
+        path = ["name"]
+    for part in reversed(path):
+        node = YamlNode({part: node}, node.where, node.mark, node.key_mark)
+    return node
+
+
+def merge(base: YamlNode, over: YamlNode) -> YamlNode:
+    """Lay `over` on `base`: maps are merged key by key, anything else is replaced.
+
+    Two maps with different `name`s describe different things, a dataset and another one; the later replaces
+    the earlier, so that no option of the one is taken for an option of the other.
+    """
+    if not isinstance(base.value, dict) or not isinstance(over.value, dict):
+        return over
+    one, other = base.value.get("name"), over.value.get("name")
+    if one and other and one.plain() != other.plain():
+        return over
+    entries = dict(base.value)
+    for key, node in over.value.items():
+        entries[key] = merge(entries[key], node) if key in entries else node
+    return YamlNode(entries, over.where, over.mark, over.key_mark)
+
+
+def leaves(key: str, node: YamlNode) -> Iterator[tuple[str, YamlNode]]:
+    """Yield the dotted keys that setting `key` to `node` decides, each with its value."""
+    head, value = key.partition(".")[0], nested(key, node)
+    pending = [(head, value)]
+    while pending:
+        name, item = pending.pop()
+        if isinstance(item.value, dict) and item.value:
+            pending += [(f"{name}.{part}", child) for part, child in item.value.items()]
+        else:
+            yield name, item
+
+
+def report_twice(assignments: Iterable[tuple[str, Iterable[YamlNode]]], problems: Problems) -> None:
+    """Record every key that two assignments decide; an assignment is a key and the values it may take.
+
+    Deciding `lsh` as a whole and deciding `lsh.K` clash too.
+    """
+    seen: dict[str, YamlNode] = {}
+    above: dict[str, YamlNode] = {}  # every proper prefix of the keys seen
+    for key, values in assignments:
+        decided = dict(leaf for value in values for leaf in leaves(key, value))
+        for name, node in decided.items():
+            candidates = [above.get(name), *(seen.get(part) for part in (name, *_prefixes(name)))]
+            clash = next((first for first in candidates if first), None)
+            if clash:
+                problems.at_key(node, f"'{name}' is given twice; the other is at {clash.key_mark}")
+        seen |= decided
+        above |= {prefix: node for name, node in decided.items() for prefix in _prefixes(name)}
+
+
+def _prefixes(key: str) -> list[str]:
+    parts = key.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts))]

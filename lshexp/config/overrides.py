@@ -1,4 +1,4 @@
-"""Overrides from the command line.
+"""What the command line sets: overrides of a sweep, or the options of one dataset.
 
 `-s key=value` holds for every run. `-s key=one,two` takes the place of the key's values in each block that
 gives it several, and leaves the others, such as one that fixes the baseline; when no block gives it several,
@@ -10,16 +10,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from lshexp.config.blocks import Axis, Block, Group
+from lshexp.config.blocks import Axis, AxisGroup, SweepBlock
 from lshexp.config.document import MAX_TEXT, read_value
-from lshexp.config.nodes import Mark, Node, Problems
-from lshexp.config.settings import merge, nested, report_twice
-from lshexp.config.vocabulary import BLOCK_KEYS, Vocabulary
+from lshexp.config.keys import BLOCK_KEYS, FILE_KEYS, KeyRules
+from lshexp.config.nodes import Mark, Problems, YamlNode, merge, nested, report_twice
+from lshexp.data.base import Dataset
 from lshexp.errors import format_location
+from lshexp.registry import build
 
-TOP_KEYS = ("name", "repeats", "baseline", "timeout")
 _FIXED_KEYS = frozenset({"extends", "sweep", *BLOCK_KEYS})
+TOP_KEYS = tuple(key for key in FILE_KEYS if key not in _FIXED_KEYS)
 _SHOWN = 60  # characters of an override in messages
 
 
@@ -27,7 +29,7 @@ _SHOWN = 60  # characters of an override in messages
 class Overrides:
     """`top` replaces keys of the file itself, `axes` the values of keys in every run."""
 
-    top: dict[str, Node] = field(default_factory=dict)
+    top: dict[str, YamlNode] = field(default_factory=dict)
     axes: list[Axis] = field(default_factory=list)
 
     def keys(self) -> set[str]:
@@ -36,7 +38,7 @@ class Overrides:
 
 
 def read_overrides(
-    texts: Sequence[str], repeats: int | None, vocabulary: Vocabulary, problems: Problems
+    texts: Sequence[str], repeats: int | None, rules: KeyRules, problems: Problems
 ) -> Overrides:
     """Read `key=value` texts, and the option `--repeats` where it is given.
 
@@ -46,10 +48,10 @@ def read_overrides(
     overrides = Overrides()
     if repeats is not None:
         option = Mark("--repeats")
-        overrides.top["repeats"] = Node(repeats, ("repeats",), option, option)
+        overrides.top["repeats"] = YamlNode(repeats, ("repeats",), option, option)
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))
-        mark = Mark("-s " + "".join(c if c.isprintable() else "?" for c in text[:_SHOWN]))
+        mark = _option_mark(text)
         if not text.isprintable() or len(key) > MAX_TEXT:
             problems.add((), mark, "a key that is too long, or a character that cannot be printed")
         elif not equals:
@@ -62,13 +64,17 @@ def read_overrides(
             continue
         elif key in TOP_KEYS:
             overrides.top[key] = node
-        elif known := vocabulary.known(key, node, problems, TOP_KEYS):
-            overrides.axes.append(_axis(key, known, vocabulary))
+        elif known := rules.known(key, node, problems, TOP_KEYS):
+            overrides.axes.append(_axis(key, known, rules))
     report_twice(((axis.key, axis.values) for axis in overrides.axes), problems)
     return overrides
 
 
-def _value(text: str, key: str, mark: Mark, problems: Problems) -> Node | None:
+def _option_mark(text: str) -> Mark:
+    return Mark("-s " + "".join(c if c.isprintable() else "?" for c in text[:_SHOWN]))
+
+
+def _value(text: str, key: str, mark: Mark, problems: Problems) -> YamlNode | None:
     """Parse the text as a list first: one item is the value itself, several are separated by commas."""
     items = read_value(f"[{text}]", (key,), mark, problems)
     if items is None:
@@ -88,14 +94,14 @@ def _value(text: str, key: str, mark: Mark, problems: Problems) -> Node | None:
     return node
 
 
-def _axis(key: str, node: Node, vocabulary: Vocabulary) -> Axis:
+def _axis(key: str, node: YamlNode, rules: KeyRules) -> Axis:
     if not isinstance(node.value, list):
         return Axis(key, node, (node,))
-    one_value = vocabulary.takes_list(key) and not all(isinstance(item.value, list) for item in node.value)
+    one_value = rules.takes_list(key) and not all(isinstance(item.value, list) for item in node.value)
     return Axis(key, node, (node,) if one_value else tuple(node.value))
 
 
-def override_defaults(entries: dict[str, Node], overrides: Overrides) -> dict[str, Node]:
+def override_defaults(entries: dict[str, YamlNode], overrides: Overrides) -> dict[str, YamlNode]:
     """Return the top-level entries with `top` replaced and single values set."""
     changed = entries | overrides.top
     for axis in overrides.axes:
@@ -105,7 +111,9 @@ def override_defaults(entries: dict[str, Node], overrides: Overrides) -> dict[st
     return changed
 
 
-def override_blocks(blocks: Sequence[Block], overrides: Overrides, problems: Problems) -> list[Block]:
+def override_blocks(
+    blocks: Sequence[SweepBlock], overrides: Overrides, problems: Problems
+) -> list[SweepBlock]:
     """Return the blocks with overridden keys taking the values of their overrides.
 
     A key that a block varies keeps its place there, in a zip too; another becomes an axis of its own.
@@ -125,16 +133,16 @@ def override_blocks(blocks: Sequence[Block], overrides: Overrides, problems: Pro
     return changed
 
 
-def _varies(block: Block, key: str) -> bool:
+def _varies(block: SweepBlock, key: str) -> bool:
     """Tell whether a block gives a key several values."""
     return any(axis.key == key and len(axis.values) > 1 for axis in block.axes())
 
 
-def _replaced(group: Group, axis: Axis) -> Group:
+def _replaced(group: AxisGroup, axis: Axis) -> AxisGroup:
     return [axis if other.key == axis.key else other for other in group]
 
 
-def fits(block: Block, overrides: Overrides, problems: Problems) -> bool:
+def fits(block: SweepBlock, overrides: Overrides, problems: Problems) -> bool:
     """Tell whether the axes of each group have equally many values; record those that do not."""
     uneven = [group for group in block.groups if len({len(axis.values) for axis in group}) > 1]
     keys = overrides.keys()
@@ -153,3 +161,25 @@ def fits(block: Block, overrides: Overrides, problems: Problems) -> bool:
                 f"{given}, but {place} pairs it with {partners}; give as many, or override those too",
             )
     return not uneven
+
+
+def chosen_dataset(name: str, options: Sequence[str]) -> Dataset:
+    """Build the dataset `name`; each option's value is read as YAML would read it.
+
+    Raises ConfigError for an unknown name or option, a value out of range, or an option given twice.
+    """
+    problems = Problems()
+    values: dict[str, Any] = {}
+    for text in options:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        mark = _option_mark(text)
+        if not equals or not key:
+            problems.add((), mark, "write it as -s key=value")
+        elif key in values:
+            problems.add((), mark, f"'{key}' is given twice")
+        elif (node := read_value(value, (key,), mark, problems)) is not None:
+            values[key] = node.plain()
+    problems.raise_any()
+    dataset = build("dataset", name, values)
+    assert isinstance(dataset, Dataset)  # what the kind registers
+    return dataset

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lshexp.config.cases import read_cases
-from lshexp.config.document import MAX_DEPTH, MAX_NODES, MAX_TEXT, read_document, read_value
-from lshexp.config.files import Source
+from lshexp.config.blocks import read_cases
+from lshexp.config.document import MAX_DEPTH, MAX_NODES, MAX_TEXT, read_document, read_scalar, read_value
+from lshexp.config.files import SweepFile
 from lshexp.config.nodes import MAX_PROBLEMS, Mark, Problems
-from lshexp.config.scalars import resolve
 from lshexp.errors import ConfigError
 
 
@@ -63,7 +62,7 @@ def refused(text: str) -> str:
     ],
 )
 def test_plain_words_follow_yaml_1_2(text, value):
-    found = resolve(text)
+    found = read_scalar(text)
     assert found == value and type(found) is type(value)
     assert read(f"key: {text}").plain() == {"key": value}
     assert read(f"key: '{text}'").plain() == {"key": text}
@@ -74,12 +73,12 @@ def test_plain_words_follow_yaml_1_2(text, value):
 )
 def test_numbers_nothing_can_hold_are_refused(text):
     with pytest.raises(ValueError, match=r"finite|too large"):
-        resolve(text)
+        read_scalar(text)
 
 
 @given(st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_survive_writing_and_reading(number):
-    assert resolve(repr(number)) == number
+    assert read_scalar(repr(number)) == number
 
 
 def test_every_value_knows_its_path_and_place():
@@ -169,7 +168,7 @@ def test_a_value_alone_has_one_mark():
 
 def cases(text: str):
     problems = Problems()
-    columns = read_cases(text, Source("c.csv", None), ("cases",), problems)
+    columns = read_cases(text, SweepFile("c.csv", None), ("cases",), problems)
     problems.raise_any()
     return columns
 

@@ -284,18 +284,45 @@ CORPUS = {
         name: ../up
         repeats: 0
         baseline: {methd: dense, lr: -1, lsh.K: 3}
+        margin: 0
+        title: 7
+        timeout: soon
         method: dense
         """,
         """
         s.yaml:1:7: name: the name of a sweep names a folder: it must be NAME
-        s.yaml:2:10: repeats: a whole number from 1 to 100000 is wanted here
+        s.yaml:2:10: repeats: 0 must be >= 1
         s.yaml:3:12: baseline.methd: unknown key 'methd' in a baseline; did you mean 'method'?
         s.yaml:3:30: baseline.lr: -1 must be > 0
         s.yaml:3:34: baseline.lsh.K: unknown key 'lsh.K' in a baseline; choose from RUN_KEYS
+        s.yaml:4:9: margin: 0 must be > 0
+        s.yaml:5:8: title: 7 is a number, text is wanted; put it in quotes
+        s.yaml:6:10: timeout: 'soon' is not a duration; write seconds, or 90s, 30m, 2h
         """,
     ),
-    "names": ("name: 2017\nmethod: dense", "s.yaml:1:7: name: the name is a number; write text, in quotes if it looks like a number"),
-    "baseline": ("baseline: dense\nmethod: dense", "s.yaml:1:11: baseline: a map of keys and values that pick the baseline is wanted here"),
+    "values that do not go together": (
+        """
+        method: dense
+        epochs: 4
+        dataset: {name: boxes, train: 600}
+        sweep:
+          - grid: {average_from: [4, 5], train_examples: [64], batch: [64, 65]}
+          - set: {average_from: 2, train_examples: 64, validation_examples: 4, batch: 64}
+            grid: {epochs: [1, 2]}
+        """,
+        """
+        s.yaml:5:30: sweep[0].grid.average_from[1]: 5 is more than the 4 epochs, so nothing would be averaged
+        s.yaml:5:68: sweep[0].grid.batch[1]: 65 is more than the 64 examples to train on
+        s.yaml:6:25: sweep[1].set.average_from: 2 is more than the 1 epochs, so nothing would be averaged
+        s.yaml:6:79: sweep[1].set.batch: 64 is more than the 60 examples to train on
+        """,
+    ),
+    "an empty baseline": (
+        "baseline: {}\nmethod: dense",
+        "s.yaml:1:11: baseline: an empty map picks nothing; name at least one key, as in {method: dense}",
+    ),
+    "names": ("name: 2017\nmethod: dense", "s.yaml:1:7: name: 2017 is a number, text is wanted; put it in quotes"),
+    "baseline": ("baseline: dense\nmethod: dense", 's.yaml:1:11: baseline: "dense" is text, a map is wanted'),
     "file keys in a block": (
         "method: dense\nsweep: [{grid: {repeats: [1]}, set: {name: x}}]",
         """
@@ -368,9 +395,7 @@ def test_a_mistake_behind_an_alias_is_placed_at_its_anchor(tmp_path):
 
 
 def test_repeats_of_the_command_line_are_checked(tmp_path):
-    assert complaints(tmp_path, "method: dense", repeats=0) == [
-        "--repeats: repeats: a whole number from 1 to 100000 is wanted here"
-    ]
+    assert complaints(tmp_path, "method: dense", repeats=0) == ["--repeats: repeats: 0 must be >= 1"]
 
 
 @pytest.mark.parametrize("name", ["none.yaml", "."])
@@ -392,3 +417,15 @@ def test_nothing_in_a_file_is_executed(tmp_path):
         with pytest.raises(ConfigError):
             load(tmp_path, f"method: dense\nlr: {tag} [{victim}]\n")
     assert not victim.exists()
+
+
+def test_a_message_about_a_value_ends_with_what_the_key_means(tmp_path):
+    (tmp_path / "s.yaml").write_text("method: dense\nbatch: 0\nhidden: [0]\nrepeats: many\n")
+    with pytest.raises(ConfigError) as caught:
+        load_sweep(tmp_path / "s.yaml")
+    assert [line.partition(": ")[2] for line in str(caught.value).splitlines()] == [
+        "batch: 0 must be >= 1; batch: examples in one optimiser step",
+        "hidden[0]: 0 must be >= 1; hidden: nodes of each hidden layer, from the input on",
+        'repeats: "many" is text, a whole number is wanted; '
+        "repeats: runs of each configuration, each with a seed of its own",
+    ]

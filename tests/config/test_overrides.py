@@ -99,7 +99,7 @@ class TestOverrides:
             ("sweep=[]", "-s sweep=[]: 'sweep' cannot be overridden"),
             ("extends=x", "-s extends=x: 'extends' cannot be overridden"),
             ("name=../x", "-s name=../x: name: the name of a sweep names a folder"),
-            ("repeats=0", "-s repeats=0: repeats: a whole number from 1"),
+            ("repeats=0", "-s repeats=0: repeats: 0 must be >= 1"),
             ("batch=\x00\x1b", "-s batch=??: a key that is too long, or a character that cannot be printed"),
             ("hidden=0,5", "-s hidden=0,5: hidden[0]: 0 must be >= 1"),
             ("lsh=3", "-s lsh=3: lsh: a map of the options of 'lsh' is wanted here, this is a number"),

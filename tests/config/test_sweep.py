@@ -9,7 +9,8 @@ import time
 import pytest
 from sweep_toys import column, complaints, load, toy_registry
 
-from lshexp.config import load_sweep
+from lshexp.config import load_sweep, read_resolved, resolved_text
+from lshexp.errors import ConfigError
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -251,6 +252,56 @@ def test_the_resolved_text_loads_to_the_same_runs(tmp_path):
     again = load(tmp_path, sweep.resolved)
     assert again.runs == sweep.runs
     assert (again.name, again.repeats, again.baseline, again.seed) == ("007", 2, {"method": "dense"}, 2017)
+
+
+def test_the_resolved_text_keeps_what_the_file_says_of_the_whole_sweep(tmp_path):
+    text = """
+    title: '2017: once more'
+    baseline: {method: lsh, active_pct: 5}
+    margin: 0.5
+    timeout: 90s
+    method: dense
+    """
+    sweep = load(tmp_path, text, "lr=0.5", repeats=3)
+    path = tmp_path / "sweep.yaml"
+    path.write_text(resolved_text(sweep))
+    assert path.read_text().startswith("# ")
+    assert "s.yaml -s lr=0.5" in path.read_text().splitlines()[0]
+    header = read_resolved(path)
+    assert header == sweep.header == load_sweep(path).header
+    assert (header.name, header.title, header.repeats) == ("s", "2017: once more", 3)
+    assert (header.baseline, header.margin) == ({"method": "lsh", "active_pct": 5}, 0.5)
+    assert header.timeout == sweep.timeout_s == 90
+
+
+def test_a_name_and_a_title_are_not_inherited(tmp_path):
+    (tmp_path / "a.yaml").write_text("name: a\ntitle: of a\nmargin: 2\nmethod: dense")
+    header = load(tmp_path, "extends: a.yaml").header
+    assert (header.name, header.title, header.margin) == ("s", None, 2)
+
+
+def test_the_header_is_read_where_methods_are_not_installed(tmp_path):
+    path = tmp_path / "sweep.yaml"
+    path.write_text("name: x\nbaseline: {method: gone}\nmethod: gone\ngone: {a: [1]}\nsweep: [{}]")
+    assert read_resolved(path).baseline == {"method": "gone"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- 1", "a sweep is a map of settings; this is a list"),
+        ("method: dense", "this key is required"),
+        ("name: ../x", "sweep.yaml:1:7: name: the name of a sweep names a folder"),
+        ("name: x\nmargin: -1", "sweep.yaml:2:9: margin: -1 must be > 0"),
+        ("name: [", "not valid YAML"),
+    ],
+)
+def test_a_damaged_resolved_file_is_refused_with_its_place(tmp_path, text, message):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_resolved(path)
+    assert message in str(caught.value)
 
 
 def test_the_resolved_text_keeps_text_apart_from_numbers(tmp_path):

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from lshexp.cli import app
 from lshexp.config import load_sweep
-from lshexp.config.chosen import chosen_dataset
+from lshexp.config.overrides import chosen_dataset
 from lshexp.data._catalog import catalog, check
 from lshexp.data._statistics import describe
 from lshexp.data.base import Part

@@ -1,27 +1,104 @@
-"""The keys of the sweep language, as the registry stands: what may be set, and what takes a list."""
+"""The keys of the sweep language: what each means, what may be set where, and what takes a list."""
 
 from __future__ import annotations
 
+import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
-from lshexp.config.nodes import Node, Problems
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from lshexp.config.nodes import Problems, YamlNode
 from lshexp.registry import Plugin, discover, unavailable
 from lshexp.spec import RunSpec
 from lshexp.validation import suggest
 
+MAX_PARTS = 10  # of a dotted key, after its first
+MAX_RUNS = 100_000  # of one sweep, repeats counted
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME_RULE = "must be letters, digits, '.', '_' or '-', starting with a letter or digit, at most 100 of them"
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,9}})?)\s*({'|'.join(_UNITS)})")
+
+
+def duration(text: object) -> float:
+    """Return a duration, `90`, `90s`, `30m` or `1.5h`, in seconds. Raises ValueError, worded for the user."""
+    found = None if isinstance(text, bool) else _DURATION.fullmatch(str(text))
+    value = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if value <= 0:
+        raise ValueError(f"'{str(text)[:40]}' is not a duration; write seconds, or 90s, 30m, 2h")
+    return value
+
+
+def _folder_name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError(f"the name of a sweep names a folder: it {NAME_RULE}")
+    return text
+
+
+def _some_keys(picks: dict[str, Any]) -> dict[str, Any]:
+    if not picks:
+        raise ValueError("an empty map picks nothing; name at least one key, as in {method: dense}")
+    return picks
+
+
+class SweepHeader(BaseModel):
+    """The keys that describe a sweep as a whole; its results folder keeps them in sweep.yaml."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    name: Annotated[str, AfterValidator(_folder_name)] = Field(
+        description="name of the sweep and of its folder of results; left out: the file's own name"
+    )
+    title: str | None = Field(
+        default=None, min_length=1, description="heading of the sweep in reports; left out: its name"
+    )
+    repeats: int = Field(
+        default=1, ge=1, le=MAX_RUNS, description="runs of each configuration, each with a seed of its own"
+    )
+    baseline: Annotated[dict[str, Any], AfterValidator(_some_keys)] = Field(
+        default_factory=lambda: {"method": "dense"},
+        description="keys and values that pick the runs which `compare` and `report` hold the others against",
+    )
+    margin: float | None = Field(
+        default=None,
+        gt=0,
+        description="largest difference from the baseline that counts as equal, in the unit of the metric; "
+        "left out: 1, a point of accuracy",
+    )
+    timeout: Annotated[float, BeforeValidator(duration)] | None = Field(
+        default=None, description="longest time a run may take, as in 90s, 30m or 2h; then it has failed"
+    )
+
+
+# Keys whose values are read by code of their own.
+_EXTENDS = (
+    "a file name or a list of them, relative to this file, whose keys hold unless this file gives them; "
+    "maps are merged, lists replaced"
+)
+_SWEEP = "list of blocks, each a set of runs; the sweep is their union; left out: a single run"
+BLOCK_KEYS: Mapping[str, str] = {
+    "grid": "keys with lists of values; every combination is run",
+    "zip": "keys with lists of equal length; first values go together, then second values, and so on",
+    "cases": "name of a CSV file whose header names keys and whose rows are combinations, as in a zip",
+    "set": "keys with one value each, for all runs of the block",
+    "exclude": "list of maps; combinations that agree with all the keys of one of them are left out",
+}
+FILE_KEYS: Mapping[str, str] = {
+    **{key: field.description or "" for key, field in SweepHeader.model_fields.items()},
+    "extends": _EXTENDS,
+    "sweep": _SWEEP,
+}
+
 # Filled from the options' maps and from `repeats`; never written by hand.
 _INTERNAL = frozenset({"dataset_options", "method_options", "repeat"})
 RUN_KEYS = tuple(key for key in RunSpec.model_fields if key not in _INTERNAL)
-FILE_KEYS = ("name", "extends", "repeats", "baseline", "timeout", "sweep")
-BLOCK_KEYS = ("grid", "zip", "cases", "set", "exclude")
-MAX_PARTS = 10  # of a dotted key, after its first
 
 
-class Vocabulary:
+class KeyRules:
     """Answers questions about keys; made anew for each sweep, as plug-ins come and go."""
 
     def __init__(self) -> None:
@@ -29,7 +106,9 @@ class Vocabulary:
         self.datasets = discover("dataset")
         self._broken = unavailable("method")
 
-    def known(self, key: str, node: Node, problems: Problems, also: Sequence[str] = ()) -> Node | None:
+    def known(
+        self, key: str, node: YamlNode, problems: Problems, also: Iterable[str] = ()
+    ) -> YamlNode | None:
         """Return what can be set for runs of a dotted key and its value, options in maps looked up too.
 
         Each unknown key is recorded in `problems`, with the nearest valid name, and left out; `also` are
@@ -43,7 +122,7 @@ class Vocabulary:
             return self._known_options(key, node, problems)
         return node
 
-    def _known_options(self, key: str, node: Node, problems: Problems) -> Node:
+    def _known_options(self, key: str, node: YamlNode, problems: Problems) -> YamlNode:
         value = node.value
         if isinstance(value, list):
             items = [self._known_options(key, item, problems) for item in value]
@@ -53,7 +132,7 @@ class Vocabulary:
             return replace(node, value={part: child for part, child in options.items() if child})
         return node
 
-    def complaint(self, key: str, also: Sequence[str] = ()) -> str | None:
+    def complaint(self, key: str, also: Iterable[str] = ()) -> str | None:
         """Say what keeps a dotted key from being set for runs, or return None when it can be."""
         head, *rest = key.split(".")
         if len(rest) > MAX_PARTS:
@@ -76,7 +155,7 @@ class Vocabulary:
         return f"unknown key '{head}'{suggest(head, [*also, *RUN_KEYS, *self.methods])}"
 
     @staticmethod
-    def _unknown_option(head: str, rest: list[str], options: list[str]) -> str | None:
+    def _unknown_option(head: str, rest: Sequence[str], options: Sequence[str]) -> str | None:
         if not rest or rest[0] in options:
             return None
         if not options:
