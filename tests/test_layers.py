@@ -69,7 +69,7 @@ def test_files_stay_small(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "kernels").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_kernel_states_its_flags_and_has_a_docstring(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body:

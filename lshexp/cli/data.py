@@ -36,7 +36,7 @@ def list_(
     Example: lshexp data list --stats
     """
     from lshexp import render
-    from lshexp.data._catalog import catalog
+    from lshexp.data.catalog import catalog
 
     entries = catalog()
     render.datasets(entries)
@@ -58,8 +58,8 @@ def fetch(
     """
     from lshexp import render
     from lshexp.config.overrides import chosen_dataset
-    from lshexp.data._catalog import is_there
-    from lshexp.runs.fetch import fetch as fetch_files
+    from lshexp.data.catalog import is_there
+    from lshexp.data.fetch import fetch as fetch_files
 
     dataset = chosen_dataset(name, ())
     if dataset.remotes() and is_there(dataset) and not force and out is None:
@@ -84,7 +84,7 @@ def show(
     """
     from lshexp import render
     from lshexp.config.overrides import chosen_dataset
-    from lshexp.data._sheet import contact_sheet
+    from lshexp.data.sheet import contact_sheet
     from lshexp.io import make_folder, write_atomic
 
     dataset = chosen_dataset(name, options or ())
@@ -108,7 +108,7 @@ def verify(
     """
     from lshexp import render
     from lshexp.config.overrides import chosen_dataset
-    from lshexp.data._catalog import catalog, check
+    from lshexp.data.catalog import catalog, check
     from lshexp.errors import DataError
 
     if name:

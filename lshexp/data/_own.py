@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
@@ -13,11 +12,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from lshexp.arrays import CSR, Inputs
-from lshexp.data._checksums import Stamp, sha256, stamp
-from lshexp.data._files import ENVIRONMENT_VARIABLE, one_line
 from lshexp.data._labels import Labels, class_numbers
 from lshexp.data._scaling import Scale, scale_parts
 from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, freeze
+from lshexp.data.files import Stamp, find_own_file, sha256, stamp
 from lshexp.errors import DataError
 from lshexp.streams import stream
 
@@ -81,7 +79,7 @@ class OwnData(Dataset):
 
     def locate(self) -> list[Path]:
         """Return the one or two files."""
-        return [_locate(self.name, text) for text in (self.path, self.test_path) if text is not None]
+        return [find_own_file(self.name, text) for text in (self.path, self.test_path) if text is not None]
 
     def info(self) -> DatasetInfo:
         """Look at the files; the answer is remembered for as long as they do not change."""
@@ -169,23 +167,6 @@ def _taken(part: Part, ids: NDArray[np.int64]) -> Part:
 
 def _frozen(part: Part) -> Part:
     return part if isinstance(part.x, CSR) else freeze(part)
-
-
-def _locate(dataset: str, text: str) -> Path:
-    """Return the file that a path given by the user means. Raises DataError when there is none."""
-    folders = [Path(folder) for folder in (os.environ.get(ENVIRONMENT_VARIABLE), ".") if folder]
-    try:
-        path = Path(text).expanduser()
-        candidates = [path] if path.is_absolute() else [folder.expanduser() / path for folder in folders]
-        for candidate in candidates:
-            if candidate.exists():
-                return candidate.resolve()
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{dataset}: path {text!r:.200}: {one_line(error)}") from None
-    searched = " and ".join(str(candidate) for candidate in candidates)
-    raise DataError(
-        f"{dataset}: found no file {searched}; a relative path starts at {ENVIRONMENT_VARIABLE} or here"
-    )
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.arrays import CSR, FloatArray, Inputs
-from lshexp.data._files import require_readable
-from lshexp.data._remote import Remote
+from lshexp.data.reading import require_readable
 from lshexp.errors import DataError
 from lshexp.registry import Plugin
 
@@ -87,6 +86,18 @@ class DatasetInfo:
     picture: tuple[int, int, int] | None = None  # (views, height, width) where features are pixels
     streamed: bool = False  # whether training examples are made or read as they are trained on
     licence: str = "not stated"  # of the data, as its publisher or its mirrors state it
+
+
+@dataclass(frozen=True)
+class Remote:
+    """One published file, or an archive of which some files are kept: where it is, and how it is checked."""
+
+    name: str
+    urls: tuple[str, ...]  # mirrors, in the order in which they are tried
+    known_hash: str | None  # "md5:...", "sha1:..." or "sha256:...", as published; None where none is
+    most_bytes: int  # a longer download is refused
+    members: tuple[str, ...] = ()  # files to take out of a zip archive, by the last part of their names
+    most_unpacked: int = 0  # bytes of each of them
 
 
 class Dataset(Plugin):

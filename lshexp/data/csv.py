@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._budget import require_table
 from lshexp.data._columns import CELLS, Columns, numbers
-from lshexp.data._files import one_line
 from lshexp.data._own import Head, Split, Table
-from lshexp.data._text import open_text
+from lshexp.data.reading import one_line, open_text, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
 

@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lshexp.arrays import CSR
-from lshexp.data._budget import require_memory, require_table
 from lshexp.data._own import Head, OwnData, Split, Table
-from lshexp.data._svm_text import MOST_FEATURES, svm_blocks
+from lshexp.data.formats import MOST_FEATURES, svm_chunks
+from lshexp.data.reading import require_memory, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
 
@@ -40,18 +40,18 @@ class Libsvm(OwnData):
     def head(self, path: Path, split: Split) -> Head:
         """Stream through the file for labels and the largest index."""
         largest, labels = -1, [np.array([], dtype=np.str_)]
-        for block in svm_blocks(path, int(not self.zero_based)):
+        for block in svm_chunks(path, int(not self.zero_based)):
             labels.append(block.labels)
-            largest = max(largest, int(block.ids.max(initial=-1)))
+            largest = max(largest, int(block.indices.max(initial=-1)))
         return Head(largest + 1, np.concatenate(labels))
 
     def table(self, path: Path, split: Split, features: int) -> Table:
         """Read the file a block at a time."""
         blocks = []
         pairs = 0
-        for block in svm_blocks(path, int(not self.zero_based)):
+        for block in svm_chunks(path, int(not self.zero_based)):
             blocks.append(block)
-            pairs += len(block.ids)
+            pairs += len(block.indices)
             require_memory(path, 16 * pairs, f"{pairs:,} and more values")
         counts, ids, values = (np.concatenate([block[at] for block in blocks]) for at in (1, 2, 3))
         indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)

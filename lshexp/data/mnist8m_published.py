@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._checksums import stamp
-from lshexp.data._digits import SIDE, check_digits, digits_fingerprint, digits_part
-from lshexp.data._files import cache_folder, find_file
-from lshexp.data._remote import Remote
-from lshexp.data._svm_text import Block, svm_blocks
-from lshexp.data.base import Dataset, DatasetInfo, Part, Splits
+from lshexp.data.base import Dataset, DatasetInfo, Part, Remote, Splits
+from lshexp.data.files import cache_folder, contents_digest, find_file, stamp
+from lshexp.data.formats import SvmChunk, svm_chunks
+from lshexp.data.mnist import SIDE, check_digits, digits_fingerprint, digits_part
 from lshexp.errors import DataError
 from lshexp.io import replacing
 from lshexp.registry import register
@@ -70,8 +68,9 @@ class Mnist8mPublished(Dataset):
         return (Remote("mnist8m.xz", (HOME + "mnist8m.xz",), None, MOST_PACKED),)
 
     def fingerprint(self) -> str:
-        """Return the reader, its revision and options, and a digest of the test digits' checksums."""
-        return f"{self.name}:{self.revision}:train={self.train}:{digits_fingerprint()}"
+        """Return the reader, its revision and options, a digest of the file, and one of the test digits."""
+        contents = f"{contents_digest(self.locate())}:{digits_fingerprint()}"
+        return f"{self.name}:{self.revision}:train={self.train}:{contents}"
 
     def load(self) -> Splits:
         """Read MNIST's test digits, and the published file unless its bytes are in the cache already.
@@ -147,7 +146,7 @@ def convert(source: Path, examples: int, target: Path) -> None:
 def _write_rows(source: Path, examples: int, file: IO[bytes]) -> None:
     """Write exactly `examples` rows. Raises DataError when there are fewer, or no digits."""
     done = 0
-    for block in svm_blocks(source, 1):
+    for block in svm_chunks(source, 1):
         rows = _rows(source, done, block)[: examples - done]
         file.write(rows.data)
         done += len(rows)
@@ -156,18 +155,18 @@ def _write_rows(source: Path, examples: int, file: IO[bytes]) -> None:
     raise DataError(f"{source}: ends after {done:,} examples; `train` asks for {examples:,}")
 
 
-def _rows(source: Path, done: int, block: Block) -> NDArray[np.uint8]:
+def _rows(source: Path, done: int, block: SvmChunk) -> NDArray[np.uint8]:
     """Bytes of a block's examples, uint8[n, ROW]."""
     owners = np.repeat(np.arange(len(block.counts)), block.counts)
-    grey = np.isin(block.values, np.arange(256))
-    wrong = owners[(block.ids >= PIXELS) | ~grey]
+    grey = np.isin(block.data, np.arange(256))
+    wrong = owners[(block.indices >= PIXELS) | ~grey]
     if len(wrong):
         raise DataError(
             f"{source}: example {done + int(wrong[0]) + 1:,} is no digit of {PIXELS} grey values 0 to 255; "
             "is this mnist8m, not scaled?"
         )
     rows = np.zeros((len(block.counts), ROW), dtype=np.uint8)
-    rows[owners, block.ids] = block.values.astype(np.uint8)
+    rows[owners, block.indices] = block.data.astype(np.uint8)
     known = [str(label) for label in range(CLASSES)]
     for example, label in enumerate(block.labels):
         if label not in known:

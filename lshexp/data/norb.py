@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._files import find_file
-from lshexp.data._matrix import BYTES, INTEGERS, matrix_blocks
-from lshexp.data._remote import Remote
-from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, freeze
+from lshexp.data.base import Dataset, DatasetInfo, Part, Remote, Splits, freeze
+from lshexp.data.files import contents_digest, find_file
+from lshexp.data.formats import MATRIX_BYTES, MATRIX_INTEGERS, matrix_blocks
 from lshexp.errors import DataError
 from lshexp.registry import register
 
@@ -67,8 +66,8 @@ class Norb(Dataset):
         )
 
     def fingerprint(self) -> str:
-        """Return the reader, its revision and its options."""
-        return f"{self.name}:{self.revision}:train={self.train}"
+        """Return the reader, its revision and options, and a digest of the files' contents."""
+        return f"{self.name}:{self.revision}:train={self.train}:{contents_digest(self.locate())}"
 
     def load(self) -> Splits:
         """Return the pairs as grey values / 255.
@@ -93,7 +92,7 @@ class Norb(Dataset):
 def _read(split: str) -> Part:
     """Return all pairs of "train" or "test"."""
     pictures, labels = (_find(split, kind) for kind in ("dat", "cat"))
-    blocks = list(matrix_blocks(labels, INTEGERS, (PAIRS,), PAIRS))
+    blocks = list(matrix_blocks(labels, MATRIX_INTEGERS, (PAIRS,), PAIRS))
     y = blocks[0].astype(np.int32)
     each = PAIRS // CLASSES
     if [int((y == label).sum()) for label in range(CLASSES)] != [each] * CLASSES:
@@ -102,7 +101,7 @@ def _read(split: str) -> Part:
         )
     x = np.empty((PAIRS, 2 * SIDE * SIDE), dtype=np.float32)
     shape = (PAIRS, 2, PUBLISHED_SIDE, PUBLISHED_SIDE)
-    for number, block in enumerate(matrix_blocks(pictures, BYTES, shape, BLOCK)):
+    for number, block in enumerate(matrix_blocks(pictures, MATRIX_BYTES, shape, BLOCK)):
         x[number * BLOCK : number * BLOCK + len(block)] = resized(block).reshape(len(block), -1)
     return freeze(Part(x, y))
 

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._cache import kept
-from lshexp.data._solids import RADIUS
-from lshexp.data._toys import CATEGORIES, INSTANCES, toy
+from lshexp.data._renderer import CAMERA_COLUMNS, LAMP_COLUMNS, stereo_pairs
+from lshexp.data._toys import CATEGORIES, INSTANCES, RADIUS, toy
 from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, freeze
-from lshexp.kernels.data_render import CAMERA_COLUMNS, LAMP_COLUMNS, stereo_pairs
+from lshexp.data.files import cached_array
 from lshexp.registry import register
 from lshexp.streams import stream, stream_key
 
@@ -99,7 +98,9 @@ class NorbSynthetic(Dataset):
         def render() -> NDArray[np.uint8]:
             return np.rint(255 * self.examples(split, 0, PAIRS).rows).astype(np.uint8)
 
-        levels = kept(self.name, f"{self.fingerprint()}:{split}", (PAIRS, self.info().features), render)
+        levels = cached_array(
+            self.name, f"{self.fingerprint()}:{split}", (PAIRS, self.info().features), render
+        )
         x = levels.astype(np.float32)
         x /= 255
         return freeze(Part(x, (np.arange(PAIRS) % len(CATEGORIES)).astype(np.int32)))

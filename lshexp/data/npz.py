@@ -14,11 +14,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._budget import require_memory, require_no_bomb, require_table
-from lshexp.data._files import READ_ERRORS, one_line
 from lshexp.data._labels import Labels
 from lshexp.data._numbers import finite_float32
 from lshexp.data._own import Head, OwnData, Split, Table
+from lshexp.data.reading import READ_ERRORS, one_line, require_memory, require_plausible_size, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
 
@@ -129,7 +128,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Iterator[IO[byte
         raise DataError(
             f"{path}: holds no array '{name}'; there are {', '.join(sorted(known)[:20]) or 'none'}"
         )
-    require_no_bomb(path, archive.getinfo(f"{name}.npy").file_size)
+    require_plausible_size(path, archive.getinfo(f"{name}.npy").file_size)
     with archive.open(f"{name}.npy") as file:
         yield file
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lshexp.data._budget import require_memory, require_no_bomb, require_table
 from lshexp.data._columns import CELLS, Columns
-from lshexp.data._files import one_line
 from lshexp.data._labels import Labels
 from lshexp.data._numbers import finite_float32
 from lshexp.data._own import Head, Split, Table
+from lshexp.data.reading import one_line, require_memory, require_plausible_size, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
 
@@ -36,7 +35,7 @@ class Parquet(Columns):
         with _opened(path) as file:
             names = file.schema_arrow.names
             place = self._checked(path, file)
-            require_no_bomb(path, 4 * file.metadata.num_rows)
+            require_plausible_size(path, 4 * file.metadata.num_rows)
             require_memory(path, 8 * file.metadata.num_rows, f"{file.metadata.num_rows:,} labels")
             column = file.read(columns=[names[place]]).column(0)
             return Head(len(names) - 1, _labels(path, names[place], column.combine_chunks()))
@@ -47,7 +46,7 @@ class Parquet(Columns):
             place = self._checked(path, file)
             names = [name for at, name in enumerate(file.schema_arrow.names) if at != place]
             rows = file.metadata.num_rows
-            require_no_bomb(path, 4 * rows * features)
+            require_plausible_size(path, 4 * rows * features)
             require_table(path, rows, features)
             x = np.empty((rows, features), np.float32)
             row = 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from lshexp.data._generated import Generated
+from lshexp.data._drawing import Generated, balanced_label, example_key, integer
 from lshexp.data.base import DatasetInfo, Part
-from lshexp.kernels.shapes import rectangle_outlines
+from lshexp.kernels.rng import mix
 from lshexp.registry import register
 
 SIDE = 28
@@ -40,3 +41,50 @@ class Rectangles(Generated):
     def fill(self, key: np.uint64, start: int, part: Part) -> None:
         """Draw outlines: 1 on the outline, 0 elsewhere; label 1 where wider than tall."""
         rectangle_outlines(key, LEAST_DIFFERENCE, start, part.rows.reshape(-1, SIDE, SIDE), part.y)
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def rectangle_outlines(key, difference, start, images, labels):
+    """Draw one-pixel outlines of rectangles, placed uniformly so that they fit.
+
+    Symbols: n examples, S pixels a side.
+
+    Parameters
+    ----------
+    key : uint64
+    difference : int                    least difference of height and width, in pixels, 1 <= difference < S
+    start : int                         number of the first example
+    images : float32[n, S, S], out      1 on the outline, 0 elsewhere
+    labels : int32[n], out              1 where the rectangle is wider than tall, else 0
+    """
+    side = images.shape[1]
+    for n in range(len(images)):
+        i = start + n
+        labels[n] = balanced_label(key, i)
+        own = example_key(key, i)
+        height, width, counter = rectangle(own, 1, side, difference, labels[n] == 1)
+        top = integer(mix(own, counter), 0, side - height)
+        left = integer(mix(own, counter + 1), 0, side - width)
+        bottom, right = top + height - 1, left + width - 1
+        image = images[n]
+        image[:] = 0
+        image[top, left : right + 1] = 1
+        image[bottom, left : right + 1] = 1
+        image[top : bottom + 1, left] = 1
+        image[top : bottom + 1, right] = 1
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def rectangle(key, shortest, longest, difference, wide):
+    """Draw the sides of a rectangle: uniform, rejected while they differ by less than `difference`.
+
+    Returns (height, width, counter): width > height exactly when `wide`, and the next unused counter.
+    """
+    counter = 0
+    while True:
+        a = integer(mix(key, counter), shortest, longest)
+        b = integer(mix(key, counter + 1), shortest, longest)
+        counter += 2
+        if abs(a - b) >= difference:
+            # swapping as the label asks leaves the distribution of the two sides within a class unchanged
+            return (min(a, b), max(a, b), counter) if wide else (max(a, b), min(a, b), counter)

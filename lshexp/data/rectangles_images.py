@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._generated import MOST_EXAMPLES, Generated
-from lshexp.data._textures import textures
+from lshexp.data._drawing import MOST_EXAMPLES, Generated, balanced_label, example_key, integer
 from lshexp.data.base import DatasetInfo, Part
-from lshexp.kernels.data_patches import rectangle_patches
+from lshexp.data.rectangles import rectangle
+from lshexp.kernels.rng import mix
 from lshexp.registry import register
+from lshexp.streams import stream
 
 SIDE = 28
 SHORTEST = 10
@@ -51,3 +54,66 @@ class RectanglesImages(Generated):
         pool = textures(int(key), TEXTURES, TEXTURE_SIDE)
         images = part.rows.reshape(-1, SIDE, SIDE)
         rectangle_patches(key, pool, SHORTEST, LEAST_DIFFERENCE, start, images, part.y)
+
+
+def textures(seed: int, count: int, side: int) -> NDArray[np.float32]:
+    """Draw textures: float32[count, side, side], mean about 0.5, in steps of 1/255 from 0 to 1.
+
+    Each is white noise divided by its spatial frequency in the Fourier domain, scaled to a standard
+    deviation of 0.2 and clipped; edges wrap around. The statistics are those of natural images (Field,
+    "Relations between the statistics of natural images and the response properties of cortical cells",
+    J. Opt. Soc. Am. A, 1987), but nothing in them has a contour.
+    """
+    noise = stream(seed, "textures").standard_normal((count, side, side))
+    rows, columns = np.fft.fftfreq(side), np.fft.rfftfreq(side)
+    frequency = np.hypot(rows[:, None], columns[None, :])
+    frequency[0, 0] = np.inf  # no mean
+    waves = np.fft.irfft2(np.fft.rfft2(noise) / frequency, s=(side, side))
+    waves *= 0.2 / waves.std(axis=(1, 2), keepdims=True)
+    levels = np.rint(255 * np.clip(0.5 + waves, 0, 1))  # rounded: other FFTs differ in the last bits only
+    return (levels / 255).astype(np.float32)
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def rectangle_patches(key, textures, shortest, difference, start, images, labels):
+    """Draw rectangles, border and inside from one patch, on a background from another.
+
+    Symbols: n examples, S pixels a side, T textures of P x P pixels.
+
+    Parameters
+    ----------
+    key : uint64
+    textures : float32[T, P, P]         P >= S
+    shortest : int                      least height and width, in pixels
+    difference : int                    least difference of the two, 1 <= difference <= S - shortest
+    start : int                         number of the first example
+    images : float32[n, S, S], out
+    labels : int32[n], out              1 where the rectangle is wider than tall, else 0
+    """
+    side = images.shape[1]
+    for n in range(len(images)):
+        labels[n] = balanced_label(key, start + n)
+        own = example_key(key, start + n)
+        height, width, counter = rectangle(own, shortest, side, difference, labels[n] == 1)
+        top = integer(mix(own, counter), 0, side - height)
+        left = integer(mix(own, counter + 1), 0, side - width)
+        copy_patch(own, counter + 2, textures, images[n])
+        copy_patch(own, counter + 5, textures, images[n, top : top + height, left : left + width])
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def copy_patch(key, counter, textures, target):
+    """Fill the target with a patch of a uniform texture at a uniform place; use three counters.
+
+    Parameters
+    ----------
+    key : uint64
+    counter : int
+    textures : float32[T, P, P]         P at least as large as either side of the target
+    target : float32[h, w], out
+    """
+    height, width = target.shape
+    which = integer(mix(key, counter), 0, len(textures) - 1)
+    top = integer(mix(key, counter + 1), 0, textures.shape[1] - height)
+    left = integer(mix(key, counter + 2), 0, textures.shape[2] - width)
+    target[:] = textures[which, top : top + height, left : left + width]

@@ -15,9 +15,10 @@ import platformdirs
 
 
 def source_hash() -> str:
-    """Return 12 hexadecimal digits that change with any edit to a kernel source."""
+    """Return 12 hexadecimal digits that change with any edit to a kernel source, here or beside a dataset."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for path in sorted([*here.glob("*.py"), *(here.parent / "data").glob("*.py")]):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

@@ -13,8 +13,8 @@ from lshexp.errors import DataError
 from lshexp.render._console import err, out, print_table
 
 if TYPE_CHECKING:
-    from lshexp.data._catalog import Entry
-    from lshexp.runs.fetch import Watcher
+    from lshexp.data.catalog import Entry
+    from lshexp.data.fetch import Watcher
 
 ABSENT = "-"
 
@@ -37,7 +37,7 @@ def datasets(entries: list[Entry]) -> None:
 
 def statistics(entries: list[Entry]) -> None:
     """Print the figures of the datasets that are there; what cannot be read says so on stderr."""
-    from lshexp.data._statistics import COMPONENTS
+    from lshexp.data.catalog import COMPONENTS
 
     names = ["dataset", "examples", "smallest class %", "largest class %", "mean", "non-zero %"]
     names += [f"variance in first {count} %" for count in COMPONENTS]

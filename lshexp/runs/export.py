@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lshexp.data._budget import require_memory
 from lshexp.data.base import Dataset
+from lshexp.data.reading import require_memory
 from lshexp.errors import DataError
 from lshexp.io import atomic_file, make_folder
 

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from amat_files import rows, text
 
-from lshexp.data import _amat
-from lshexp.data._amat import read_amat
-from lshexp.data._checksums import recorded_at, sha256, stamp
-from lshexp.data.shapes_published import ConvexPublished
+from lshexp.data import shapes_published
+from lshexp.data.files import recorded_at, sha256, stamp
+from lshexp.data.shapes_published import ConvexPublished, read_amat
 from lshexp.errors import DataError
 
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    monkeypatch.setattr(_amat, "TEST_EXAMPLES", 6)
+    monkeypatch.setattr(shapes_published, "TEST_EXAMPLES", 6)
     monkeypatch.setattr(ConvexPublished, "train", 4)
     monkeypatch.setenv("LSHEXP_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -29,7 +28,7 @@ def files(tmp_path, monkeypatch):
 
 
 def test_both_files_are_read_as_published(files, monkeypatch):
-    monkeypatch.setattr(_amat, "_BLOCK", 10_000)  # several blocks
+    monkeypatch.setattr(shapes_published, "_BLOCK", 10_000)  # several blocks
     dataset = ConvexPublished()
     train, test = dataset.load()
     np.testing.assert_allclose(train.x, rows(4)[:, :-1], rtol=1e-6)

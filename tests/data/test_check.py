@@ -8,8 +8,8 @@ import struct
 import numpy as np
 import pytest
 
-from lshexp.data import _digits, norb
-from lshexp.data._digits import DigitFile
+from lshexp.data import mnist, norb
+from lshexp.data.mnist import DigitFile
 from lshexp.errors import DataError
 from lshexp.registry import build, discover
 
@@ -26,9 +26,9 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def digits(home, monkeypatch):
     """Four small IDX files in the place of MNIST's."""
-    shapes = {key: ((4, 3, 3) if key.endswith("images") else (4,)) for key in _digits.FILES}
-    files = {key: DigitFile(_digits.FILES[key].name, shape, "") for key, shape in shapes.items()}
-    monkeypatch.setattr(_digits, "FILES", files)
+    shapes = {key: ((4, 3, 3) if key.endswith("images") else (4,)) for key in mnist.FILES}
+    files = {key: DigitFile(mnist.FILES[key].name, shape, "") for key, shape in shapes.items()}
+    monkeypatch.setattr(mnist, "FILES", files)
     for file in files.values():
         header = struct.pack(f">4B{len(file.shape)}I", 0, 0, 8, len(file.shape), *file.shape)
         (home / file.name).write_bytes(header + bytes(int(np.prod(file.shape))))
@@ -69,21 +69,21 @@ def test_every_generated_set_that_is_offered_exists_and_needs_no_file(home):
 
 
 def test_whole_files_pass_without_being_loaded(digits, monkeypatch):
-    monkeypatch.setattr(_digits, "read_digits", None)
+    monkeypatch.setattr(mnist, "read_digits", None)
     build("dataset", "mnist").check()
     build("dataset", "mnist8m").check()
 
 
 @pytest.mark.parametrize("damage", ["empty", "short", "long", "another", "swapped", "not packed", "cut.gz"])
 def test_damaged_digits_are_found_by_header_and_size(digits, damage):
-    path = digits / _digits.FILES["train_images"].name
+    path = digits / mnist.FILES["train_images"].name
     whole = path.read_bytes()
     content = {
         "empty": b"",
         "short": whole[:-1],
         "long": whole + b"\0",
         "another": b"<html>sign in</html>",
-        "swapped": (digits / _digits.FILES["train_labels"].name).read_bytes(),
+        "swapped": (digits / mnist.FILES["train_labels"].name).read_bytes(),
         "not packed": whole,
         "cut.gz": gzip.compress(whole)[:12],
     }[damage]

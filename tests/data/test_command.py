@@ -9,9 +9,8 @@ from typer.testing import CliRunner
 from lshexp.cli import app
 from lshexp.config import load_sweep
 from lshexp.config.overrides import chosen_dataset
-from lshexp.data._catalog import catalog, check
-from lshexp.data._statistics import describe
 from lshexp.data.base import Part
+from lshexp.data.catalog import catalog, check, describe
 from lshexp.errors import ConfigError, DataError, StoreError
 from lshexp.io import atomic_file
 from lshexp.nn.trainer import run

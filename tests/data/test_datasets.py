@@ -15,11 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lshexp.data import _digits
-from lshexp.data._digits import DigitFile
-from lshexp.data._files import read_bounded
+from lshexp.data import mnist
 from lshexp.data.convex import Convex
-from lshexp.data.mnist import Mnist
+from lshexp.data.mnist import DigitFile, Mnist
+from lshexp.data.reading import read_bounded
 from lshexp.data.rectangles import Rectangles
 from lshexp.data.rectangles_images import RectanglesImages
 from lshexp.errors import DataError
@@ -112,11 +111,11 @@ def idx(array):
 def digits(tmp_path, monkeypatch):
     """Four small files in the place of the published ones; returns their folder."""
     random = np.random.default_rng(0)
-    for key, file in _digits.FILES.items():
+    for key, file in mnist.FILES.items():
         shape = (7, 28, 28) if "images" in key else (7,)
         content = idx(random.integers(0, 10, shape))
         monkeypatch.setitem(
-            _digits.FILES, key, DigitFile(file.name, shape, hashlib.sha256(content).hexdigest())
+            mnist.FILES, key, DigitFile(file.name, shape, hashlib.sha256(content).hexdigest())
         )
         (tmp_path / file.name).write_bytes(content)
     monkeypatch.setenv("LSHEXP_DATA", str(tmp_path))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lshexp.data._solids import Toy
-from lshexp.kernels import data_patches, data_render, shapes
+from lshexp.data import _drawing, _renderer, convex, rectangles, rectangles_images
+from lshexp.data._toys import Toy
 
 KEY = 2**63 + 29
 keys = st.integers(0, 2**64 - 1)
@@ -18,22 +18,22 @@ keys = st.integers(0, 2**64 - 1)
 
 @given(keys, st.integers(-5, 5), st.integers(0, 9))
 def test_integer(bits, low, more):
-    comp = shapes.integer(np.uint64(bits), low, low + more)
+    comp = _drawing.integer(np.uint64(bits), low, low + more)
     assert comp == naive_shapes.integer(bits, low, low + more)
     assert low <= comp <= low + more
 
 
 @given(keys, st.integers(0, 2**40))
 def test_balanced_label_and_example_key(key, i):
-    assert shapes.balanced_label(np.uint64(key), i) == naive_shapes.balanced_label(key, i)
-    assert shapes.example_key(np.uint64(key), i) == naive_shapes.example_key(key, i)
+    assert _drawing.balanced_label(np.uint64(key), i) == naive_shapes.balanced_label(key, i)
+    assert _drawing.example_key(np.uint64(key), i) == naive_shapes.example_key(key, i)
 
 
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize(("shortest", "longest", "difference"), [(1, 2, 1), (1, 28, 3), (10, 15, 5)])
 def test_rectangle(shortest, longest, difference, wide):
     for key in range(40):
-        comp = shapes.rectangle(np.uint64(key), shortest, longest, difference, wide)
+        comp = rectangles.rectangle(np.uint64(key), shortest, longest, difference, wide)
         assert comp == naive_shapes.rectangle(key, shortest, longest, difference, wide)
 
 
@@ -44,7 +44,7 @@ def test_cut(side):
         lows, highs = np.zeros(side, np.int64), np.full(side, side - 1)
         inside, counter, ref_counter = np.ones((side, side), bool), 3, 3
         while inside.any():
-            pixels, counter = shapes.cut(np.uint64(key), counter, lows, highs)
+            pixels, counter = convex.cut(np.uint64(key), counter, lows, highs)
             inside, ref_pixels, ref_counter = naive_shapes.cut(key, ref_counter, inside)
             assert (pixels, counter) == (ref_pixels, ref_counter)
             comp = (lows[rows] <= columns) & (columns <= highs[rows])
@@ -57,7 +57,7 @@ def test_add_convex_set(fewest_cuts):
     counter = ref_counter = 0
     for _ in range(12):
         ref, ref_counter = naive_shapes.add_convex_set(KEY, ref_counter, fewest_cuts, 0.2, 5, image)
-        counter = shapes.add_convex_set(np.uint64(KEY), counter, fewest_cuts, 0.2, 5, image)
+        counter = convex.add_convex_set(np.uint64(KEY), counter, fewest_cuts, 0.2, 5, image)
         assert counter == ref_counter
         np.testing.assert_array_equal(image, ref)
         image[:, :6] = 0
@@ -68,7 +68,7 @@ def test_copy_patch(shape):
     pool = np.random.default_rng(1).random((3, 7, 7), dtype=np.float32)
     for counter in range(20):
         target = np.full(shape, np.nan, np.float32)
-        data_patches.copy_patch(np.uint64(KEY), counter, pool, target)
+        rectangles_images.copy_patch(np.uint64(KEY), counter, pool, target)
         np.testing.assert_array_equal(target, naive_shapes.copy_patch(KEY, counter, pool, shape))
 
 
@@ -94,24 +94,24 @@ def rays(count, seed):
 def test_into_and_faces(solids):
     for solid in solids:
         for point in rays(20, 2)[0]:
-            np.testing.assert_allclose(data_render.into(solid, *point), naive_render.into(solid, point))
+            np.testing.assert_allclose(_renderer.into(solid, *point), naive_render.into(solid, point))
             for ends in (0.0, 1.0):
                 ref = naive_render.faces(solid, point, ends)
-                np.testing.assert_allclose(data_render.faces(solid, *point, ends), ref, atol=1e-12)
+                np.testing.assert_allclose(_renderer.faces(solid, *point, ends), ref, atol=1e-12)
 
 
 def test_entry_and_facing(solids):
     met = 0
     for solid in solids:
         for o, d in zip(*rays(200, 3), strict=True):
-            comp, ref = data_render.entry(solid, *o, *d), naive_render.entry(solid, o, d)
+            comp, ref = _renderer.entry(solid, *o, *d), naive_render.entry(solid, o, d)
             np.testing.assert_allclose(comp, ref, rtol=1e-9)
             if np.isfinite(comp):
                 met += 1
                 point = o + comp * d
                 ref = naive_render.facing(solid, point)
-                np.testing.assert_allclose(data_render.facing(solid, *point), ref, atol=1e-9)
-        assert data_render.entry(solid, *o, *(0 * d + [0, 0, 1])) == naive_render.entry(
+                np.testing.assert_allclose(_renderer.facing(solid, *point), ref, atol=1e-9)
+        assert _renderer.entry(solid, *o, *(0 * d + [0, 0, 1])) == naive_render.entry(
             solid, o, np.array([0, 0, 1.0])
         )
     assert met > 100
@@ -122,23 +122,23 @@ def test_shaded_and_light(solids):
     answers = []
     for point in np.random.default_rng(4).uniform(-2, 2, (200, 3)):
         point[2] = -0.2
-        answers.append(data_render.shaded(solids, -1, *point, *lamp[:3]))
+        answers.append(_renderer.shaded(solids, -1, *point, *lamp[:3]))
         assert answers[-1] == naive_render.shaded(solids, -1, point, lamp[:3])
         ref = naive_render.light(solids, -1, point, lamp, 0.6)
-        np.testing.assert_allclose(data_render.light(solids, -1, *point, lamp, 0.6), ref)
+        np.testing.assert_allclose(_renderer.light(solids, -1, *point, lamp, 0.6), ref)
     assert {bool(answer) for answer in answers} == {False, True}
     for s, solid in enumerate(solids):
         for x in np.eye(3)[:2]:  # a point of the surface: the end of an axis
             surface = solid[1:4] + np.linalg.inv(solid[4:13].reshape(3, 3)) @ (0.9 * x)
             ref = naive_render.light(solids, s, surface, lamp, 0.6)
-            np.testing.assert_allclose(data_render.light(solids, s, *surface, lamp, 0.6), ref)
+            np.testing.assert_allclose(_renderer.light(solids, s, *surface, lamp, 0.6), ref)
 
 
 @settings(max_examples=60)
 @given(st.floats(-3, 3), st.floats(-3, 3), st.integers(1, 40))
 def test_span(low, high, count):
     low, high = sorted((low, high))
-    assert data_render.span(low, high, count) == naive_render.span(low, high, count)
+    assert _renderer.span(low, high, count) == naive_render.span(low, high, count)
 
 
 @pytest.mark.parametrize("side", [1, 8])
@@ -146,14 +146,14 @@ def test_span(low, high, count):
 def test_nearest_solids_and_picture(solids, count, side):
     camera = np.array([0.2, -6, 3, 0.5, 0, 0, 0, -0.2, -0.45, 0, 0.9, -0.42])
     lamp = np.array([0.6, 0.0, 0.8, 0.7, 0.3])
-    rows, finer = solids[:count], data_render.FINER * side
+    rows, finer = solids[:count], _renderer.FINER * side
     distance, which = np.empty((finer, finer)), np.empty((finer, finer), np.int64)
-    data_render.nearest_solids(rows, camera, distance, which)
+    _renderer.nearest_solids(rows, camera, distance, which)
     ref, ref_which = naive_render.nearest_solids(rows, camera, finer)
     assert np.mean(which == ref_which) > 0.99  # a ray that grazes an edge may fall on either side of it
     same = which == ref_which
     np.testing.assert_allclose(distance[same], ref[same])
     image = np.empty((side, side), np.float32)
-    data_render.picture(rows, -0.5, camera, lamp, 0.6, distance, which, image)
+    _renderer.picture(rows, -0.5, camera, lamp, 0.6, distance, which, image)
     ref = naive_render.picture(rows, -0.5, camera, lamp, 0.6, side)
     assert np.mean(np.abs(image - ref) < 1e-5) > 0.95

@@ -15,15 +15,13 @@ import pytest
 from typer.testing import CliRunner
 
 from lshexp.cli import app
-from lshexp.data import _digits, mnist
-from lshexp.data._checksums import check_recorded, recorded_at
-from lshexp.data._digits import DigitFile
-from lshexp.data._remote import Remote
-from lshexp.data.base import Dataset, DatasetInfo
+from lshexp.data import fetch as fetching
+from lshexp.data import mnist
+from lshexp.data.base import Dataset, DatasetInfo, Remote
+from lshexp.data.fetch import fetch, unpack
+from lshexp.data.files import check_recorded, recorded_at
+from lshexp.data.mnist import DigitFile
 from lshexp.errors import DataError, StoreError
-from lshexp.runs import fetch as fetching
-from lshexp.runs.fetch import fetch
-from lshexp.runs.unpack import unpack
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -207,9 +205,9 @@ def test_the_command_fetches_the_digits(server, tmp_path, monkeypatch):
     labels = struct.pack(">II", 0x801, 9) + bytes(9)
     packed = gzip.compress(labels)
     digit = DigitFile("labels", (9,), hashlib.sha256(labels).hexdigest(), hashlib.md5(packed).hexdigest())
-    monkeypatch.setattr(_digits, "FILES", {"test_labels": digit})
-    monkeypatch.setattr(mnist, "FILES", _digits.FILES)
-    monkeypatch.setattr(_digits, "MIRRORS", (f"{server}/gone/", f"{server}/archive/"))
+    monkeypatch.setattr(mnist, "FILES", {"test_labels": digit})
+    monkeypatch.setattr(mnist, "FILES", mnist.FILES)
+    monkeypatch.setattr(mnist, "MIRRORS", (f"{server}/gone/", f"{server}/archive/"))
     monkeypatch.setattr(Handler, "archive", packed)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("LSHEXP_DATA", raising=False)
@@ -217,7 +215,7 @@ def test_the_command_fetches_the_digits(server, tmp_path, monkeypatch):
         done = CliRunner().invoke(app, ["data", "fetch", "mnist"], catch_exceptions=False)
         assert done.exit_code == 0
         assert said + str(tmp_path) in done.stderr.replace("\n", "")
-    assert _digits.read_digits("test_labels").tolist() == [0] * 9
+    assert mnist.read_digits("test_labels").tolist() == [0] * 9
 
 
 def archive(*members):

@@ -5,15 +5,16 @@ import os
 
 import pytest
 
-from lshexp.data import _files
-from lshexp.data._files import find_file, read_bounded, search_folders
+from lshexp.data import files
+from lshexp.data.files import find_file, search_folders
+from lshexp.data.reading import read_bounded
 from lshexp.errors import DataError
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("LSHEXP_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(_files, "cache_folder", lambda dataset: tmp_path / "cache" / dataset)
+    monkeypatch.setattr(files, "cache_folder", lambda dataset: tmp_path / "cache" / dataset)
     return tmp_path
 
 

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from lshexp.data import mnist8m
-from lshexp.data._fields import smooth_fields
 from lshexp.data.base import Part, Splits, freeze
-from lshexp.data.mnist8m import Mnist8m
-from lshexp.kernels.data_deform import deform, deformed_digits, shifted
+from lshexp.data.mnist8m import Mnist8m, deform, deformed_digits, shifted, smooth_fields
 from lshexp.nn.trainer import run
 from lshexp.spec import RunSpec
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from lshexp.data import norb_synthetic
-from lshexp.data._cache import kept
-from lshexp.data._solids import Toy
-from lshexp.data._toys import CATEGORIES, INSTANCES, toy
+from lshexp.data._renderer import stereo_pairs
+from lshexp.data._toys import CATEGORIES, INSTANCES, Toy, toy
+from lshexp.data.files import cached_array
 from lshexp.data.norb_synthetic import AZIMUTHS, LAMPS, PAIRS, NorbSynthetic, _cameras, _lamps
-from lshexp.kernels.data_render import stereo_pairs
 
 KEY = 2**63 + 11
 
@@ -123,7 +122,7 @@ def test_toys_of_a_category_differ_stand_on_the_table_and_fit_the_picture(catego
 
 
 def test_the_cache_gives_back_what_was_made_and_makes_anew_what_is_damaged(tmp_path, monkeypatch):
-    monkeypatch.setattr("lshexp.data._cache.cache_folder", lambda name: tmp_path / name)
+    monkeypatch.setattr("lshexp.data.files.cache_folder", lambda name: tmp_path / name)
     made = []
 
     def make():
@@ -131,24 +130,24 @@ def test_the_cache_gives_back_what_was_made_and_makes_anew_what_is_damaged(tmp_p
         return np.arange(60, dtype=np.uint8).reshape(5, 12)
 
     for text in ("a", "a", "b"):
-        np.testing.assert_array_equal(kept("set", text, (5, 12), make), np.arange(60).reshape(5, 12))
+        np.testing.assert_array_equal(cached_array("set", text, (5, 12), make), np.arange(60).reshape(5, 12))
     assert len(made) == 2
     for path in (tmp_path / "set").iterdir():
         whole = path.read_bytes()
         for damaged in (whole[:-1], b"", whole[:-1] + b"\x00", whole + b"\x00"):
             path.write_bytes(damaged)
             made.clear()
-            kept("set", "a", (5, 12), make)
-            kept("set", "b", (5, 12), make)
+            cached_array("set", "a", (5, 12), make)
+            cached_array("set", "b", (5, 12), make)
             assert len(made) == 1
             assert path.read_bytes() == whole
     assert not list(tmp_path.glob("**/.*"))
-    monkeypatch.setattr("lshexp.data._cache.cache_folder", lambda name: tmp_path / "set" / path.name / "x")
-    np.testing.assert_array_equal(kept("set", "a", (5, 12), make), make())  # nowhere to keep it
+    monkeypatch.setattr("lshexp.data.files.cache_folder", lambda name: tmp_path / "set" / path.name / "x")
+    np.testing.assert_array_equal(cached_array("set", "a", (5, 12), make), make())  # nowhere to keep it
 
 
 def test_a_loaded_set_is_what_was_rendered(tmp_path, monkeypatch):
-    monkeypatch.setattr("lshexp.data._cache.cache_folder", lambda name: tmp_path / name)
+    monkeypatch.setattr("lshexp.data.files.cache_folder", lambda name: tmp_path / name)
     monkeypatch.setattr(norb_synthetic, "PAIRS", 50)
     data = NorbSynthetic()
     for _ in range(2):

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from lshexp.arrays import CSR
-from lshexp.data import _budget, _svm_text
+from lshexp.data import formats, reading
 from lshexp.data._labels import class_numbers
-from lshexp.data._sheet import contact_sheet
 from lshexp.data.base import Part
+from lshexp.data.sheet import contact_sheet
 from lshexp.errors import ConfigError, DataError
 from lshexp.registry import build
 
@@ -198,7 +198,7 @@ def test_what_does_not_fit_the_memory_is_refused_before_it_is_read(folder, monke
     write("csv.csv", *table())
     write("parquet.parquet", *table())
     write("libsvm.txt", *table())
-    monkeypatch.setattr(_budget, "SHARE", 0)
+    monkeypatch.setattr(reading, "SHARE", 0)
     for file in ("npz.npz", "csv.csv", "parquet.parquet", "libsvm.txt"):
         name = file.partition(".")[0]
         with pytest.raises(DataError, match="of memory available"):
@@ -206,12 +206,12 @@ def test_what_does_not_fit_the_memory_is_refused_before_it_is_read(folder, monke
 
 
 def test_a_bomb_of_rows_stops_where_no_table_would_go(folder, monkeypatch):
-    monkeypatch.setattr(_budget, "FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(reading, "FREE_BYTES", 1 << 20)
     with gzip.open("bomb.csv.gz", "wb", compresslevel=9) as file:
         file.write(b"a,b\n")
         for _ in range(60):
             file.write(b"0,0\n" * 250_000)
-    with pytest.raises(DataError, match="many times its size"):
+    with pytest.raises(DataError, match="200 times its size"):
         build("dataset", "csv", {"path": "bomb.csv.gz"}).info()
 
 
@@ -221,7 +221,7 @@ def sparse_rows(random, rows=40, features=30, share=0.1):
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_libsvm_text_is_read_exactly(folder, monkeypatch, first):
-    monkeypatch.setattr(_svm_text, "_BLOCK", 300)  # several blocks
+    monkeypatch.setattr(formats, "_SVM_BYTES", 300)  # several blocks
     rows = sparse_rows(np.random.default_rng(3)).astype(np.float32)
     rows[0, -1] = 1
     lines = [

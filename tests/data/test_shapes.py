@@ -5,11 +5,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lshexp.data._textures import textures
-from lshexp.data.convex import GEOMETRIC
-from lshexp.data.rectangles import Rectangles
-from lshexp.kernels import shapes
-from lshexp.kernels.data_patches import rectangle_patches
+from lshexp.data.convex import GEOMETRIC, convex_images, has_gap
+from lshexp.data.rectangles import Rectangles, rectangle_outlines
+from lshexp.data.rectangles_images import rectangle_patches, textures
 
 KEY = 2**63 + 17
 
@@ -21,7 +19,7 @@ def blank(n, side):
 def test_rectangles_equal_their_twin():
     for count in (0, 1, 60):
         images, labels = blank(count, 13)
-        shapes.rectangle_outlines(np.uint64(KEY), 3, 5, images, labels)
+        rectangle_outlines(np.uint64(KEY), 3, 5, images, labels)
         ref = naive.rectangle_outlines(KEY, 3, 5, count, 13)
         assert labels.tolist() == ref[1]
         np.testing.assert_array_equal(images, ref[0])
@@ -30,7 +28,7 @@ def test_rectangles_equal_their_twin():
 def test_convex_equals_its_twin():
     for count in (0, 1, 30):
         images, labels = blank(count, 14)
-        shapes.convex_images(np.uint64(KEY), GEOMETRIC, 9, 4, 4, images, labels)
+        convex_images(np.uint64(KEY), GEOMETRIC, 9, 4, 4, images, labels)
         ref = naive.convex_images(KEY, GEOMETRIC, 9, 4, 4, count, 14)
         assert labels.tolist() == ref[1]
         np.testing.assert_array_equal(images, ref[0])
@@ -39,7 +37,7 @@ def test_convex_equals_its_twin():
 @given(bits=st.lists(st.booleans(), min_size=25, max_size=25))
 def test_gap_test_equals_its_twin(bits):
     image = np.array(bits, dtype=np.float32).reshape(5, 5)
-    assert shapes.has_gap(image) == naive.has_gap(image)
+    assert has_gap(image) == naive.has_gap(image)
 
 
 def test_patches_equal_their_twin():

@@ -6,8 +6,8 @@ import zlib
 import numpy as np
 import pytest
 
-from lshexp.data._sheet import contact_sheet, encode_png
 from lshexp.data.base import DatasetInfo, Part
+from lshexp.data.sheet import contact_sheet, encode_png
 from lshexp.errors import DataError
 
 

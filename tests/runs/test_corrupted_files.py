@@ -18,8 +18,8 @@ import pytest
 from amat_files import rows as amat_rows
 from amat_files import text as amat_text
 
-from lshexp.data import _amat, _budget, _digits
-from lshexp.data._digits import DigitFile
+from lshexp.data import mnist, reading, shapes_published
+from lshexp.data.mnist import DigitFile
 from lshexp.data.shapes_published import ConvexPublished
 from lshexp.errors import DataError
 from lshexp.registry import build
@@ -260,8 +260,8 @@ READERS = {
 @pytest.fixture
 def small_bombs(monkeypatch, tmp_path):
     """Take a file for a bomb from where a small one is."""
-    monkeypatch.setattr(_budget, "FREE_BYTES", 1 << 18)
-    monkeypatch.setattr(_budget, "MOST_FOLD", 20)
+    monkeypatch.setattr(reading, "FREE_BYTES", 1 << 18)
+    monkeypatch.setattr(reading, "MOST_FOLD", 20)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LSHEXP_DATA", raising=False)
     return tmp_path
@@ -310,7 +310,7 @@ def amat_files():
 
 
 def test_damaged_published_text_is_refused(small_bombs, monkeypatch):
-    monkeypatch.setattr(_amat, "TEST_EXAMPLES", 6)
+    monkeypatch.setattr(shapes_published, "TEST_EXAMPLES", 6)
     monkeypatch.setattr(ConvexPublished, "train", 4)
     monkeypatch.setenv("LSHEXP_DATA", str(small_bombs))
     (small_bombs / "convex_test.amat").write_bytes(amat_text(amat_rows(6)))
@@ -323,17 +323,17 @@ def test_damaged_digits_are_refused(small_bombs, monkeypatch):
     good = struct.pack(">II", 0x801, 300) + bytes(np.arange(300, dtype=np.uint16) % 10)[::2][:300]
     good = good.ljust(308, b"\x01")
     digest = hashlib.sha256(good).hexdigest()
-    monkeypatch.setitem(_digits.FILES, "test_labels", DigitFile("labels", (300,), digest))
+    monkeypatch.setitem(mnist.FILES, "test_labels", DigitFile("labels", (300,), digest))
     monkeypatch.setenv("LSHEXP_DATA", str(small_bombs))
     (small_bombs / "labels").write_bytes(good)
-    assert len(_digits.read_digits("test_labels")) == 300
+    assert len(mnist.read_digits("test_labels")) == 300
     for name, content in (cut(good, 20) | FOREIGN).items():
         (small_bombs / "labels").write_bytes(content)
-        refused(lambda: _digits.read_digits("test_labels"), f"idx: {name}")
+        refused(lambda: mnist.read_digits("test_labels"), f"idx: {name}")
     (small_bombs / "labels").unlink()
     for name, content in (cut(gzip.compress(good), 20) | {"bomb": gzip.compress(bytes(20_000_000))}).items():
         (small_bombs / "labels.gz").write_bytes(content)
-        refused(lambda: _digits.read_digits("test_labels"), f"idx.gz: {name}")
+        refused(lambda: mnist.read_digits("test_labels"), f"idx.gz: {name}")
 
 
 @pytest.mark.parametrize("reader", READERS)

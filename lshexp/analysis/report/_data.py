@@ -11,9 +11,8 @@ import pandas as pd
 from lshexp.analysis.report._html import Html, join
 from lshexp.analysis.report._sources import Sweep, Unread
 from lshexp.analysis.report._tables import MISSING, commands, paragraph, table
-from lshexp.data._catalog import is_there
-from lshexp.data._statistics import COMPONENTS, Statistics, statistics
 from lshexp.data.base import Dataset, DatasetInfo
+from lshexp.data.catalog import COMPONENTS, Statistics, is_there, statistics
 from lshexp.errors import LshexpError
 from lshexp.registry import build
 

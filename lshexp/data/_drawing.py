@@ -1,4 +1,8 @@
-"""What the datasets made of numbered examples share: options, sizes, drawing both splits."""
+"""What generated datasets share: options, sizes, both splits, and the random numbers of an example.
+
+Example i of a kernel depends on its key and i alone, never on the range it was asked for or on call order.
+Only additions, multiplications and divisions are used, so every IEEE machine draws the same bits.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
+from numba import njit
 from pydantic import Field
 
 from lshexp.data.base import Dataset, Part, Splits, freeze
+from lshexp.kernels.rng import mix, uniform
 from lshexp.streams import stream_key
 
 SPLITS = ("train", "test")
@@ -55,3 +61,22 @@ class Generated(Dataset):
     def load(self) -> Splits:
         """Draw `train` and `test` examples."""
         return Splits(self.examples("train", 0, self.train), self.examples("test", 0, self.test))
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def integer(bits, low, high):
+    """Map 64 random bits to an integer in low..high, both included."""
+    return low + int(uniform(bits) * (high - low + 1))
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def balanced_label(key, i):
+    """Label 0 or 1 of example i: examples 2k and 2k + 1 hold one of each, in random order."""
+    first = mix(key, i >> 1) & np.uint64(1)
+    return np.int32((np.uint64(i) & np.uint64(1)) ^ first)
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def example_key(key, i):
+    """Key of the random numbers of example i, apart from those of its label."""
+    return mix(mix(key, 0x5348415045), i)
