@@ -16,6 +16,7 @@ from small_networks import data, network, train
 from lshexp import registry
 from lshexp.arrays import CSR
 from lshexp.errors import ConfigError
+from lshexp.fields import describe
 from lshexp.hashing.base import HashFamily
 from lshexp.methods.base import Batch
 from lshexp.work import LayerWork, Work
@@ -37,6 +38,13 @@ def test_every_plugin_is_described_and_survives_a_round_trip(kind, name):
     assert registry.build(kind, name, plugin.model_dump(mode="json")) == plugin
     with pytest.raises(ConfigError, match="unknown key 'no_such_option'"):
         registry.build(kind, name, {"no_such_option": 1})
+
+
+@pytest.mark.parametrize(("kind", "name"), KINDS)
+def test_every_option_is_described_once_where_it_is_defined(kind, name):
+    for option in describe(registry.lookup(kind, name)):
+        assert option.description, option.name
+        assert not option.description.endswith("."), option.name
 
 
 def test_no_plugin_of_ours_is_unavailable():

@@ -22,12 +22,11 @@ CELLS = 1 << 20  # of a table, read at once
 
 
 class Columns(OwnData):
-    """Base of the readers of tables.
+    """Base of the readers of tables."""
 
-    `label` is the name of the label's column, or its place: from 0, or from -1 at the end.
-    """
-
-    label: str | int = Field(default=-1)
+    label: str | int = Field(
+        default=-1, description="column of the label; its name, or its place from 0, or from -1 at the end"
+    )
 
     def label_place(self, path: Path, names: Sequence[str]) -> int:
         """Return the place of the label's column among `names`. Raises DataError when there is none."""

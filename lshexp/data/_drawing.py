@@ -30,9 +30,9 @@ class Generated(Dataset):
     revision: ClassVar[int] = 1  # raised by hand when the same options would give other numbers
     features: ClassVar[int] = 28 * 28
 
-    seed: int = Field(default=0, ge=0)
-    train: int = Field(default=10_000, ge=1, le=MOST_EXAMPLES)
-    test: int = Field(default=50_000, ge=1, le=MOST_EXAMPLES)
+    seed: int = Field(default=0, ge=0, description="seed of the examples")
+    train: int = Field(default=10_000, ge=1, le=MOST_EXAMPLES, description="training examples")
+    test: int = Field(default=50_000, ge=1, le=MOST_EXAMPLES, description="test examples")
 
     @abstractmethod
     def fill(self, key: np.uint64, start: int, part: Part) -> None:

@@ -40,21 +40,25 @@ class Table(NamedTuple):
 class OwnData(Dataset):
     """Base of the readers of a user's files.
 
-    A relative path is looked for below the folder that $LSHEXP_DATA names, then below the current one. With
-    `test_path` the test examples are that file's; without it `test_fraction` of the rows, drawn with `seed`,
-    are kept for testing. Either way examples come in a random order given by `seed`, so that the first
-    thousand of a sorted file hold all its classes. `scale` is measured on the training examples: `unit`
-    divides all features by the largest magnitude, `minmax` moves each feature to 0..1, `standard` to mean 0
-    and deviation 1.
+    Examples come in a random order given by `seed`, so that the first thousand of a sorted file hold all its
+    classes.
     """
 
     generated_instead: ClassVar[str | None] = None
 
-    path: str
-    test_path: str | None = None
-    test_fraction: float = Field(default=0.2, gt=0, lt=1)
-    seed: int = Field(default=0, ge=0)
-    scale: Scale = "none"
+    path: str = Field(description="file; a relative path is below $LSHEXP_DATA or the current folder")
+    test_path: str | None = Field(
+        default=None, description="file of the test examples; left out: some of `path` are for testing"
+    )
+    test_fraction: float = Field(
+        default=0.2, gt=0, lt=1, description="share of examples kept for testing where there is no test_path"
+    )
+    seed: int = Field(default=0, ge=0, description="seed of the order of examples and of the split")
+    scale: Scale = Field(
+        default="none",
+        description="how features are scaled, as measured on the training examples; none: not at all, unit: "
+        "all divided by the largest magnitude, minmax: each to 0..1, standard: each to mean 0, deviation 1",
+    )
 
     @model_validator(mode="after")
     def _paths_are_plain(self) -> OwnData:

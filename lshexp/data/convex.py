@@ -33,7 +33,7 @@ class Convex(Generated):
     count (published: "the parameters were balanced"); examples 2k and 2k + 1 are one of each class.
     """
 
-    train: int = Field(default=8_000, ge=1, le=MOST_EXAMPLES)
+    train: int = Field(default=8_000, ge=1, le=MOST_EXAMPLES, description="training examples")
 
     def info(self) -> DatasetInfo:
         """Return the sizes asked for."""

@@ -32,12 +32,11 @@ MISSING = ["", "NA", "NaN", "nan"]
 class Csv(Columns):
     """Your own table in a CSV file, plain or packed (.gz, .bz2, .xz): numbers, and a column of labels.
 
-    `label` names the label's column or gives its place (from 0; -1 is the last, the default). `header: false`
-    reads files whose first row is an example. The file is UTF-8; quotes are those of RFC 4180.
+    The file is UTF-8; quotes are those of RFC 4180.
     """
 
-    header: bool = True
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    header: bool = Field(default=True, description="whether the first row names the columns")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="character between two cells")
 
     def head(self, path: Path, split: Split) -> Head:
         """Stream through the file for its labels."""

@@ -19,17 +19,24 @@ from lshexp.registry import register
 class Libsvm(OwnData):
     """Your own sparse data in LIBSVM or SVMlight text, plain or packed (.gz, .bz2, .xz).
 
-    A line is a label and `index:value` for each feature that is not zero. Features count from 1, or from 0
-    with `zero_based: true`. There are as many as the largest index of both files says, or `features`.
+    A line is a label and `index:value` for each feature that is not zero.
 
     Examples stay sparse: whatever `input` says, the first layer reads only the features that are not zero,
     and each costs a multiplication a node. (The method `dense` computes with whole rows, a batch at a time.)
-    `dense: true` keeps whole rows in memory instead, which the scales `minmax` and `standard` need.
     """
 
-    features: int | None = Field(default=None, ge=1, le=MOST_FEATURES)
-    zero_based: bool = False
-    dense: bool = False
+    features: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_FEATURES,
+        description="number of features; left out: the largest index of both files",
+    )
+    zero_based: bool = Field(default=False, description="whether features count from 0, not from 1")
+    dense: bool = Field(
+        default=False,
+        description="whether examples are kept in memory as whole rows, which the scales minmax and standard "
+        "need",
+    )
 
     @model_validator(mode="after")
     def _scale_keeps_zeros(self) -> Libsvm:

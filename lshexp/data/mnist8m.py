@@ -49,18 +49,19 @@ class Mnist8m(Dataset):
     The first 60,000 are the digits themselves, and the test set is MNIST's own.
 
     Chosen here: fields are noise smoothed with a Gaussian of 4 pixels, cut at random places from 64 larger
-    ones, with a standard deviation of `displacement` pixels; shifts go up to `shift` pixels and edges move by
-    up to `thickening` pixels. The images are therefore of the published kind but not the published ones.
+    ones. The images are therefore of the published kind but not the published ones.
     """
 
     pinned: ClassVar[bool] = True
     revision: ClassVar[int] = 1  # raised by hand when the same options would give other numbers
 
-    seed: int = Field(default=0, ge=0)
-    train: int = Field(default=8_100_000, ge=1, le=1_000_000_000)
-    displacement: float = Field(default=1.0, ge=0, le=4)
-    thickening: float = Field(default=0.5, ge=0, le=4)
-    shift: int = Field(default=1, ge=0, le=8)
+    seed: int = Field(default=0, ge=0, description="seed of shifts, displacement and thickening")
+    train: int = Field(default=8_100_000, ge=1, le=1_000_000_000, description="training examples")
+    displacement: float = Field(
+        default=1.0, ge=0, le=4, description="standard deviation of the displacement fields, pixels"
+    )
+    thickening: float = Field(default=0.5, ge=0, le=4, description="largest movement of an edge, pixels")
+    shift: int = Field(default=1, ge=0, le=8, description="largest shift in each direction, pixels")
 
     def info(self) -> DatasetInfo:
         """Return the sizes asked for; no file is touched."""

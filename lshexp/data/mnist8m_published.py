@@ -40,7 +40,7 @@ class Mnist8mPublished(Dataset):
 
     revision: ClassVar[int] = 1  # raised by hand when the same file would give other numbers
 
-    train: int = Field(default=PUBLISHED, ge=1, le=PUBLISHED)
+    train: int = Field(default=PUBLISHED, ge=1, le=PUBLISHED, description="training examples, the first ones")
 
     def info(self) -> DatasetInfo:
         """Return the published sizes; no file is touched."""

@@ -51,7 +51,7 @@ class Norb(Dataset):
     generated_instead: ClassVar[str | None] = "norb_synthetic"
     revision: ClassVar[int] = 1  # raised by hand when the same files would give other numbers
 
-    train: int = Field(default=20_000, ge=1, le=PAIRS)
+    train: int = Field(default=20_000, ge=1, le=PAIRS, description="training pairs, the first ones")
 
     def info(self) -> DatasetInfo:
         """Return the published sizes; no file is touched."""

@@ -52,7 +52,7 @@ class NorbSynthetic(Dataset):
 
     revision: ClassVar[int] = 1  # raised by hand when the same options would give other numbers
 
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, description="seed of the toys and of the views")
 
     def info(self) -> DatasetInfo:
         """Return the sizes."""

@@ -50,8 +50,8 @@ class Npz(OwnData):
     one archive. Arrays of Python objects are refused: reading them would run code.
     """
 
-    x: str = Field(default="x", min_length=1)
-    label: str = Field(default="y", min_length=1)
+    x: str = Field(default="x", min_length=1, description="name of the array of examples")
+    label: str = Field(default="y", min_length=1, description="name of the array of labels")
 
     def splits_itself(self, path: Path) -> bool:
         """Tell whether there are arrays of both names for training and testing."""

@@ -35,7 +35,7 @@ class RectanglesImages(Generated):
     files. Examples 2k and 2k + 1 are one of each class.
     """
 
-    train: int = Field(default=12_000, ge=1, le=MOST_EXAMPLES)
+    train: int = Field(default=12_000, ge=1, le=MOST_EXAMPLES, description="training examples")
 
     def info(self) -> DatasetInfo:
         """Return the sizes asked for."""

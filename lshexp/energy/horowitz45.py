@@ -19,8 +19,8 @@ class Horowitz45(EnergyModel):
     not a forecast of a meter's reading.
     """
 
-    mult_pj: float = Field(default=3.7, ge=0)  # one fp32 multiplication, picojoules
-    add_pj: float = Field(default=0.9, ge=0)  # one fp32 addition, picojoules
+    mult_pj: float = Field(default=3.7, ge=0, description="picojoules of an fp32 multiplication")
+    add_pj: float = Field(default=0.9, ge=0, description="picojoules of an fp32 addition")
 
     def joules(self, work: Work) -> float:
         """Return the energy of the multiplications and additions, in joules."""

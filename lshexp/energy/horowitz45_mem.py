@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from lshexp.energy.base import JOULES_PER_PICOJOULE
 from lshexp.energy.horowitz45 import Horowitz45
 from lshexp.registry import register
@@ -23,7 +25,9 @@ class Horowitz45Mem(Horowitz45):
     `sram_8kb` is a floor and `dram`, the default, a ceiling; the truth lies between them.
     """
 
-    memory: Literal["sram_8kb", "sram_32kb", "sram_1mb", "dram"] = "dram"
+    memory: Literal["sram_8kb", "sram_32kb", "sram_1mb", "dram"] = Field(
+        default="dram", description="where every counted byte is fetched from"
+    )
 
     def joules(self, work: Work) -> float:
         """Return the energy of the arithmetic and of the bytes touched, in joules."""

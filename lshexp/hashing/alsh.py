@@ -21,8 +21,8 @@ class Alsh(HashFamily):
     falls. m = 2 and U = 0.75 are the source's. Biases are left out.
     """
 
-    m: int = Field(default=2, ge=1, le=8)
-    U: float = Field(default=0.75, gt=0, lt=1)
+    m: int = Field(default=2, ge=1, le=8, description="coordinates added to each weight row")
+    U: float = Field(default=0.75, gt=0, lt=1, description="norm that the longest weight row is scaled to")
 
     def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:
         """Draw K * L planes over fan_in + m coordinates."""

@@ -20,7 +20,7 @@ from lshexp.work import LayerWork
 class Dwta(HashFamily):
     """Which of a few random inputs is the largest (Yagnik et al., 2011; Chen & Shrivastava, 2018).
 
-    A hash looks at `window` inputs, a power of two, and tells log2(window) bits; the K bits of a table are
+    A hash looks at `window` inputs and gives log2(window) bits; the K bits of a table are
     those of several hashes, the last of which looks at fewer inputs where K does not divide evenly. Vectors
     agree on a hash as often as they agree on the largest of `window` random inputs: codes depend on the order
     of values only, so that scale and every increasing map leave them alone. It takes comparisons and no
@@ -30,7 +30,7 @@ class Dwta(HashFamily):
 
     has_margins: ClassVar[bool] = False
 
-    window: int = Field(default=8, ge=2, le=1024)
+    window: int = Field(default=8, ge=2, le=1024, description="inputs that a hash looks at; a power of two")
 
     @field_validator("window")
     @classmethod

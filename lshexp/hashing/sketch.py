@@ -25,24 +25,36 @@ class Sketch(HashFamily):
     b) plus what V misses. Both sides of that sum are a few coordinates: they are what is hashed, and their
     inner product ranks candidates for a few multiplications each.
 
-    `directions`: `principal` follows the leading principal directions of the layer's inputs, one step of
-    orthogonal iteration each time it learns, mixed with the past by `memory`; `pooled` takes means over
-    `dims` runs of consecutive inputs, as the code of Spring & Shrivastava does (which pools by about 100);
-    `random` draws Gaussian directions once. `dims` of them are hashed, 0 means one for each 100 inputs, and
-    `rank_dims` rank candidates: by default twice as many where they are principal, else the same. `center`
-    subtracts the running mean input. `offset` weighs the coordinate that carries w.mu + b when hashing; 0
-    leaves it out, and then it is not used for ranking either.
+    Principal directions are learnt by one step of orthogonal iteration at a time.
     """
 
     has_coordinates: ClassVar[bool] = True
     can_follow: ClassVar[bool] = True
 
-    directions: Literal["principal", "pooled", "random"] = "principal"
-    dims: int = Field(default=16, ge=0, le=4096)
-    rank_dims: int | None = Field(default=None, ge=1, le=4096)
-    center: bool = True
-    offset: float = Field(default=0.5, ge=0)
-    memory: float = Field(default=0.8, ge=0, lt=1)
+    directions: Literal["principal", "pooled", "random"] = Field(
+        default="principal",
+        description="what inputs are projected on; principal: leading principal directions of the layer's "
+        "inputs, pooled: means of consecutive inputs, as in the code of Spring & Shrivastava, random: "
+        "Gaussian directions",
+    )
+    dims: int = Field(
+        default=16, ge=0, le=4096, description="directions that are hashed; 0: one for each 100 inputs"
+    )
+    rank_dims: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="directions that rank candidates; left out: twice dims if principal, else dims",
+    )
+    center: bool = Field(default=True, description="whether the running mean input is subtracted")
+    offset: float = Field(
+        default=0.5,
+        ge=0,
+        description="weight, in hashing, of the coordinate that carries bias and mean; 0: it is not used",
+    )
+    memory: float = Field(
+        default=0.8, ge=0, lt=1, description="weight of the past when principal directions are learnt"
+    )
 
     @model_validator(mode="after")
     def _ranks_by_what_is_hashed(self) -> Sketch:

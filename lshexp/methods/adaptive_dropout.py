@@ -22,13 +22,18 @@ class AdaptiveDropout(Method):
     test every node is used, its activation multiplied by its keep probability. Pre-activations of all nodes
     are computed to make the choice.
 
-    `beta` sets the active share. Left out, it is sought: started so that the first batch meets active_pct,
-    then moved after each batch by the difference in log-odds between the share wanted and the mean keep
-    probability seen.
+    Where `beta` is left out, it starts where the first batch meets active_pct, and moves after each batch by
+    the difference in log-odds between the share wanted and the mean keep probability seen.
     """
 
-    alpha: float = Field(default=1.0, ge=0)
-    beta: float | None = None
+    alpha: float = Field(
+        default=1.0, ge=0, description="factor of the pre-activation in the keep probability"
+    )
+    beta: float | None = Field(
+        default=None,
+        description="offset in the keep probability, which sets the active share; left out: adjusted until "
+        "active_pct is met",
+    )
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Keep nodes by activation, a share of `share` on average where beta is not given."""

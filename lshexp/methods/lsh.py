@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from lshexp.kernels.buckets import score_by_coordinates
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.top_k import top_k_csr, top_k_rows
 from lshexp.methods._exact import Exact
+from lshexp.methods._presets import DEFAULT_HASH, PRESETS
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Step, wanted_nodes
 from lshexp.registry import build, register
 from lshexp.streams import stream_key
@@ -26,85 +27,92 @@ MOST_DERIVED_BITS = 12
 SPARSE_FACTOR = 2.4
 SAMPLE = 128  # examples to learn the inputs from, where batches are single examples
 
-DEFAULT_HASH: Mapping[str, Any] = {"name": "sketch"}
-
-# What each preset differs in from the defaults of the fields below, which are the preset `lshexp`.
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "lshexp": {},
-    # Hash tables for the first layer, whose input is dense; exact winners where the input is sparse.
-    "hybrid": {"where_sparse": "scan"},
-    # The text of Spring & Shrivastava (KDD 2017): ALSH on the layer's raw input, few tables, multi-probe,
-    # collection stops at the budget, nodes are rehashed as soon as their weights change.
-    "paper": {
-        "hash": {"name": "alsh"},
-        "K": 6,
-        "L": 5,
-        "probes": 10,
-        "rank": "first",
-        "candidates": 1.0,
-        "refine": 0.0,
-        "rehash": "touched",
-    },
-    # The authors' published code: inputs mean-pooled by about 100, many tables, ranking by collision count,
-    # rebuilds that grow rarer. Mended: there, all inputs of the first layer share one array of hashes and so
-    # use the last one's buckets; here each input has its own. Its input hashes are made once and kept, ours
-    # are made each time. Its optimiser and regularisation are not selection: set them in the sweep.
-    "authors_code": {
-        "hash": {"name": "sketch", "directions": "pooled", "dims": 0, "center": False, "offset": 0.0},
-        "K": 6,
-        "L": 100,
-        "rank": "count",
-        "candidates": 1.0,
-        "refine": 0.0,
-        "rehash_every": 6000,
-        "rehash_growth": 1.1,
-    },
-}
-
 
 @register("method", "lsh")
 class Lsh(Method):
     """Look active nodes up in hash tables, at training and at test.
 
-    K bits a hash (left out: one more than single out the active share, 5 at 5 %), L tables, `probes` buckets
-    a table (query-directed multi-probe). L of 0 does without tables: every node is a candidate, and `rank:
-    sketch` scores them all. `rank` says which of the nodes met become candidates, `candidates`
-    times the budget of active nodes in number: the `first` met, those met most often (`count`), or, of those,
-    the `sketch` family's best by its low-dimensional scores, which then keeps `refine` times the budget; or
-    `refine_sparse` times (left out: 2.4 times as many) where the input is sparse and a pre-activation costs
-    little. With `refine` above 0 the candidates left are computed exactly and the best of them are active;
-    with 0 the best-ranked are active as they are.
+    Nodes met in the tables are ranked, the best `candidates` times the budget of active nodes are kept, and
+    `refine` times the budget of those are computed exactly; the best of them are active. Weights move, so the
+    tables are brought up to date as `rehash` says. Steps of plain SGD are linear in the inputs, so a hash
+    family may follow them from numbers at hand; ranking is then never out of date.
 
-    `where_sparse` says how a layer chooses whose input is always sparse, as that of every hidden layer after
-    the first is up to 12.5 % active: `hash` as any other, or `scan`: every node is computed, exactly,
-    from the few inputs that are not zero. That takes live inputs x nodes multiplications, at 5 % of 1,000
-    nodes no more than to look them up, and less time.
-
-    Weights move, so tables go stale: `rehash` is `touched` (rehash what a step changed, at once) or
-    `schedule` (rehash all after `rehash_every` examples, an interval that grows by the factor `rehash_growth`
-    each time). A family that learns the layer's inputs does so after `learn_every` examples, at first more
-    often. Steps of plain SGD are linear in the inputs, so a family that can `follow`s them exactly from
-    numbers at hand; then ranking is never stale, and rehashing need not read the weights. `bucket_cap` reads
-    at most so many nodes of one bucket. `preset` names a set of defaults: `paper`, `authors_code`,
-    `lshexp` or `hybrid`; options given beside it win, and a `hash` without a name keeps the preset's family.
+    Options given beside a `preset` win, and a `hash` without a name keeps the preset's family.
     """
 
-    preset: Literal["lshexp", "hybrid", "paper", "authors_code"] = "lshexp"
-    hash: dict[str, Any] = Field(default_factory=lambda: dict(DEFAULT_HASH), validate_default=True)
-    K: int | None = Field(default=None, ge=1, le=24)
-    L: int = Field(default=50, ge=0, le=10_000)
-    probes: int = Field(default=1, ge=1, le=1024)
-    rank: Literal["first", "count", "sketch"] = "sketch"
-    candidates: float = Field(default=12.0, ge=1)
-    refine: float = Field(default=2.5, ge=0)
-    refine_sparse: float | None = Field(default=None, ge=0)
-    bucket_cap: int | None = Field(default=None, ge=1)
-    rehash: Literal["touched", "schedule"] = "schedule"
-    rehash_every: int = Field(default=1000, ge=1)
-    rehash_growth: float = Field(default=1.0, ge=1)
-    learn_every: int = Field(default=5000, ge=1)
-    where_sparse: Literal["hash", "scan"] = "hash"
-    follow: bool = True
+    preset: Literal["lshexp", "hybrid", "paper", "authors_code"] = Field(
+        default="lshexp",
+        description="set of defaults for the other options; lshexp: those listed here, hybrid: with "
+        "where_sparse: scan, paper: the text of Spring & Shrivastava (2017), authors_code: their code",
+    )
+    hash: dict[str, Any] = Field(
+        default_factory=lambda: dict(DEFAULT_HASH),
+        validate_default=True,
+        description="hash family; its name, or a map of `name` and its options (`lshexp list hashes`)",
+    )
+    K: int | None = Field(
+        default=None,
+        ge=1,
+        le=24,
+        description="bits of a hash; left out: one more than single out the active share, 5 at 5 %",
+    )
+    L: int = Field(
+        default=50, ge=0, le=10_000, description="hash tables; 0: none, and every node is a candidate"
+    )
+    probes: int = Field(
+        default=1, ge=1, le=1024, description="buckets read in each table, nearest first (multi-probe)"
+    )
+    rank: Literal["first", "count", "sketch"] = Field(
+        default="sketch",
+        description="which of the nodes met become candidates; first: those met first, count: those met most "
+        "often, sketch: of those, the best by the low-dimensional scores of the sketch family",
+    )
+    candidates: float = Field(
+        default=12.0, ge=1, description="candidates kept of the nodes met, in multiples of the active nodes"
+    )
+    refine: float = Field(
+        default=2.5,
+        ge=0,
+        description="candidates computed exactly, in multiples of the active nodes; 0: none, the best-ranked "
+        "are active",
+    )
+    refine_sparse: float | None = Field(
+        default=None,
+        ge=0,
+        description="refine where the layer's input is sparse; left out: 2.4 times refine, as computing a "
+        "node then costs little",
+    )
+    bucket_cap: int | None = Field(
+        default=None, ge=1, description="nodes read of one bucket at most; left out: all"
+    )
+    rehash: Literal["touched", "schedule"] = Field(
+        default="schedule",
+        description="when nodes are hashed again; touched: at once, those whose weights a step changed, "
+        "schedule: all, every rehash_every examples",
+    )
+    rehash_every: int = Field(
+        default=1000,
+        ge=1,
+        description="training examples until all nodes are hashed again, with rehash: schedule",
+    )
+    rehash_growth: float = Field(
+        default=1.0, ge=1, description="factor by which rehash_every grows each time"
+    )
+    learn_every: int = Field(
+        default=5000,
+        ge=1,
+        description="training examples after which a hash family that learns from a layer's inputs does so "
+        "again; at first more often",
+    )
+    where_sparse: Literal["hash", "scan"] = Field(
+        default="hash",
+        description="how a layer chooses whose input is always sparse; hash: as any other, scan: it computes "
+        "every node exactly from the inputs that are not zero",
+    )
+    follow: bool = Field(
+        default=True,
+        description="whether a hash family that can keeps its scores exact between rehashes, with plain SGD",
+    )
 
     @model_validator(mode="before")
     @classmethod

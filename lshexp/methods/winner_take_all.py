@@ -20,22 +20,30 @@ from lshexp.registry import register
 class WinnerTakeAll(Method):
     """Keep the active_pct % largest activations, which takes computing all (Makhzani & Frey, 2015).
 
-    `over` says among what the largest are sought. `batch`: all activations of the layer for a mini-batch, so
-    that one hard threshold a layer comes from mini-batch statistics, as in Spring & Shrivastava. `node`: each
-    node's activations over the mini-batch, the lifetime sparsity of the source. `example`: the top k nodes of
-    each example, the exact selection that LSH approximates.
+    Over a mini-batch, one hard threshold a layer comes from its statistics, as in Spring & Shrivastava; over
+    each node, the sparsity is the lifetime sparsity of the source; over each example, it is the exact
+    selection that LSH approximates.
 
-    Selection is the same at test, except that an example must not depend on those tested beside it: `batch`
-    and `node` use thresholds averaged over training batches (exponentially, weight `smoothing` on the past).
-
-    With `over: example`, `where_sparse: scan` stores weights by input in layers whose inputs always come as
-    active, so that computing all of their nodes reads memory in order; sums are then rounded in another order
-    than with `gather`.
+    Selection is the same at test, except that an example must not depend on those tested beside it: the
+    thresholds are then averages over training batches.
     """
 
-    over: Literal["batch", "node", "example"] = "batch"
-    smoothing: float = Field(default=0.9, ge=0, lt=1)
-    where_sparse: Literal["gather", "scan"] = "gather"
+    over: Literal["batch", "node", "example"] = Field(
+        default="batch",
+        description="among which activations the largest are kept; batch: all of a mini-batch, node: each "
+        "node's over the mini-batch, example: each example's",
+    )
+    smoothing: float = Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="weight of the past in the thresholds averaged for testing, with over: batch and node",
+    )
+    where_sparse: Literal["gather", "scan"] = Field(
+        default="gather",
+        description="how a layer computes whose input is always sparse, with over: example; gather: from "
+        "weights stored by node, scan: from weights stored by input, which rounds sums otherwise",
+    )
 
     @model_validator(mode="after")
     def _scans_for_examples_only(self) -> WinnerTakeAll:
