@@ -3,33 +3,35 @@
 A plug-in is one file in its kind's folder with one decorated class:
 
     @register("method", "dropout")
-    class Dropout(Plugin):
+    class Dropout(Method):
         '''Keep each node with a fixed probability.'''
         some_option: int = Field(default=3, ge=1)
 
 The class's fields are its YAML options, their defaults the defaults, and the first line of its
 docstring is what `lshexp list` shows. Files whose name starts with an underscore hold shared code and
 are not searched for plug-ins.
+
+Each kind is a typed object of this module: `registry.methods.build("dropout")` returns a `Method`.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from lshexp.errors import ConfigError, Location, LshexpError, Problem
 from lshexp.validation import suggest, validate
 
-FOLDERS: Mapping[str, str] = {
-    "method": "lshexp.methods",
-    "hash": "lshexp.hashing",
-    "dataset": "lshexp.data",
-    "energy": "lshexp.energy",
-}
+if TYPE_CHECKING:  # the packages of the plug-ins stand above this module
+    from lshexp.data.base import Dataset
+    from lshexp.energy.base import EnergyModel
+    from lshexp.hashing.base import HashFamily
+    from lshexp.methods.base import Method
 
 
 class Plugin(BaseModel):
@@ -50,69 +52,127 @@ class Plugin(BaseModel):
         return self.model_dump(mode="json")
 
 
+T = TypeVar("T", bound=Plugin)
 P = TypeVar("P", bound=type[Plugin])
 
-_entries: dict[str, dict[str, type[Plugin]]] = {kind: {} for kind in FOLDERS}
-_unavailable: dict[str, dict[str, str]] = {}
+
+class Kind(Generic[T]):
+    """The registered plug-ins of one kind, which all derive from one base class `T`."""
+
+    def __init__(self, name: str, package: str, base: str) -> None:
+        self.name = name
+        self._package = package
+        self._base = base  # name of `T` in the package's module `base`
+        self._entries: dict[str, type[Plugin]] = {}
+        self._unavailable: dict[str, str] | None = None  # None until the package has been searched
+
+    def discover(self) -> dict[str, type[T]]:
+        """Import every module of the package, in sorted order, and return name -> class.
+
+        A module that fails to import is remembered as unavailable with its reason, and is an error only
+        when a sweep asks for it by name.
+        """
+        if self._unavailable is None:
+            failures: dict[str, str] = {}
+            package = importlib.import_module(self._package)
+            for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
+                if module.startswith("_"):
+                    continue
+                try:
+                    importlib.import_module(f"{self._package}.{module}")
+                except Exception as error:  # a broken plug-in must not take the others down
+                    failures[module] = f"{type(error).__name__}: {error}"
+            self._unavailable = failures
+        return {name: self._checked(name) for name in sorted(self._entries)}
+
+    def unavailable(self) -> dict[str, str]:
+        """Modules of the package that could not be imported, with the reason."""
+        self.discover()
+        return dict(self._unavailable or {})
+
+    def lookup(self, name: object, where: Location = ()) -> type[T]:
+        """Return the class registered as `name`.
+
+        Raises ConfigError, with `where` as its place, when there is none.
+        """
+        known = self.discover()
+        if isinstance(name, str) and name in known:
+            return known[name]
+        broken = self.unavailable()
+        if isinstance(name, str) and name in broken:
+            message = f"{self.name} '{name}' cannot be loaded: {broken[name]}"
+            raise ConfigError([Problem(where, message)])
+        raise ConfigError([Problem(where, f"unknown {self.name} '{name}'{suggest(str(name), known)}")])
+
+    def build(self, name: object, options: Mapping[str, Any] | None = None, where: Location = ()) -> T:
+        """Construct the plug-in `name` from its YAML options.
+
+        Raises ConfigError listing every unknown option and every value out of range, each placed under
+        `where`.
+        """
+        return validate(self.lookup(name, where), options or {}, where)
+
+    def add(self, name: str, cls: type[Plugin]) -> None:
+        """Enter a class under a name. Raises LshexpError when another module has taken the name."""
+        known = self._entries.get(name)
+        if known is not None and known.__module__ != cls.__module__:
+            raise LshexpError(f"two {self.name}s are named '{name}': {known.__module__} and {cls.__module__}")
+        cls.name, cls.kind = name, self.name
+        self._entries[name] = cls
+
+    @contextmanager
+    def only(
+        self, entries: Mapping[str, type[Plugin]], unavailable: Mapping[str, str] | None = None
+    ) -> Iterator[None]:
+        """Within the context, these entries and unavailable modules take the place of all others."""
+        before = self._entries, self._unavailable
+        self._entries, self._unavailable = {}, dict(unavailable or {})
+        try:
+            for name, cls in entries.items():
+                self.add(name, cls)
+            yield
+        finally:
+            self._entries, self._unavailable = before
+
+    def _checked(self, name: str) -> type[T]:
+        cls = self._entries[name]
+        base = getattr(importlib.import_module(f"{self._package}.base"), self._base)
+        if not issubclass(cls, base):
+            raise LshexpError(f"{self.name} '{name}' ({cls.__module__}) must derive from {self._base}")
+        return cast("type[T]", cls)
+
+
+methods: Kind[Method] = Kind("method", "lshexp.methods", "Method")
+hashes: Kind[HashFamily] = Kind("hash", "lshexp.hashing", "HashFamily")
+datasets: Kind[Dataset] = Kind("dataset", "lshexp.data", "Dataset")
+energy_models: Kind[EnergyModel] = Kind("energy", "lshexp.energy", "EnergyModel")
+
+KINDS: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (methods, hashes, datasets, energy_models)}
 
 
 def register(kind: str, name: str) -> Callable[[P], P]:
     """Enter a `Plugin` class under `kind` and `name`; a name taken twice is an error of the programmer."""
 
     def enter(cls: P) -> P:
-        known = _entries[kind].get(name)
-        if known is not None and known.__module__ != cls.__module__:
-            raise LshexpError(f"two {kind}s are named '{name}': {known.__module__} and {cls.__module__}")
-        cls.name, cls.kind = name, kind
-        _entries[kind][name] = cls
+        KINDS[kind].add(name, cls)
         return cls
 
     return enter
 
 
-def discover(kind: str) -> dict[str, type[Plugin]]:
-    """Import every module of the kind's folder, in sorted order, and return name -> class.
+@contextmanager
+def temporarily(**entries: Mapping[str, type[Plugin]]) -> Iterator[None]:
+    """Register plug-ins for as long as the context lasts; a kind's entries are given as a map of names.
 
-    A module that fails to import is remembered as unavailable with its reason, and is an error only
-    when a sweep asks for it by name.
+    `with temporarily(dataset={"toy": Toy}): ...` A name that is taken already means the new class meanwhile.
     """
-    if kind not in _unavailable:
-        failures: dict[str, str] = {}
-        folder = importlib.import_module(FOLDERS[kind])
-        for module in sorted(info.name for info in pkgutil.iter_modules(folder.__path__)):
-            if module.startswith("_"):
-                continue
-            try:
-                importlib.import_module(f"{FOLDERS[kind]}.{module}")
-            except Exception as error:  # a broken plug-in must not take the others down
-                failures[module] = f"{type(error).__name__}: {error}"
-        _unavailable[kind] = failures
-    return dict(sorted(_entries[kind].items()))
-
-
-def unavailable(kind: str) -> dict[str, str]:
-    """Modules of the kind's folder that could not be imported, with the reason."""
-    discover(kind)
-    return dict(_unavailable[kind])
-
-
-def lookup(kind: str, name: object, where: Location = ()) -> type[Plugin]:
-    """Return the class registered as `name`.
-
-    Raises ConfigError, with `where` as its place, when there is none.
-    """
-    known = discover(kind)
-    if isinstance(name, str) and name in known:
-        return known[name]
-    if isinstance(name, str) and name in _unavailable[kind]:
-        raise ConfigError([Problem(where, f"{kind} '{name}' cannot be loaded: {_unavailable[kind][name]}")])
-    raise ConfigError([Problem(where, f"unknown {kind} '{name}'{suggest(str(name), known)}")])
-
-
-def build(kind: str, name: object, options: Mapping[str, Any] | None = None, where: Location = ()) -> Plugin:
-    """Construct the plug-in `name` from its YAML options.
-
-    Raises ConfigError listing every unknown option and every value out of range, each placed under `where`.
-    """
-    cls = lookup(kind, name, where)
-    return validate(cls, options or {}, where)
+    before = {name: dict(kind._entries) for name, kind in KINDS.items()}
+    try:
+        for kind, classes in entries.items():
+            for name, cls in classes.items():
+                KINDS[kind]._entries.pop(name, None)
+                KINDS[kind].add(name, cls)
+        yield
+    finally:
+        for name, kept in before.items():
+            KINDS[name]._entries = kept

@@ -12,8 +12,9 @@ from lshexp import registry
 @pytest.fixture
 def toy_dataset(monkeypatch, tmp_path_factory):
     """Register the dataset `toy`, and keep files of running drivers out of the user's cache folder."""
-    monkeypatch.setitem(registry._entries["dataset"], "toy", Toy)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    with registry.temporarily(dataset={"toy": Toy}):
+        yield
 
 
 # the first call of a kernel compiles it, and a busy machine is not a slow program

@@ -178,7 +178,7 @@ def main() -> None:
     """Drive a sweep of slow runs in a process of its own: fake_runs.py OUT RUNS SECONDS [JOBS]."""
     out, runs, seconds, *jobs = sys.argv[1:]
     os.environ |= {"EXECUTED": str(Path(out) / "executed.txt"), "SECONDS": seconds}
-    registry._entries["dataset"]["toy"] = Toy
+    registry.datasets.add("toy", Toy)
     executor = Local(int(jobs[0]) if jobs else 1, "fake_runs:noted_run")
     try:
         run_sweep(sweep_of(["dense"], repeats=int(runs)), out, executor=executor)

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from lshexp import registry
 from lshexp.methods.base import Batch
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.trainer import using_threads
-from lshexp.registry import build
 from lshexp.spec import RunSpec
 
 FEATURES, CLASSES = 11, 3
@@ -80,7 +80,7 @@ def network(method, options=None, threads=1, features=FEATURES, **spec):
     spec = {"hidden": [16, 24], "lr": 0.05, "active_pct": 25.0, "batch": 6, **spec}
     run = RunSpec(method=method, method_options=options or {}, threads=threads, **spec)
     with using_threads(threads), Gemm(threads) as gemm:
-        net = Network(run, build("method", method, options or {}), features, CLASSES, gemm)
+        net = Network(run, registry.methods.build(method, options or {}), features, CLASSES, gemm)
         net.selectors = [Recorder(selector) for selector in net.selectors]
         yield net
 

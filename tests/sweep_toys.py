@@ -88,17 +88,12 @@ class Boxes(_Dataset):
 @contextmanager
 def toy_registry() -> Iterator[None]:
     """Put the plug-ins above in the place of the real ones, and one that cannot be imported."""
-    kinds = {
-        "method": {"dense": Dense, "lsh": Lsh, "chance": Chance},
-        "dataset": {"mnist": Digits, "boxes": Boxes},
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for kind, entries in kinds.items():
-            for name, cls in entries.items():
-                cls.kind, cls.name = kind, name
-            patch.setitem(registry._entries, kind, dict(entries))
-            patch.setitem(registry._unavailable, kind, {})
-        patch.setitem(registry._unavailable, "method", {"torn": "ImportError: no module named 'gone'"})
+    methods = {"dense": Dense, "lsh": Lsh, "chance": Chance}
+    datasets = {"mnist": Digits, "boxes": Boxes}
+    with (
+        registry.methods.only(methods, {"torn": "ImportError: no module named 'gone'"}),
+        registry.datasets.only(datasets),
+    ):
         yield
 
 

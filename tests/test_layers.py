@@ -35,6 +35,8 @@ def part_of(path: Path) -> str:
 def imported_parts(tree: ast.Module) -> set[str]:
     names = set()
     for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []  # types alone: nothing is imported when the program runs
         if isinstance(node, ast.ImportFrom) and node.module:
             base = node.module
             names |= {f"{base}.{alias.name}" for alias in node.names} if base == "lshexp" else {base}

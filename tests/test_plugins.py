@@ -22,22 +22,22 @@ from lshexp.methods.base import Batch
 from lshexp.work import LayerWork, Work
 
 ROOT = Path(__file__).parent.parent
-KINDS = [(kind, name) for kind in registry.FOLDERS for name in registry.discover(kind)]
-FAMILIES = list(registry.discover("hash"))
+KINDS = [(kind, name) for kind in registry.KINDS for name in registry.KINDS[kind].discover()]
+FAMILIES = list(registry.hashes.discover())
 
 
 @pytest.mark.parametrize(("kind", "name"), KINDS)
 def test_every_plugin_is_described_and_survives_a_round_trip(kind, name):
-    cls = registry.lookup(kind, name)
+    cls = registry.KINDS[kind].lookup(name)
     assert cls.summary().endswith((".", "?", ")")) or "(" in cls.summary()
     assert len(cls.summary()) > 15
     try:
         plugin = cls()
     except ValueError:
         pytest.skip("has required options")
-    assert registry.build(kind, name, plugin.model_dump(mode="json")) == plugin
+    assert registry.KINDS[kind].build(name, plugin.model_dump(mode="json")) == plugin
     with pytest.raises(ConfigError, match="unknown key 'no_such_option'"):
-        registry.build(kind, name, {"no_such_option": 1})
+        registry.KINDS[kind].build(name, {"no_such_option": 1})
 
 
 @pytest.mark.parametrize(("kind", "name"), KINDS)
@@ -48,15 +48,15 @@ def test_every_option_is_described_once_where_it_is_defined(kind, name):
 
 
 def test_no_plugin_of_ours_is_unavailable():
-    assert not any(registry.unavailable(kind) for kind in registry.FOLDERS)
+    assert not any(kind.unavailable() for kind in registry.KINDS.values())
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(ConfigError, match="did you mean 'dropout'"):
-        registry.build("method", "dropuot")
+        registry.methods.build("dropuot")
 
 
-@pytest.mark.parametrize("name", registry.discover("method"))
+@pytest.mark.parametrize("name", registry.methods.discover())
 def test_every_method_trains_predicts_and_counts(name):
     x, y = data(24)
     with network(name) as net:
@@ -69,7 +69,7 @@ def test_every_method_trains_predicts_and_counts(name):
 
 
 def family(name) -> HashFamily:
-    built = registry.build("hash", name)
+    built = registry.hashes.build(name)
     assert isinstance(built, HashFamily)
     return built
 
@@ -106,7 +106,7 @@ def test_every_hash_family_fills_its_tables(name):
 def collision_rate(name, weights, query, draws=400, bits=1, **options):
     """How often each weight row shares a bucket of `bits` bits with the query, over independent draws."""
     ids = np.arange(len(weights), dtype=np.int32)
-    built = registry.build("hash", name, options)
+    built = registry.hashes.build(name, options)
     hasher = built.draw(bits, draws, len(weights), weights.shape[1], key=3)
     work = LayerWork()
     codes = hasher.hash_nodes(weights, np.zeros(len(weights), np.float32), ids, work)
@@ -174,7 +174,7 @@ def test_dwta_sees_rows_and_lists_alike():
     rows = (random.random((6, 40)) * (random.random((6, 40)) < 0.3)).astype(np.float32)
     rows[2] = 0
     sparse = CSR.from_dense(rows)
-    hasher = registry.build("hash", "dwta").draw(7, 20, 5, 40, key=3)
+    hasher = registry.hashes.build("dwta").draw(7, 20, 5, 40, key=3)
     codes = [hasher.hash_inputs(inputs, LayerWork()).codes for inputs in (rows, sparse)]
     np.testing.assert_array_equal(*codes)
     assert codes[0].max() < 2**7
@@ -192,7 +192,7 @@ def test_sketch_finds_the_principal_directions_and_scores_by_them(listed):
         )
     weights = random.standard_normal((15, 20)).astype(np.float32)
     bias = random.standard_normal(15).astype(np.float32)
-    hasher = registry.build("hash", "sketch", {"dims": 3}).draw(4, 5, 15, 20, key=1)
+    hasher = registry.hashes.build("sketch", {"dims": 3}).draw(4, 5, 15, 20, key=1)
     work = LayerWork()
     hasher.learn(inputs, work)
     hasher.hash_nodes(weights, bias, np.arange(15, dtype=np.int32), work)
@@ -206,7 +206,7 @@ def test_sketch_collides_by_the_angle_of_its_hashed_coordinates():
     x = (random.standard_normal((200, 20)) * np.linspace(3, 0.1, 20) + 1).astype(np.float32)
     weights = random.standard_normal((15, 20)).astype(np.float32)
     bias = random.standard_normal(15).astype(np.float32)
-    hasher = registry.build("hash", "sketch", {"dims": 4, "rank_dims": 9}).draw(1, 4000, 15, 20, key=2)
+    hasher = registry.hashes.build("sketch", {"dims": 4, "rank_dims": 9}).draw(1, 4000, 15, 20, key=2)
     work = LayerWork()
     hasher.learn(x, work)
     codes = hasher.hash_nodes(weights, bias, np.arange(15, dtype=np.int32), work)

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lshexp import registry
 from lshexp.bench._task import MOMENTUM, Task, Trainee
-from lshexp.methods.base import Batch, Method
+from lshexp.methods.base import Batch
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.trainer import EVALUATION_BATCH, using_threads
-from lshexp.registry import build
 from lshexp.spec import Input, RunSpec
 
 
@@ -52,8 +52,7 @@ def our_network(task: Task, variant: Variant, gemm: Gemm) -> tuple[Network, int]
         threads=task.threads,
         seed=task.seed,
     )
-    method = build("method", variant.method, dict(variant.options))
-    assert isinstance(method, Method)  # what the kind registers
+    method = registry.methods.build(variant.method, dict(variant.options))
     return Network(spec, method, task.features, task.classes, gemm), spec.batch
 
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from lshexp import registry
 from lshexp.bench._families import Say, wanted
 from lshexp.bench._plan import Plan
 from lshexp.bench._task import Family, Recipe, Task
-from lshexp.data.base import Dataset, Examples, Part, Splits
-from lshexp.registry import build
+from lshexp.data.base import Examples, Part, Splits
 from lshexp.streams import stream
 
 TESTS_AN_EPOCH = 4
@@ -45,8 +45,7 @@ RUN = [name for name in Point._fields if name not in ("examples", "seconds", "ac
 
 def load_digits() -> tuple[Splits, int]:
     """MNIST and its number of classes. Raises DataError, saying what to do, when its files are absent."""
-    dataset = build("dataset", "mnist", {})
-    assert isinstance(dataset, Dataset)  # what the kind registers
+    dataset = registry.datasets.build("mnist", {})
     return dataset.load(), dataset.info().classes
 
 

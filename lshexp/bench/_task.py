@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.data.base import Dataset, Part
+from lshexp import registry
+from lshexp.data.base import Part
 from lshexp.errors import DataError
-from lshexp.registry import build
 
 Pass = Callable[[NDArray[np.float32], NDArray[np.int32]], float]
 RATE = 0.1  # learning rate of all competitors that are timed, plain SGD: one that no network here diverges at
@@ -95,8 +95,7 @@ def load_examples(examples: int) -> Data:
 
 
 def _load(name: str, options: dict[str, int], examples: int) -> Data:
-    dataset = build("dataset", name, options)
-    assert isinstance(dataset, Dataset)  # what the kind registers
+    dataset = registry.datasets.build(name, options)
     train = dataset.load().train
     # as many as asked for, over again where there are fewer; own copies, as batches are in training
     x, y = train.batch(np.arange(examples) % train.size)

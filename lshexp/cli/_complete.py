@@ -9,9 +9,9 @@ import typer
 
 def datasets(incomplete: str) -> list[str]:
     """Names of datasets."""
-    from lshexp.registry import discover
+    from lshexp import registry
 
-    return [name for name in discover("dataset") if name.startswith(incomplete)]
+    return [name for name in registry.datasets.discover() if name.startswith(incomplete)]
 
 
 def run_ids(context: typer.Context, incomplete: str) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from lshexp import registry
 from lshexp.config.document import read_value
 from lshexp.config.files import read_model
 from lshexp.config.nodes import Mark, Problems, Scalar, kind_of
 from lshexp.energy.base import EnergyModel
 from lshexp.energy.prices import PriceTable
 from lshexp.errors import ConfigError, Problem
-from lshexp.registry import build
 
 WHERE = ("energy",)
 
@@ -41,8 +41,7 @@ def energy_model(text: str) -> NamedModel:
         if not sign:
             raise ConfigError([Problem(WHERE, f"'{pair}' is no option; write {name},key=value")])
         options[key.strip()] = _scalar(value, (*WHERE, key.strip()))
-    model = build("energy", name, options, WHERE)
-    assert isinstance(model, EnergyModel)  # what the kind registers
+    model = registry.energy_models.build(name, options, WHERE)
     return NamedModel(",".join([name, *pairs]), model)
 
 

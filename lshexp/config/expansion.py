@@ -9,13 +9,13 @@ from enum import Enum
 from functools import reduce
 from typing import Any, Final
 
+from lshexp import registry
 from lshexp.config.blocks import Exclude, SweepBlock
 from lshexp.config.keys import RUN_KEYS, KeyRules
 from lshexp.config.nodes import Mark, Problems, YamlNode, kind_of, merge, nested
-from lshexp.data.base import Dataset, DatasetInfo
+from lshexp.data.base import DatasetInfo
 from lshexp.errors import ConfigError
 from lshexp.methods.base import Method
-from lshexp.registry import build, lookup
 from lshexp.spec import RunSpec
 from lshexp.validation import validate
 
@@ -68,7 +68,7 @@ class CheckedValues:
             return INVALID
         try:
             if key == "method":
-                lookup("method", node.plain(), (key,))
+                registry.methods.lookup(node.plain(), (key,))
             return getattr(validate(RunSpec, {key: node.plain()}), key)
         except ConfigError as error:
             self._problems.at_parts(YamlNode({key: node}, (), node.mark, node.key_mark), error)
@@ -77,7 +77,7 @@ class CheckedValues:
     def dataset_name(self, node: YamlNode) -> str | _Invalid:
         """Return the name of a registered dataset."""
         try:
-            return lookup("dataset", node.plain()).name
+            return registry.datasets.lookup(node.plain()).name
         except ConfigError as error:
             self._problems.at_parts(node, error)
             return INVALID
@@ -102,8 +102,7 @@ class CheckedValues:
             return INVALID
         try:
             options = {key: child.plain() for key, child in node.value.items() if key != "name"}
-            dataset = build("dataset", name, options)
-            assert isinstance(dataset, Dataset)  # what the kind registers
+            dataset = registry.datasets.build(name, options)
             return DatasetChoice(name, dataset.recorded(), dataset.info())
         except ConfigError as error:
             self._problems.at_parts(node, error)
@@ -122,7 +121,7 @@ class CheckedValues:
             )
             return INVALID
         try:
-            return build("method", method, node.plain()).recorded()
+            return registry.methods.build(method, node.plain()).recorded()
         except ConfigError as error:
             self._problems.at_parts(node, error)
             return INVALID

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from lshexp import registry
 from lshexp.config.nodes import Problems, YamlNode
-from lshexp.registry import Plugin, discover, unavailable
+from lshexp.registry import Plugin
 from lshexp.spec import RunSpec
 from lshexp.validation import suggest
 
@@ -102,9 +103,9 @@ class KeyRules:
     """Answers questions about keys; made anew for each sweep, as plug-ins come and go."""
 
     def __init__(self) -> None:
-        self.methods = discover("method")
-        self.datasets = discover("dataset")
-        self._broken = unavailable("method")
+        self.methods = registry.methods.discover()
+        self.datasets = registry.datasets.discover()
+        self._broken = registry.methods.unavailable()
 
     def known(
         self, key: str, node: YamlNode, problems: Problems, also: Iterable[str] = ()

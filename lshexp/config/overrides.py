@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lshexp import registry
 from lshexp.config.blocks import Axis, AxisGroup, SweepBlock
 from lshexp.config.document import MAX_TEXT, read_value
 from lshexp.config.keys import BLOCK_KEYS, FILE_KEYS, KeyRules
 from lshexp.config.nodes import Mark, Problems, YamlNode, merge, nested, report_twice
 from lshexp.data.base import Dataset
 from lshexp.errors import format_location
-from lshexp.registry import build
 
 _FIXED_KEYS = frozenset({"extends", "sweep", *BLOCK_KEYS})
 TOP_KEYS = tuple(key for key in FILE_KEYS if key not in _FIXED_KEYS)
@@ -180,6 +180,5 @@ def chosen_dataset(name: str, options: Sequence[str]) -> Dataset:
         elif (node := read_value(value, (key,), mark, problems)) is not None:
             values[key] = node.plain()
     problems.raise_any()
-    dataset = build("dataset", name, values)
-    assert isinstance(dataset, Dataset)  # what the kind registers
+    dataset = registry.datasets.build(name, values)
     return dataset

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lshexp import registry
 from lshexp.data.base import Dataset, DatasetInfo, Part
 from lshexp.data.files import recorded_at
 from lshexp.errors import ConfigError, DataError
-from lshexp.registry import build, discover
 
 EXAMPLES = 5_000  # enough for two digits of every figure
 COMPONENTS = (1, 8, 32)  # of whose variance the share is told; a sketch hashes 16 and ranks by 32
@@ -79,15 +79,14 @@ class Entry:
 
 def catalog() -> list[Entry]:
     """Return all datasets by name. No example is read or drawn."""
-    return [_entry(name, cls.summary()) for name, cls in discover("dataset").items()]
+    return [_entry(name, cls.summary()) for name, cls in registry.datasets.discover().items()]
 
 
 def _entry(name: str, summary: str) -> Entry:
     try:
-        dataset = build("dataset", name)
+        dataset = registry.datasets.build(name)
     except ConfigError:
         return Entry(name, summary, "give a path", None, None)
-    assert isinstance(dataset, Dataset)  # what the kind registers
     state = "absent" if not is_there(dataset) else "present" if dataset.locate() else "generated"
     return Entry(name, summary, state, dataset, dataset.info())
 

@@ -7,7 +7,8 @@ are the same for every method.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -98,6 +99,15 @@ class Method(Plugin):
     """Base of every registered method; its fields are its YAML options."""
 
     uses_active_pct: ClassVar[bool] = True
+
+    @classmethod
+    def label(cls, options: Mapping[str, Any]) -> str:
+        """Name of the method with these options, for tables, legends and colours.
+
+        `options` are recorded ones; some may be absent, as in tables that older versions wrote. It is the
+        method's name alone, unless the method has variants that readers know by a name of their own.
+        """
+        return cls.name
 
     def scans(self, sparse_input: bool) -> bool:
         """Whether a hidden layer has all its nodes computed from a few live inputs each.

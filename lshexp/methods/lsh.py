@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from lshexp import registry
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.errors import ConfigError
 from lshexp.hashing.base import HashFamily, Query, project
@@ -20,7 +21,7 @@ from lshexp.kernels.top_k import top_k_csr, top_k_rows
 from lshexp.methods._exact import Exact
 from lshexp.methods._presets import DEFAULT_HASH, PRESETS
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Step, wanted_nodes
-from lshexp.registry import build, register
+from lshexp.registry import register
 from lshexp.streams import stream_key
 
 MOST_DERIVED_BITS = 12
@@ -134,7 +135,7 @@ class Lsh(Method):
             raise ValueError("give a hash family's name, or a map with a `name` and its options")
         rest = {key: option for key, option in options.items() if key != "name"}
         try:
-            family = build("hash", options["name"], rest)
+            family = registry.hashes.build(options["name"], rest)
         except ConfigError as error:
             raise ValueError("; ".join(str(problem) for problem in error.problems)) from None
         return {"name": family.name, **family.model_dump(mode="json")}
@@ -164,9 +165,14 @@ class Lsh(Method):
 
     def family(self) -> HashFamily:
         """The hash family with its options."""
-        family = build("hash", self.hash["name"], {k: v for k, v in self.hash.items() if k != "name"})
-        assert isinstance(family, HashFamily)  # what the kind registers
+        family = registry.hashes.build(self.hash["name"], {k: v for k, v in self.hash.items() if k != "name"})
         return family
+
+    @classmethod
+    def label(cls, options: Mapping[str, Any]) -> str:
+        """Name of the method and of its preset: `lsh hybrid`."""
+        preset = options.get("preset")
+        return f"{cls.name} {preset}" if isinstance(preset, str) else cls.name
 
     def recorded(self) -> dict[str, Any]:
         """All options; runs of before `where_sparse` keep their ids."""

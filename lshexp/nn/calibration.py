@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lshexp.methods.base import Batch, Method
+from lshexp import registry
+from lshexp.methods.base import Batch
 from lshexp.nn.asynchronous import workers_of
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.trainer import using_threads
-from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 from lshexp.work import PHASES, Work
@@ -36,8 +36,7 @@ def measure(spec: RunSpec, features: int, classes: int, seconds: float) -> Cost:
     The examples have neither the structure nor, perhaps, the sparsity of the data, so selection and table
     upkeep are estimates; dense arithmetic is exact.
     """
-    method = build("method", spec.method, spec.method_options)
-    assert isinstance(method, Method)  # what the kind registers
+    method = registry.methods.build(spec.method, spec.method_options)
     draws = stream(spec.key(), "calibration")
     x = draws.random((spec.batch, features), dtype=np.float32)
     x *= draws.random(x.shape) < FILLED

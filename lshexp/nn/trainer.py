@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import psutil
 
+from lshexp import registry
 from lshexp.data.base import Dataset, Examples, Splits
 from lshexp.energy._rapl import POWERCAP, Meter
 from lshexp.errors import ConfigError, Problem
@@ -22,7 +23,6 @@ from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.probe import Probe
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
-from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 from lshexp.work import PHASES
@@ -71,9 +71,8 @@ def using_threads(threads: int) -> Iterator[None]:
 
 
 def _plugins(spec: RunSpec) -> tuple[Method, Dataset]:
-    method = build("method", spec.method, spec.method_options)
-    dataset = build("dataset", spec.dataset, spec.dataset_options)
-    assert isinstance(method, Method) and isinstance(dataset, Dataset)  # what their kinds register
+    method = registry.methods.build(spec.method, spec.method_options)
+    dataset = registry.datasets.build(spec.dataset, spec.dataset_options)
     return method, dataset
 
 

@@ -21,17 +21,19 @@ def listing(kind: str) -> None:
         rows = [[name, f"{cost.mults} mults, {cost.adds} adds a weight"] for name, cost in STEP_COSTS.items()]
         print_table(["optimizer", "cost of a step"], rows, text=2)
         return
-    from lshexp.registry import discover, unavailable
+    from lshexp import registry
+
+    found = registry.KINDS[KINDS[kind]]
 
     rows = []
-    for name, cls in discover(KINDS[kind]).items():
+    for name, cls in found.discover().items():
         options = ", ".join(
             field if info.is_required() else f"{field}={info.get_default(call_default_factory=True)}"
             for field, info in cls.model_fields.items()
         )
         rows.append([name, cls.summary(), options])
     print_table([KINDS[kind], "what it is", "options"], rows, text=3)
-    for module, reason in unavailable(KINDS[kind]).items():
+    for module, reason in found.unavailable().items():
         err().print(f"unavailable: {module}: {reason}", markup=False)
 
 

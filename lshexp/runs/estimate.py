@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from lshexp.data.base import Dataset, DatasetInfo
+from lshexp import registry
+from lshexp.data.base import DatasetInfo
 from lshexp.energy.base import EnergyModel
 from lshexp.nn.calibration import Cost, measure
 from lshexp.nn.dense_cost import DenseCost
-from lshexp.registry import build
 from lshexp.runs.plan import PlannedRun
 from lshexp.spec import RunSpec
 from lshexp.work import STEP_COSTS, Work
@@ -130,6 +130,5 @@ def _memory_mb(spec: RunSpec, info: DatasetInfo, examples: int) -> float:
 
 
 def _info(spec: RunSpec) -> DatasetInfo:
-    dataset = build("dataset", spec.dataset, spec.dataset_options)
-    assert isinstance(dataset, Dataset)  # what the kind registers
+    dataset = registry.datasets.build(spec.dataset, spec.dataset_options)
     return dataset.info()

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from lshexp.data.base import Dataset
+from lshexp import registry
 from lshexp.errors import ConfigError
-from lshexp.registry import build
 from lshexp.runs.record import Record
 from lshexp.runs.store import Store
 from lshexp.spec import RunSpec
@@ -133,7 +132,5 @@ def _run_ids(specs: Iterable[RunSpec]) -> dict[str, RunSpec]:
 
 
 def _fingerprint(spec: RunSpec) -> str:
-    dataset = build("dataset", spec.dataset, spec.dataset_options, ("dataset",))
-    if not isinstance(dataset, Dataset):
-        raise TypeError(f"{type(dataset).__name__} is registered as a dataset and is not one")
+    dataset = registry.datasets.build(spec.dataset, spec.dataset_options, ("dataset",))
     return dataset.fingerprint()

@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from lshexp import registry
 from lshexp.energy.base import EnergyModel
 from lshexp.io import write_atomic
-from lshexp.registry import build
 from lshexp.runs.columns import (
     ENV,
     EPOCH,
@@ -133,7 +133,7 @@ def _lines(rows: Iterable[Sequence[str]]) -> str:
 
 def default_energy_model() -> EnergyModel:
     """The model that prices `energy_proxy_j`."""
-    model = build("energy", DEFAULT_ENERGY_MODEL)
+    model = registry.energy_models.build(DEFAULT_ENERGY_MODEL)
     if not isinstance(model, EnergyModel):
         raise TypeError(f"{type(model).__name__} is registered as an energy model and is not one")
     return model

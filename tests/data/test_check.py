@@ -8,10 +8,10 @@ import struct
 import numpy as np
 import pytest
 
+from lshexp import registry
 from lshexp.data import mnist, norb
 from lshexp.data.mnist import DigitFile
 from lshexp.errors import DataError
-from lshexp.registry import build, discover
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def digits(home, monkeypatch):
 
 def complaint(name, **options):
     with pytest.raises(DataError) as caught:
-        build("dataset", name, options).check()
+        registry.datasets.build(name, options).check()
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -62,16 +62,16 @@ def test_absent_files_name_the_command_and_a_generated_set(home, name, command, 
 
 
 def test_every_generated_set_that_is_offered_exists_and_needs_no_file(home):
-    datasets = discover("dataset")
+    datasets = registry.datasets.discover()
     for name in {cls.generated_instead for cls in datasets.values()} - {None}:
-        assert build("dataset", name).locate() == []
-        build("dataset", name).check()
+        assert registry.datasets.build(name).locate() == []
+        registry.datasets.build(name).check()
 
 
 def test_whole_files_pass_without_being_loaded(digits, monkeypatch):
     monkeypatch.setattr(mnist, "read_digits", None)
-    build("dataset", "mnist").check()
-    build("dataset", "mnist8m").check()
+    registry.datasets.build("mnist").check()
+    registry.datasets.build("mnist8m").check()
 
 
 @pytest.mark.parametrize("damage", ["empty", "short", "long", "another", "swapped", "not packed", "cut.gz"])

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lshexp import registry
 from lshexp.arrays import CSR
 from lshexp.data import formats, reading
 from lshexp.data._labels import class_numbers
 from lshexp.data.base import Part
 from lshexp.data.sheet import contact_sheet
 from lshexp.errors import ConfigError, DataError
-from lshexp.registry import build
 
 NAMES = ["low", "mid", "high"]
 
@@ -66,7 +66,9 @@ FILES = ["npz.npz", "csv.csv", "csv.csv.gz", "csv.csv.bz2", "csv.csv.xz", "parqu
 @pytest.mark.parametrize("file", FILES)
 def test_every_row_arrives_once_with_its_label(folder, file):
     write(file, *table())
-    dataset = build("dataset", file.partition(".")[0], {"path": file, "test_fraction": 0.25, "seed": 5})
+    dataset = registry.datasets.build(
+        file.partition(".")[0], {"path": file, "test_fraction": 0.25, "seed": 5}
+    )
     info, (train, test) = dataset.info(), loaded(dataset)
     assert (info.features, info.classes) == (3, 3)
     assert (info.train_examples, info.test_examples) == (len(train.y), len(test.y)) == (45, 15)
@@ -78,9 +80,9 @@ def test_every_row_arrives_once_with_its_label(folder, file):
         assert not part.x.flags.writeable
         # names are numbered in alphabetical order: high, low, mid
         np.testing.assert_array_equal(part.y, np.array([1, 2, 0])[part.x[:, 1].astype(int)])
-    again = loaded(build("dataset", dataset.name, dataset.model_dump(mode="json")))
+    again = loaded(registry.datasets.build(dataset.name, dataset.model_dump(mode="json")))
     np.testing.assert_array_equal(again[0].x, train.x)
-    other = build("dataset", dataset.name, {"path": file, "test_fraction": 0.25, "seed": 6})
+    other = registry.datasets.build(dataset.name, {"path": file, "test_fraction": 0.25, "seed": 6})
     assert not np.array_equal(loaded(other)[1].x, test.x)
     assert other.fingerprint() != dataset.fingerprint()
 
@@ -91,7 +93,7 @@ def test_a_second_file_holds_the_test_examples(folder, file):
     write(file, x[:40], labels[:40])
     write("csv" + file if file.startswith("csv") else file.replace(".", "2.", 1), x[40:], labels[40:])
     second = "csv" + file if file.startswith("csv") else file.replace(".", "2.", 1)
-    dataset = build("dataset", file.partition(".")[0], {"path": file, "test_path": second})
+    dataset = registry.datasets.build(file.partition(".")[0], {"path": file, "test_path": second})
     train, test = loaded(dataset)
     assert sorted(train.x[:, 0]) == list(range(40))
     assert sorted(test.x[:, 0]) == list(range(40, 60))
@@ -103,7 +105,7 @@ def test_the_fingerprint_follows_the_content_and_not_the_place(folder):
     write("csv.csv", x, labels)
     (folder / "deep").mkdir()
     write("deep/copy.csv", x, labels)
-    one, two = (build("dataset", "csv", {"path": path}) for path in ("csv.csv", "deep/copy.csv"))
+    one, two = (registry.datasets.build("csv", {"path": path}) for path in ("csv.csv", "deep/copy.csv"))
     assert one.fingerprint() == two.fingerprint()
     before = one.fingerprint(), one.info()
     x[0, 0] = 99
@@ -117,22 +119,22 @@ def test_the_data_folder_comes_before_the_current_one(folder, monkeypatch):
     write("csv.csv", *table(30))
     write("data/csv.csv", *table(60))
     monkeypatch.setenv("LSHEXP_DATA", str(folder / "data"))
-    assert build("dataset", "csv", {"path": "csv.csv"}).info().train_examples == 48
-    assert build("dataset", "csv", {"path": str(folder / "csv.csv")}).info().train_examples == 24
+    assert registry.datasets.build("csv", {"path": "csv.csv"}).info().train_examples == 48
+    assert registry.datasets.build("csv", {"path": str(folder / "csv.csv")}).info().train_examples == 24
 
 
 @pytest.mark.parametrize("path", ["../csv.csv", "a/../../b", "", " ", "a\0b"])
 def test_paths_that_surprise_are_refused(folder, path):
     with pytest.raises(ConfigError):
-        build("dataset", "csv", {"path": path})
+        registry.datasets.build("csv", {"path": path})
 
 
 @pytest.mark.parametrize("scale", ["none", "unit", "minmax", "standard"])
 def test_scaling_is_measured_on_the_training_examples(folder, scale):
     x, labels = table()
     write("npz.npz", x, labels)
-    plain = build("dataset", "npz", {"path": "npz.npz"}).load()
-    scaled = build("dataset", "npz", {"path": "npz.npz", "scale": scale}).load()
+    plain = registry.datasets.build("npz", {"path": "npz.npz"}).load()
+    scaled = registry.datasets.build("npz", {"path": "npz.npz", "scale": scale}).load()
     train = plain.train.x
     if scale == "unit":
         expected = plain.test.x / train.max()
@@ -149,7 +151,7 @@ def test_one_archive_may_hold_both_splits_and_pictures(folder):
     random = np.random.default_rng(0)
     arrays = {"x_train": random.random((20, 2, 4, 3)), "x_test": random.random((8, 2, 4, 3))}
     np.savez_compressed("a.npz", **arrays, y_train=np.arange(20) % 2, y_test=np.arange(8) % 2 == 0)
-    dataset = build("dataset", "npz", {"path": "a.npz"})
+    dataset = registry.datasets.build("npz", {"path": "a.npz"})
     train, _ = dataset.load()
     assert dataset.info().picture == (2, 4, 3)
     np.testing.assert_array_equal(
@@ -202,7 +204,7 @@ def test_what_does_not_fit_the_memory_is_refused_before_it_is_read(folder, monke
     for file in ("npz.npz", "csv.csv", "parquet.parquet", "libsvm.txt"):
         name = file.partition(".")[0]
         with pytest.raises(DataError, match="of memory available"):
-            build("dataset", name, {"path": file}).load()
+            registry.datasets.build(name, {"path": file}).load()
 
 
 def test_a_bomb_of_rows_stops_where_no_table_would_go(folder, monkeypatch):
@@ -212,7 +214,7 @@ def test_a_bomb_of_rows_stops_where_no_table_would_go(folder, monkeypatch):
         for _ in range(60):
             file.write(b"0,0\n" * 250_000)
     with pytest.raises(DataError, match="200 times its size"):
-        build("dataset", "csv", {"path": "bomb.csv.gz"}).info()
+        registry.datasets.build("csv", {"path": "bomb.csv.gz"}).info()
 
 
 def sparse_rows(random, rows=40, features=30, share=0.1):
@@ -231,12 +233,12 @@ def test_libsvm_text_is_read_exactly(folder, monkeypatch, first):
     lines.insert(7, "")
     lines[9] += " # a note"
     Path("a.txt").write_text("\r\n".join(lines), encoding="utf-8")
-    dataset = build("dataset", "libsvm", {"path": "a.txt", "zero_based": not first})
+    dataset = registry.datasets.build("libsvm", {"path": "a.txt", "zero_based": not first})
     table = dataset.table(folder / "a.txt", "train", 30)
     np.testing.assert_array_equal(table.x.to_dense(), rows)
     assert table.labels.tolist() == ["+1", "-1"] * 20
     assert dataset.info().features == 30
-    wider = build("dataset", "libsvm", {"path": "a.txt", "zero_based": not first, "features": 50})
+    wider = registry.datasets.build("libsvm", {"path": "a.txt", "zero_based": not first, "features": 50})
     assert wider.load().train.x.shape[1] == wider.info().features == 50
 
 
@@ -272,4 +274,4 @@ def test_sparse_rows_are_the_array_they_stand_for():
 def test_lines_that_are_not_libsvm_are_named(folder, text, message):
     Path("a.txt").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=message):
-        build("dataset", "libsvm", {"path": "a.txt"}).info()
+        registry.datasets.build("libsvm", {"path": "a.txt"}).info()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lshexp import registry
 from lshexp.errors import ConfigError
 from lshexp.nn.trainer import run
-from lshexp.registry import build
 from lshexp.spec import RunSpec
 
 FEATURES = 400
@@ -70,16 +70,16 @@ def test_an_example_costs_its_nonzeros_for_each_active_node(file):
 
 
 def test_scaling_keeps_zeros_or_needs_whole_rows(file):
-    plain = build("dataset", "libsvm", {"path": file}).load()
-    unit = build("dataset", "libsvm", {"path": file, "scale": "unit"}).load()
+    plain = registry.datasets.build("libsvm", {"path": file}).load()
+    unit = registry.datasets.build("libsvm", {"path": file, "scale": "unit"}).load()
     largest = plain.train.x.to_dense().max()
     np.testing.assert_allclose(unit.test.x.to_dense(), plain.test.x.to_dense() / largest, rtol=1e-6)
     with pytest.raises(ConfigError, match="use unit, or set dense: true"):
-        build("dataset", "libsvm", {"path": file, "scale": "standard"})
-    whole = build("dataset", "libsvm", {"path": file, "scale": "standard", "dense": True}).load()
+        registry.datasets.build("libsvm", {"path": file, "scale": "standard"})
+    whole = registry.datasets.build("libsvm", {"path": file, "scale": "standard", "dense": True}).load()
     assert abs(whole.train.x.mean()) < 1e-5
 
 
 def test_a_sample_is_dense(file):
-    dataset = build("dataset", "libsvm", {"path": file})
+    dataset = registry.datasets.build("libsvm", {"path": file})
     assert dataset.sample(10).x.shape == (10, dataset.info().features)

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lshexp import registry
 from lshexp.energy.base import EnergyModel
 from lshexp.errors import ConfigError
-from lshexp.registry import build, discover
 from lshexp.work import Work
 
 
 def model(name: str, **options: object) -> EnergyModel:
-    built = build("energy", name, options)
+    built = registry.energy_models.build(name, options)
     assert isinstance(built, EnergyModel)
     return built
 
@@ -35,7 +35,7 @@ def test_memory_model_adds_to_the_arithmetic_one():
     assert extra == pytest.approx(2 * 1300e-12)
 
 
-@pytest.mark.parametrize("name", sorted(discover("energy")))
+@pytest.mark.parametrize("name", sorted(registry.energy_models.discover()))
 @given(a=st.integers(0, 10**15), b=st.integers(0, 10**15), n=st.integers(0, 10**15))
 def test_every_model_is_additive_and_free_for_no_work(name, a, b, n):
     price = model(name).joules
@@ -45,6 +45,6 @@ def test_every_model_is_additive_and_free_for_no_work(name, a, b, n):
 
 def test_bad_options_name_their_place():
     with pytest.raises(ConfigError, match=r"memory.*did you mean 'dram'"):
-        build("energy", "horowitz45_mem", {"memory": "drm"}, ("energy",))
+        registry.energy_models.build("horowitz45_mem", {"memory": "drm"}, ("energy",))
     with pytest.raises(ConfigError, match=r"mult_pj: -1\.0 must be >= 0"):
-        build("energy", "horowitz45", {"mult_pj": -1.0})
+        registry.energy_models.build("horowitz45", {"mult_pj": -1.0})

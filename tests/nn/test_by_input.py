@@ -8,12 +8,12 @@ import pytest
 from kernel_cases import CHUNKS, SHAPES, close, grouped_by_column, random_csr
 from small_networks import data, network, train
 
+from lshexp import registry
 from lshexp.errors import ConfigError
 from lshexp.kernels import by_input, parallel
 from lshexp.methods.base import Batch
 from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.layer import Layer
-from lshexp.registry import build
 from lshexp.work import RULES
 
 SCAN = {"preset": "hybrid", "K": 2, "L": 3}
@@ -117,14 +117,14 @@ def test_winner_take_all_by_input():
             assert isinstance(net.hidden[1], LayerByInput) == (where == "scan")
             chosen.append([net.selectors[1].chosen(at) for at in range(5)])
     assert chosen[0] == chosen[1]
-    assert "where_sparse" not in build("method", "winner_take_all", {"over": "example"}).recorded()
+    assert "where_sparse" not in registry.methods.build("winner_take_all", {"over": "example"}).recorded()
     with pytest.raises(ConfigError, match="over: example"):
-        build("method", "winner_take_all", {"over": "node", "where_sparse": "scan"})
+        registry.methods.build("winner_take_all", {"over": "node", "where_sparse": "scan"})
 
 
 def test_runs_of_before_the_option_keep_their_ids():
-    assert "where_sparse" not in build("method", "lsh").recorded()
-    assert build("method", "lsh", {"where_sparse": "scan"}).recorded()["where_sparse"] == "scan"
+    assert "where_sparse" not in registry.methods.build("lsh").recorded()
+    assert registry.methods.build("lsh", {"where_sparse": "scan"}).recorded()["where_sparse"] == "scan"
     for options in ({"preset": "hybrid"}, {"preset": "hybrid", "where_sparse": "hash"}):
-        method = build("method", "lsh", options)
-        assert build("method", "lsh", method.recorded()) == method
+        method = registry.methods.build("lsh", options)
+        assert registry.methods.build("lsh", method.recorded()) == method

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lshexp import registry
 from lshexp.methods.base import Batch
 from lshexp.nn.asynchronous import workers_of
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.trainer import using_threads
-from lshexp.registry import build
 from lshexp.spec import KERNEL_REVISION, RunSpec
 from lshexp.work import PHASES
 
@@ -90,7 +90,7 @@ def train(name):
     x, y = _data()
     losses = []
     with using_threads(spec.threads), Gemm(spec.threads) as gemm:
-        network = Network(spec, build("method", method, options), FEATURES, CLASSES, gemm)
+        network = Network(spec, registry.methods.build(method, options), FEATURES, CLASSES, gemm)
         trained = workers_of(spec, network) or network
         selected = np.zeros(len(spec.hidden), dtype=np.int64)
         for epoch in range(EPOCHS):

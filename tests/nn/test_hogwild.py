@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from small_networks import CLASSES, data, network
 
+from lshexp import registry
 from lshexp.arrays import CSR
 from lshexp.errors import ConfigError
 from lshexp.methods.base import Batch
 from lshexp.nn.hogwild import Hogwild
 from lshexp.nn.trainer import run
-from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.validation import validate
 
@@ -121,7 +121,7 @@ def test_work_of_the_dense_network_follows_what_was_live():
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("method", "share"), [("lsh", 10.0), ("dense", 100.0)])
 def test_it_learns_as_well_as_batch_training_not_bit_identical(method, share, threads):
-    options = build("method", method).model_dump()
+    options = registry.methods.build(method).model_dump()
     spec = RunSpec(
         dataset="rectangles", dataset_options={"train": 1000, "test": 300}, hidden=[100, 100], epochs=4,
         batch=32, optimizer="adagrad", lr=0.01, method=method, method_options=options, active_pct=share,

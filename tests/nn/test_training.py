@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from small_networks import data, network, train
 
+from lshexp import registry
 from lshexp.errors import ConfigError
 from lshexp.methods.base import Batch
 from lshexp.nn.trainer import run, using_threads
-from lshexp.registry import build
 from lshexp.spec import RunSpec
 
 METHODS = {
@@ -207,7 +207,7 @@ def test_lsh_keeps_up_with_the_exact_winners():
         "dataset": "rectangles", "dataset_options": dataset, "hidden": [300, 300, 300], "active_pct": 5.0,
         "epochs": 4, "batch": 32, "lr": 0.01, "probe": 0.2,
     }  # fmt: skip
-    lsh = run(RunSpec(method="lsh", method_options=build("method", "lsh").model_dump(), **common))
+    lsh = run(RunSpec(method="lsh", method_options=registry.methods.build("lsh").model_dump(), **common))
     exact = run(RunSpec(method="winner_take_all", method_options={"over": "example"}, **common))
     chance = run(RunSpec(method="dropout", **common))
     found, wanted, drawn = (result.epochs[-1].test_acc_pct for result in (lsh, exact, chance))

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from small_networks import CLASSES, data, network, train
 
+from lshexp import registry
 from lshexp.errors import ConfigError
 from lshexp.kernels.conflicts import count_conflicts
 from lshexp.methods.base import Batch
 from lshexp.nn.trainer import run
 from lshexp.nn.workers import SimulatedWorkers
-from lshexp.registry import build
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 from lshexp.validation import validate
@@ -172,7 +172,7 @@ def test_followed_coordinates_stay_exact_when_steps_come_late(workers):
 def test_a_run_says_what_its_workers_met_and_repeats_exactly():
     spec = RunSpec(
         dataset="rectangles", dataset_options={"train": 120, "test": 40}, hidden=[30, 30], batch=1, epochs=2,
-        optimizer="sgd", lr=0.05, method_options=build("method", "lsh").model_dump(), active_pct=10.0,
+        optimizer="sgd", lr=0.05, method_options=registry.methods.build("lsh").model_dump(), active_pct=10.0,
         simulate_workers=4,
     )  # fmt: skip
     first, second = run(spec), run(spec)

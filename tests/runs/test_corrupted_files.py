@@ -18,11 +18,11 @@ import pytest
 from amat_files import rows as amat_rows
 from amat_files import text as amat_text
 
+from lshexp import registry
 from lshexp.data import mnist, reading, shapes_published
 from lshexp.data.mnist import DigitFile
 from lshexp.data.shapes_published import ConvexPublished
 from lshexp.errors import DataError
-from lshexp.registry import build
 
 MOST_BYTES = 12 << 20  # of memory for a file of a few kilobytes
 PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
@@ -288,12 +288,14 @@ def refused(load, name):
 def test_a_damaged_file_of_ones_own_is_refused(small_bombs, reader):
     files, good = READERS[reader]
     (small_bombs / "good").write_bytes(good())
-    assert len(build("dataset", reader, {"path": "good"}).load().train.y) == 32
+    assert len(registry.datasets.build(reader, {"path": "good"}).load().train.y) == 32
     for name, content in files().items():
         ending = next((ending for ending in PACKERS if name.endswith(ending)), "")
         path = small_bombs / f"{reader}{ending}"
         path.write_bytes(content)
-        refused(lambda path=path: build("dataset", reader, {"path": str(path)}).load(), f"{reader}: {name}")
+        refused(
+            lambda path=path: registry.datasets.build(reader, {"path": str(path)}).load(), f"{reader}: {name}"
+        )
 
 
 def test_there_are_two_hundred():
@@ -346,7 +348,7 @@ def test_any_flipped_byte_is_refused_or_harmless(small_bombs, reader):
         damaged[at] ^= 1 << random.integers(8)
         (small_bombs / "file").write_bytes(damaged)
         try:
-            splits = build("dataset", reader, {"path": "file"}).load()
+            splits = registry.datasets.build(reader, {"path": "file"}).load()
         except DataError as error:
             assert "\n" not in str(error)
         else:

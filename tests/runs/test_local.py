@@ -179,7 +179,7 @@ with Path({str(tmp_path / "times.txt")!r}).open("a") as file:
 from fake_runs import Toy, sweep_of
 from lshexp import registry, run_sweep
 from lshexp.runs.local import Local
-registry._entries["dataset"]["toy"] = Toy
+registry.datasets.add("toy", Toy)
 assert run_sweep(sweep_of(), {str(tmp_path)!r}, executor=Local(2, "fake_runs:fake_run")).complete
 """
     )

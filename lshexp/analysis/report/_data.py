@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from lshexp import registry
 from lshexp.analysis.report._html import Html, join
 from lshexp.analysis.report._sources import Sweep, Unread
 from lshexp.analysis.report._tables import MISSING, commands, paragraph, table
-from lshexp.data.base import Dataset, DatasetInfo
+from lshexp.data.base import DatasetInfo
 from lshexp.data.catalog import COMPONENTS, Statistics, is_there, statistics
 from lshexp.errors import LshexpError
-from lshexp.registry import build
 
 PREFIX = "dataset_"  # of the columns that hold a dataset's options
 HEADS = ["dataset", "options", "sweeps", "train examples", "test examples", "features", "classes"]
@@ -81,8 +81,7 @@ def _plain(value: Any) -> object:
 def _look(used: _Used) -> tuple[DatasetInfo | None, Statistics | None, str]:
     """What can be known here, and in words what the figures are of or why there are none."""
     try:
-        dataset = build("dataset", used.name, used.options)
-        assert isinstance(dataset, Dataset)  # what the kind registers
+        dataset = registry.datasets.build(used.name, used.options)
         info = dataset.info()
     except LshexpError:
         return (
