@@ -33,10 +33,13 @@ def part_of(path: Path) -> str:
 
 
 def imported_parts(tree: ast.Module) -> set[str]:
-    names = set()
+    names, types = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            node.body = []  # types alone: nothing is imported when the program runs
+            types |= set(node.body)  # nothing is imported from there when the program runs
+    for node in ast.walk(tree):
+        if node in types:
+            continue
         if isinstance(node, ast.ImportFrom) and node.module:
             base = node.module
             names |= {f"{base}.{alias.name}" for alias in node.names} if base == "lshexp" else {base}
