@@ -46,14 +46,14 @@ class Tables:
         bounds = even_bounds(examples, len(self._scratch))
         found = np.empty((examples, most), dtype=np.int32)
         counts = np.empty(examples, dtype=np.int64)
-        entries = np.empty((examples, 2), dtype=np.int64)
+        entries = np.empty((examples, 4), dtype=np.int64)
         collect = collect_ranked if ranked else collect_first
         tables = (self._starts, self._nodes)
         limit = nodes if cap is None else cap
         collect(*query[:2], probes, tables, most, limit, bounds, self._scratch, found, counts, entries)
         candidates = CSR.from_lengths(counts, nodes)
         pack_rows(found, candidates.indptr, bounds, candidates.indices)
-        read, capped = entries.sum(axis=0)
+        read, capped, _, _ = entries.sum(axis=0)
         work.add("select", 0, 0, int(4 * read + 8 * examples * n_tables * probes + 4 * candidates.nnz))
         return Collected(candidates, int(capped))
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import FloatArray, IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE, fours, passes, products
 from lshexp.kernels.parallel import REASSOCIATE
+from lshexp.work import Work
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
@@ -54,6 +57,14 @@ def input_gradient_rows(indptr, indices, deltas, weights, bounds, gradient):
                 )  # fmt: skip
             for at in range(whole, last):
                 _add1(total, weights[indices[at]], deltas[at])
+
+
+def input_gradient_rows_cost(indptr: OffsetArray, indices: IntArray, gradient: FloatArray) -> Work:
+    """A weight for each product, and the sums loaded and stored once a pass; of a pair its id and delta."""
+    pairs, fan_in = len(indices), gradient.shape[1]
+    sums = gradient.size + 2 * fours(indptr) * fan_in
+    nbytes = VALUE * (pairs * fan_in + sums) + (ID + VALUE) * pairs + 2 * OFFSET * len(gradient)
+    return Work(pairs * fan_in, pairs * fan_in, nbytes)
 
 
 @njit(parallel=False, cache=True, fastmath=False)
@@ -113,6 +124,19 @@ def input_gradient_csr(indptr, indices, deltas, weights, in_indptr, in_indices, 
                 _add1_at(total, inputs, weights[indices[position]], deltas[position])
 
 
+def input_gradient_csr_cost(
+    indptr: OffsetArray,
+    indices: IntArray,
+    in_indptr: OffsetArray,
+    gradient: FloatArray,
+) -> Work:
+    """A weight for each product; an id, and a sum loaded and stored, for each input of a pass."""
+    terms = products(indptr, in_indptr)
+    passed = int(passes(np.diff(indptr), 4) @ np.diff(in_indptr))
+    nbytes = VALUE * (terms + len(gradient)) + (ID + 2 * VALUE) * passed + (ID + VALUE) * len(indices)
+    return Work(terms, terms, nbytes + 4 * OFFSET * (len(indptr) - 1))
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def input_products(indptr, by_node, deltas, weights, in_indptr, in_indices, offsets, bounds, products):
     """The terms of `input_gradient_csr`, formed node by node, so that a weight row is fetched once a batch.
@@ -145,6 +169,14 @@ def input_products(indptr, by_node, deltas, weights, in_indptr, in_indices, offs
                     row[i] = delta * w[np.uint32(inputs[i])]
 
 
+def input_products_cost(deltas: FloatArray, weights: FloatArray, offsets: OffsetArray) -> Work:
+    """An id, a weight and the term for each product; of a pair its delta, and where all of that lies."""
+    terms = int(offsets[-1])
+    of_pair = 3 * ID + VALUE + 4 * OFFSET
+    nbytes = (ID + 2 * VALUE) * terms + of_pair * len(deltas) + 2 * OFFSET * len(weights)
+    return Work(terms, 0, nbytes)
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def sum_products(indptr, in_indptr, offsets, products, bounds, gradient):
     """Sum the terms of `input_products` in the order of `input_gradient_csr`, to the same bits.
@@ -174,3 +206,16 @@ def sum_products(indptr, in_indptr, offsets, products, bounds, gradient):
                 p = terms[j * n : j * n + n]
                 for i in range(n):
                     total[i] += p[i]
+
+
+def sum_products_cost(
+    indptr: OffsetArray,
+    in_indptr: OffsetArray,
+    offsets: OffsetArray,
+    gradient: FloatArray,
+) -> Work:
+    """Each term, and the sums loaded and stored once a pass."""
+    terms = int(offsets[-1])
+    passed = int(passes(np.diff(indptr), 4) @ np.diff(in_indptr))
+    nbytes = VALUE * (terms + 2 * passed + len(gradient)) + 6 * OFFSET * (len(indptr) - 1)
+    return Work(0, terms, nbytes)

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
+from lshexp.arrays import FloatArray, IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE
 from lshexp.kernels.parallel import REASSOCIATE
+from lshexp.work import Work
 
 
 @njit(parallel=False, cache=True, fastmath=False)
@@ -35,19 +39,28 @@ def fill_buckets(codes, offsets, starts, nodes):
             cursor[codes[node, table] + 1] += 1
         for bucket in range(n_buckets):
             cursor[bucket + 1] += cursor[bucket]
+        offset = offsets[table]
         for i in range(n_nodes):
-            node = (i + offsets[table]) % n_nodes
+            node = (i + offset) % n_nodes
             bucket = codes[node, table]
-            nodes[table, cursor[bucket]] = node
-            cursor[bucket] += 1
+            place = cursor[bucket]
+            nodes[table, place] = node
+            cursor[bucket] = place + 1
         for bucket in range(n_buckets, 0, -1):
             cursor[bucket] = cursor[bucket - 1]
         cursor[0] = 0
 
 
+def fill_buckets_cost(codes: NDArray[np.uint32], starts: IntArray) -> Work:
+    """Each code twice, counted and then placed; a cursor a bucket, summed up and moved back."""
+    n_nodes, n_tables = codes.shape
+    n_buckets = starts.shape[1] - 1
+    return Work(0, 0, n_tables * (ID * (7 * n_nodes + 6 * n_buckets + 2) + OFFSET))
+
+
 @njit(parallel=False, cache=True, fastmath=False)
 def probe_sequence(code, margins, probes, out):
-    """Write the buckets to look into, the likeliest first, and return how many there are.
+    """Write the buckets to look into, the likeliest first; return how many, and the bytes touched for it.
 
     Bits are flipped in order of growing total margin, the distance of a projection from its boundary:
     query-directed probing (Lv et al., "Multi-probe LSH", VLDB 2007), with its shift and expand moves on a
@@ -63,7 +76,7 @@ def probe_sequence(code, margins, probes, out):
     out[0] = code
     n_bits = len(margins)
     if probes == 1 or n_bits == 0:
-        return 1
+        return 1, 4
     order = np.argsort(margins, kind="mergesort")
     heap_sets = np.empty(2 * probes + 2, dtype=np.uint32)  # bit sets over positions in `order`
     heap_sums = np.empty(2 * probes + 2, dtype=np.float32)
@@ -73,6 +86,7 @@ def probe_sequence(code, margins, probes, out):
     heap_last[0] = 0
     size = 1
     found = 1
+    nbytes = 4 + 12 * n_bits + 28  # the first bucket, the order of the bits, the first set on the heap
     while found < probes and size > 0:
         best = 0
         for h in range(1, size):
@@ -85,8 +99,10 @@ def probe_sequence(code, margins, probes, out):
         for position in range(last + 1):
             if (chosen >> np.uint32(position)) & np.uint32(1):
                 flips |= np.uint32(1) << np.uint32(order[position])
+                nbytes += 8
         out[found] = code ^ flips
         found += 1
+        nbytes += 8 * size + 52  # sums compared, the best set taken off the heap, the bucket
         if last + 1 < n_bits:
             added = np.uint32(1) << np.uint32(last + 1)
             step = margins[order[last + 1]]
@@ -97,7 +113,13 @@ def probe_sequence(code, margins, probes, out):
             heap_sums[size + 1] = total + step
             heap_last[size + 1] = last + 1
             size += 2
-    return found
+            nbytes += 56
+    return found, nbytes
+
+
+def probe_sequence_cost(returned: tuple[int, int]) -> Work:
+    """What ordering the bits and keeping the heap took, which hangs on the margins."""
+    return Work(0, 0, returned[1])
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -117,7 +139,8 @@ def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, no
     scratch : int32[C, N]           all zero; left all zero by visiting only what was met
     nodes : int32[B, most], out     in the order met
     counts : int64[B], out          nodes found
-    entries : int64[B, 2], out      bucket entries read; buckets cut short by `cap`
+    entries : int64[B, 4], out      bucket entries read; buckets cut short by `cap`; buckets looked into; and
+                                    the bytes that ordering the buckets has touched
     """
     bucket_starts, bucket_nodes = tables
     n_tables = codes.shape[1]
@@ -125,14 +148,17 @@ def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, no
         seen = scratch[c]
         sequence = np.empty(probes, dtype=np.uint32)
         for b in range(bounds[c], bounds[c + 1]):
-            n, read, cut = 0, 0, 0
+            n, read, cut, looked, ordering = 0, 0, 0, 0, 0
             for table in range(n_tables):
                 if n == most:
                     break
-                n_probes = probe_sequence(codes[b, table], margins[b, table], probes, sequence)
+                n_probes, nbytes = probe_sequence(codes[b, table], margins[b, table], probes, sequence)
+                looked += n_probes
+                ordering += nbytes + 4
                 for p in range(n_probes):
-                    first = bucket_starts[table, sequence[p]]
-                    last = bucket_starts[table, sequence[p] + 1]
+                    bucket = sequence[p]
+                    first = bucket_starts[table, bucket]
+                    last = bucket_starts[table, bucket + 1]
                     if last - first > cap:
                         last = first + cap
                         cut += 1
@@ -150,13 +176,22 @@ def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, no
             counts[b] = n
             entries[b, 0] = read
             entries[b, 1] = cut
+            entries[b, 2] = looked
+            entries[b, 3] = ordering
+
+
+def collect_first_cost(counts: OffsetArray, entries: OffsetArray) -> Work:
+    """A bucket's number and span, an id and a mark for each entry, marks and list of the nodes found."""
+    read, _, looked, ordering = (int(total) for total in entries.sum(axis=0))
+    nbytes = 3 * ID * looked + 2 * ID * read + 4 * ID * int(counts.sum()) + ordering
+    return Work(0, 0, nbytes + 5 * OFFSET * len(counts))
 
 
 @njit(parallel=True, cache=True, fastmath=False)
 def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, nodes, counts, entries):
     """Collect the `most` nodes met most often over all tables and probes; ties go to the one met first.
 
-    Parameters as in `collect_first`. Cost: the entries read, never the nodes there are.
+    Parameters as in `collect_first`; the last column of `entries` has the bytes of ranking the nodes too.
     """
     bucket_starts, bucket_nodes = tables
     n_tables = codes.shape[1]
@@ -169,12 +204,15 @@ def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, n
         frequency = np.zeros(n_tables * probes + 1, dtype=np.int64)
         for b in range(bounds[c], bounds[c + 1]):
             n = np.uint64(0)
-            read, cut = 0, 0
+            read, cut, looked, ordering = 0, 0, 0, 0
             for table in range(n_tables):
-                n_probes = probe_sequence(codes[b, table], margins[b, table], probes, sequence)
+                n_probes, nbytes = probe_sequence(codes[b, table], margins[b, table], probes, sequence)
+                looked += n_probes
+                ordering += nbytes + 4
                 for p in range(n_probes):
-                    first = bucket_starts[table, sequence[p]]
-                    last = bucket_starts[table, sequence[p] + 1]
+                    probed = sequence[p]
+                    first = bucket_starts[table, probed]
+                    last = bucket_starts[table, probed + 1]
                     if last - first > cap:
                         last = first + cap
                         cut += 1
@@ -184,27 +222,38 @@ def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, n
                         # ids and places are unsigned: a signed index costs a test for being below zero
                         node = np.uint32(bucket[at])
                         before = hits[node]
-                        met[n] = bucket[at]  # written always, kept if new: a branch would be mispredicted
+                        met[n] = node  # written always, kept if new: a branch would be mispredicted
                         n += np.uint64(before == 0)
                         hits[node] = before + np.int32(1)
-            counts[b] = _take_most_hit(met[:n], hits, frequency, most, kept, nodes[b])
+            counts[b], nbytes = _take_most_hit(met[:n], hits, frequency, most, kept, nodes[b])
             for i in range(n):
                 node = np.uint32(met[i])
                 frequency[np.uint32(hits[node])] = 0
                 hits[node] = 0
             entries[b, 0] = read
             entries[b, 1] = cut
+            entries[b, 2] = looked
+            entries[b, 3] = ordering + nbytes + 20 * np.int64(n)
+
+
+def collect_ranked_cost(
+    codes: NDArray[np.uint32], probes: int, counts: OffsetArray, entries: OffsetArray
+) -> Work:
+    """A bucket's number and span; id, list and count of hits for each entry; and the ranking."""
+    read, _, looked, ordering = (int(total) for total in entries.sum(axis=0))
+    histogram = OFFSET * (codes.shape[1] * probes + 1)
+    return Work(0, 0, 3 * ID * looked + 4 * ID * read + ordering + 5 * OFFSET * len(counts) + histogram)
 
 
 @njit(parallel=False, cache=True, fastmath=False)
 def _take_most_hit(met, hits, frequency, most, kept, out):
-    """Write the `most` nodes of `met` with the largest hits, in the order met.
+    """Write the `most` nodes of `met` with the largest hits, in the order met; return how many, and bytes.
 
     `frequency` is all zero; `kept` has room for one more than `most`.
     """
     if len(met) <= most:
         out[: len(met)] = met
-        return len(met)
+        return len(met), 8 * len(met)
     top = 0
     for i in range(len(met)):
         count = hits[np.uint32(met[i])]
@@ -212,19 +261,22 @@ def _take_most_hit(met, hits, frequency, most, kept, out):
         top = max(top, count)
     threshold = top
     above = 0
-    while above + frequency[threshold] < most:
-        above += frequency[threshold]
+    there = frequency[threshold]
+    while above + there < most:
+        above += there
         threshold -= 1
+        there = frequency[threshold]
     ties = most - above
     n = np.uint64(0)
     for i in range(len(met)):
-        count = hits[np.uint32(met[i])]
-        kept[n] = met[i]  # as above
+        node = np.uint32(met[i])
+        count = hits[node]
+        kept[n] = node  # as above
         tie = np.int64(count == threshold) & np.int64(ties > 0)
         ties -= tie
         n += np.uint64(np.int64(count > threshold) | tie)
     out[:most] = kept[:most]
-    return most
+    return most, 36 * len(met) + 8 * (1 + top - threshold) + 8 * most
 
 
 @njit(parallel=True, cache=True, fastmath=REASSOCIATE)
@@ -251,10 +303,23 @@ def score_by_coordinates(queries, coordinates, indptr, indices, bounds, data):
                 data[at] = total
 
 
+def score_by_coordinates_cost(queries: FloatArray, indptr: OffsetArray, indices: IntArray) -> Work:
+    """Two coordinates for each product; id and score of a pair."""
+    products = len(indices) * queries.shape[1]
+    nbytes = 2 * VALUE * products + (ID + VALUE) * len(indices) + 2 * OFFSET * (len(indptr) - 1)
+    return Work(products, products, nbytes)
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def pack_rows(table, indptr, bounds, indices):
     """Copy the used head of each row of int32[B, M] into the `indices` of a CSR; indptr : int64[B + 1]."""
     for c in prange(len(bounds) - 1):
         for b in range(bounds[c], bounds[c + 1]):
-            for i in range(indptr[b + 1] - indptr[b]):
-                indices[indptr[b] + i] = table[b, i]
+            first = indptr[b]
+            for i in range(indptr[b + 1] - first):
+                indices[first + i] = table[b, i]
+
+
+def pack_rows_cost(indptr: OffsetArray, indices: IntArray) -> Work:
+    """Each id loaded and stored."""
+    return Work(0, 0, 2 * ID * len(indices) + 2 * OFFSET * (len(indptr) - 1))

@@ -11,17 +11,21 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import CSC, FloatArray, IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE, grouped_products, passes
 from lshexp.kernels.forward import dot_sparse
 from lshexp.kernels.parallel import REASSOCIATE
+from lshexp.work import Work
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
 def _add8(total, rows, v):
     """Add eight weighted rows to `total` in one pass."""
     a, b, c, d, e, f, g, h = rows
+    va, vb, vc, vd, ve, vf, vg, vh = v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
     for i in range(len(total)):
-        total[i] += ((v[0] * a[i] + v[1] * b[i]) + (v[2] * c[i] + v[3] * d[i])) + (
-            (v[4] * e[i] + v[5] * f[i]) + (v[6] * g[i] + v[7] * h[i])
+        total[i] += ((va * a[i] + vb * b[i]) + (vc * c[i] + vd * d[i])) + (
+            (ve * e[i] + vf * f[i]) + (vg * g[i] + vh * h[i])
         )
 
 
@@ -62,6 +66,15 @@ def scan_csr(in_indptr, in_indices, in_data, columns, bias, bounds, scores):
                     total[i] += value * row[i]
 
 
+def scan_csr_cost(in_indptr: OffsetArray, in_indices: IntArray, scores: FloatArray) -> Work:
+    """A weight for each product, and the sums loaded and stored once a pass."""
+    examples, nodes = scores.shape
+    products = len(in_indices) * nodes
+    passed = int(passes(np.diff(in_indptr), 8).sum()) * nodes
+    nbytes = VALUE * (products + 2 * passed + 2 * scores.size) + (ID + VALUE) * len(in_indices)
+    return Work(products, products, nbytes + 2 * OFFSET * examples)
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def input_gradient_by_input(by_input, indptr, indices, deltas, columns, bounds, gradient):
     """Gradient at the stored inputs: gradient[position] = columns[input] . deltas over the active nodes.
@@ -88,6 +101,19 @@ def input_gradient_by_input(by_input, indptr, indices, deltas, columns, bounds, 
                 gradient[positions[at]] = dot_sparse(row, indices[active], deltas[active])
 
 
+def input_gradient_by_input_cost(
+    by_input: CSC,
+    indptr: OffsetArray,
+    columns: FloatArray,
+    gradient: FloatArray,
+) -> Work:
+    """An id, a delta and a weight for each product; of an input its places and the result."""
+    products = grouped_products(by_input[1], indptr)
+    of_input = 2 * ID + 2 * OFFSET + VALUE
+    nbytes = (ID + 2 * VALUE) * products + of_input * len(gradient) + 2 * OFFSET * len(columns)
+    return Work(products, products, nbytes)
+
+
 @njit(parallel=True, cache=True, fastmath={"contract"})
 def descend_by_input(by_input, in_data, indptr, indices, deltas, rate, columns, bounds):
     """Take the steps of plain SGD: columns[input, node] -= (rate * value) * delta, example by example.
@@ -111,3 +137,16 @@ def descend_by_input(by_input, in_data, indptr, indices, deltas, rate, columns, 
                 factor = rate * in_data[positions[at]]
                 for k in range(indptr[b], indptr[b + 1]):
                     row[np.uint32(indices[k])] -= factor * deltas[k]
+
+
+def descend_by_input_cost(
+    by_input: CSC,
+    in_data: FloatArray,
+    indptr: OffsetArray,
+    columns: FloatArray,
+) -> tuple[Work, Work]:
+    """Gradient and step: an id, a delta and a product; a weight loaded and stored, a factor an input."""
+    products, listed = grouped_products(by_input[1], indptr), len(in_data)
+    gradient = Work(products, 0, (ID + VALUE) * products + 2 * OFFSET * len(columns))
+    of_input = 2 * ID + 2 * OFFSET + VALUE
+    return gradient, Work(listed, products, 2 * VALUE * products + of_input * listed)

@@ -9,6 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import FloatArray, IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE
+from lshexp.work import Work
+
 
 @njit(parallel=True, cache=True, fastmath=False)
 def group_by_column(indptr, indices, bounds, cursors, column_indptr, rows, positions):
@@ -53,6 +57,13 @@ def group_by_column(indptr, indices, bounds, cursors, column_indptr, rows, posit
                 cursor[column] = at + 1
 
 
+def group_by_column_cost(indptr: OffsetArray, indices: IntArray, cursors: IntArray) -> Work:
+    """A cursor a node, counted up and then moved on; of a pair its node, example and place."""
+    examples, nodes = len(indptr) - 1, cursors.shape[1]
+    of_node, of_pair = 3 * ID + OFFSET, 8 * ID
+    return Work(0, 0, of_node * nodes + of_pair * len(indices) + OFFSET * (2 * examples + 3))
+
+
 @njit(parallel=False, cache=True, fastmath=False)
 def keep_positive(indptr, indices, data, scale, out_indptr, out_indices, out_data):
     """Apply ReLU to the entries of a CSR, drop those that are zero, and multiply the rest by `scale`.
@@ -79,6 +90,13 @@ def keep_positive(indptr, indices, data, scale, out_indptr, out_indices, out_dat
         out_indptr[b + 1] = kept
 
 
+def keep_positive_cost(data: FloatArray, scale: float, out_indptr: OffsetArray) -> Work:
+    """Each value, and id and value of those that are kept, which are multiplied unless the scale is one."""
+    kept, examples = int(out_indptr[-1]), len(out_indptr) - 1
+    nbytes = VALUE * len(data) + (2 * ID + VALUE) * kept + OFFSET * (1 + 3 * examples)
+    return Work(kept if scale != 1 else 0, 0, nbytes)
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def scatter_rows(indptr, indices, data, bounds, rows):
     """Write a CSR as dense rows, zero elsewhere.
@@ -94,6 +112,11 @@ def scatter_rows(indptr, indices, data, bounds, rows):
             rows[b, :] = 0
             for position in range(indptr[b], indptr[b + 1]):
                 rows[b, indices[position]] = data[position]
+
+
+def scatter_rows_cost(indices: IntArray, rows: FloatArray) -> Work:
+    """Every place once for its zero; of a pair its id and value, loaded, and the value stored."""
+    return Work(0, 0, VALUE * rows.size + (ID + 2 * VALUE) * len(indices) + 2 * OFFSET * len(rows))
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -178,3 +201,8 @@ def add_csr(
                     at += 1
             for k in range(a_indptr[b], a_indptr[b + 1]):
                 place[a_indices[k]] = -1
+
+
+def gather_rows_cost(indptr: OffsetArray, indices: IntArray) -> Work:
+    """Of a pair its id and value, loaded, and the value stored."""
+    return Work(0, 0, (ID + 2 * VALUE) * len(indices) + 2 * OFFSET * (len(indptr) - 1))

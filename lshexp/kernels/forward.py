@@ -9,7 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import CSC, FloatArray, IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE, fours, grouped_products
 from lshexp.kernels.parallel import REASSOCIATE
+from lshexp.work import Work
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
@@ -20,10 +23,11 @@ def _dot4(w, a, b, c, d):
     sum_c = np.float32(0)
     sum_d = np.float32(0)
     for i in range(len(w)):
-        sum_a += w[i] * a[i]
-        sum_b += w[i] * b[i]
-        sum_c += w[i] * c[i]
-        sum_d += w[i] * d[i]
+        weight = w[i]
+        sum_a += weight * a[i]
+        sum_b += weight * b[i]
+        sum_c += weight * c[i]
+        sum_d += weight * d[i]
     return sum_a, sum_b, sum_c, sum_d
 
 
@@ -53,6 +57,11 @@ def dot_sparse(w, indices, data):
     for i in range(whole, n):
         sum_a += w[np.uint32(indices[i])] * data[i]
     return (sum_a + sum_b) + (sum_c + sum_d)
+
+
+def dot_sparse_cost(indices: IntArray) -> Work:
+    """An id, a value and a weight for each product."""
+    return Work(len(indices), len(indices), (ID + 2 * VALUE) * len(indices))
 
 
 @njit(parallel=True, cache=True, fastmath=REASSOCIATE)
@@ -89,6 +98,19 @@ def forward_rows(x, weights, bias, by_node, bounds, values):
                 values[positions[at]] = _dot1(w, x[examples[at]]) + bias[node]
 
 
+def forward_rows_cost(
+    weights: FloatArray,
+    by_node: CSC,
+    values: FloatArray,
+) -> Work:
+    """An input a product, a weight a product of a pass; of a pair its places, bias and result."""
+    nodes, fan_in = weights.shape
+    pairs = len(values)
+    passed = (pairs + fours(by_node[0])) * fan_in
+    nbytes = VALUE * (passed + 2 * pairs) + 2 * ID * pairs + 2 * OFFSET * nodes
+    return Work(pairs * fan_in, pairs * fan_in, nbytes)
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def forward_csr(in_indptr, in_indices, in_data, weights, bias, by_node, bounds, values):
     """Pre-activations of the selected nodes, input stored as a CSR.
@@ -113,3 +135,15 @@ def forward_csr(in_indptr, in_indices, in_data, weights, bias, by_node, bounds, 
                 b = examples[at]
                 inputs = slice(in_indptr[b], in_indptr[b + 1])
                 values[positions[at]] = dot_sparse(w, in_indices[inputs], in_data[inputs]) + bias[node]
+
+
+def forward_csr_cost(
+    in_indptr: OffsetArray,
+    weights: FloatArray,
+    by_node: CSC,
+    values: FloatArray,
+) -> Work:
+    """An id, a value and a weight for each product; of a pair its places, its inputs', bias and result."""
+    products, pairs = grouped_products(by_node[1], in_indptr), len(values)
+    nbytes = (ID + 2 * VALUE) * products + (2 * ID + 2 * OFFSET + 2 * VALUE) * pairs
+    return Work(products, products, nbytes + 2 * OFFSET * len(weights))

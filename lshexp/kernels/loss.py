@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import FloatArray
+from lshexp.kernels._cost import ID, VALUE
+from lshexp.work import Work
+
 
 @njit(parallel=False, cache=True, fastmath=False)
 def softmax_row(logits, label, share, deltas):
@@ -12,19 +16,25 @@ def softmax_row(logits, label, share, deltas):
 
     Read as in `softmax_cross_entropy`.
     """
-    best = 0
+    best, top = 0, logits[0]
     for j in range(1, len(logits)):
-        if logits[j] > logits[best]:
-            best = j
-    top = logits[best]
+        value = logits[j]
+        if value > top:
+            best, top = j, value
     total = np.float32(0)
     for j in range(len(logits)):
-        deltas[j] = np.exp(logits[j] - top)
-        total += deltas[j]
+        part = np.exp(logits[j] - top)
+        deltas[j] = part
+        total += part
     for j in range(len(logits)):
         delta = (deltas[j] / total - np.float32(j == label)) * share
         deltas[j] = np.float32(0) if np.abs(delta) < np.float32(1e-12) else delta
     return np.log(total) + top - logits[label], best == label and not np.isnan(total)
+
+
+def softmax_row_cost(logits: FloatArray) -> Work:
+    """Logits looked at twice, deltas written twice and read once, the label's logit."""
+    return Work(0, 0, VALUE * (5 * len(logits) + 1))
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -48,3 +58,8 @@ def softmax_cross_entropy(logits, labels, bounds, deltas, losses, hits):
     for c in prange(len(bounds) - 1):
         for b in range(bounds[c], bounds[c + 1]):
             losses[b], hits[b] = softmax_row(logits[b], labels[b], share, deltas[b])
+
+
+def softmax_cross_entropy_cost(logits: FloatArray) -> Work:
+    """As `softmax_row_cost`, with label, loss and correctness of each example."""
+    return Work(0, 0, VALUE * (5 * logits.size + len(logits)) + (ID + VALUE + 1) * len(logits))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
+from lshexp.arrays import FloatArray, IntArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE
 from lshexp.kernels.parallel import REASSOCIATE
+from lshexp.work import Work
 
 
 @njit(parallel=True, cache=True, fastmath=REASSOCIATE)
@@ -32,6 +36,14 @@ def project_csr(indptr, indices, data, matrix, bounds, out):
                     total[i] += value * row[i]
 
 
+def project_csr_cost(indices: IntArray, out: FloatArray) -> Work:
+    """A direction's value, and a sum loaded and stored, for each product; id and value of an input."""
+    examples, size = out.shape
+    products = len(indices) * size
+    nbytes = VALUE * (3 * products + out.size) + (ID + VALUE) * len(indices) + 2 * OFFSET * examples
+    return Work(products, products, nbytes)
+
+
 @njit(parallel=False, cache=True, fastmath=False)
 def spread_csr(indptr, indices, data, coordinates, out):
     """out += X^T coordinates for sparse X: the transpose of `project_csr`.
@@ -44,8 +56,17 @@ def spread_csr(indptr, indices, data, coordinates, out):
     """
     for b in range(len(indptr) - 1):
         for at in range(indptr[b], indptr[b + 1]):
+            node, value = indices[at], data[at]
             for i in range(coordinates.shape[1]):
-                out[indices[at], i] += data[at] * coordinates[b, i]
+                out[node, i] += value * coordinates[b, i]
+
+
+def spread_csr_cost(indices: IntArray, coordinates: FloatArray) -> Work:
+    """A coordinate, and a sum loaded and stored, for each product; id and value of an input."""
+    examples, size = coordinates.shape
+    products = len(indices) * size
+    nbytes = VALUE * 3 * products + (ID + VALUE) * len(indices) + 2 * OFFSET * examples
+    return Work(products, products, nbytes)
 
 
 @njit(parallel=False, cache=True, fastmath=False)
@@ -67,18 +88,23 @@ def sign_codes(projections, bits, codes):
             codes[b, table] = code
 
 
+def sign_codes_cost(codes: NDArray[np.uint32], bits: int) -> Work:
+    """Each projection, and each code."""
+    return Work(0, 0, (VALUE * bits + ID) * codes.size)
+
+
 @njit(parallel=False, cache=True, fastmath=False, error_model="numpy")
 def orthonormalise(directions):
     """Make the columns of float32[D, M] orthonormal in place by modified Gram-Schmidt.
 
-    A column with (nearly) nothing left of it becomes zero, and so takes no part. Cost: D * M * (M + 2)
-    multiplications and D * M * (M + 1) additions.
+    A column with (nearly) nothing left of it becomes zero, and so takes no part.
     """
     n_rows, n_columns = directions.shape
     for j in range(n_columns):
         before = np.float32(0)
         for i in range(n_rows):
-            before += directions[i, j] * directions[i, j]
+            value = directions[i, j]
+            before += value * value
         for k in range(j):
             dot = np.float32(0)
             for i in range(n_rows):
@@ -87,10 +113,19 @@ def orthonormalise(directions):
                 directions[i, j] -= dot * directions[i, k]
         norm = np.float32(0)
         for i in range(n_rows):
-            norm += directions[i, j] * directions[i, j]
+            value = directions[i, j]
+            norm += value * value
         if norm > np.float32(1e-10) * before:
             scale = np.float32(1) / np.sqrt(norm)
         else:
             scale = np.float32(0)
         for i in range(n_rows):
             directions[i, j] *= scale
+
+
+def orthonormalise_cost(directions: FloatArray) -> Work:
+    """Two norms and a scaling of each column, a product and a difference of each two columns."""
+    rows, columns = directions.shape
+    pairs = columns * (columns - 1) // 2
+    nbytes = VALUE * rows * (4 * columns + 5 * pairs)
+    return Work(rows * (3 * columns + 2 * pairs), rows * (2 * columns + 2 * pairs), nbytes)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import FloatArray, IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE
 from lshexp.kernels.rng import mix, uniform
+from lshexp.work import Work
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -30,6 +33,11 @@ def count_above(scores, thresholds, bounds, counts):
             counts[b] = count
 
 
+def count_above_cost(scores: FloatArray) -> Work:
+    """Each score and its threshold; a count an example."""
+    return Work(0, 0, 2 * VALUE * scores.size + OFFSET * len(scores))
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def take_above(scores, thresholds, bounds, indptr, indices, data):
     """List the nodes whose score reaches their threshold; `indptr` comes from the counts of `count_above`.
@@ -45,10 +53,16 @@ def take_above(scores, thresholds, bounds, indptr, indices, data):
         for b in range(bounds[c], bounds[c + 1]):
             at = indptr[b]
             for node in range(scores.shape[1]):
-                if scores[b, node] >= thresholds[node]:
+                score = scores[b, node]
+                if score >= thresholds[node]:
                     indices[at] = node
-                    data[at] = scores[b, node]
+                    data[at] = score
                     at += 1
+
+
+def take_above_cost(scores: FloatArray, indices: IntArray) -> Work:
+    """Each score and its threshold; id and score of those taken."""
+    return Work(0, 0, 2 * VALUE * scores.size + OFFSET * len(scores) + (ID + VALUE) * len(indices))
 
 
 @njit(parallel=False, cache=True, fastmath=False)
@@ -90,6 +104,11 @@ def draw_bernoulli(key, examples, n_nodes, log_drop, indptr, indices):
     return at
 
 
+def draw_bernoulli_cost(examples: OffsetArray, returned: int) -> Work:
+    """A scaled logarithm for each node drawn and one past the end of each example; an id a node drawn."""
+    return Work(returned + len(examples), 0, ID * returned + OFFSET * (1 + 2 * len(examples)))
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def draw_gated(key, examples, probabilities, bounds, chosen, counts):
     """Draw each node with a probability of its own.
@@ -112,3 +131,8 @@ def draw_gated(key, examples, probabilities, bounds, chosen, counts):
                 chosen[b, node] = drawn
                 count += drawn
             counts[b] = count
+
+
+def draw_gated_cost(probabilities: FloatArray) -> Work:
+    """Each probability, and whether its node was drawn."""
+    return Work(0, 0, 2 * VALUE * probabilities.size + 2 * OFFSET * len(probabilities))

@@ -13,6 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import FloatArray
+from lshexp.kernels._cost import VALUE
+from lshexp.work import RULES, STEP_COSTS, Work
+
 
 class Rule(NamedTuple):
     """An optimiser and its constants."""
@@ -56,20 +60,49 @@ def step_row(rule, w, gradient, state, node):
     elif code == 1:
         velocity = state[0, node]
         for i in range(len(w)):
-            velocity[i] = momentum * velocity[i] + gradient[i]
-            w[i] -= lr * velocity[i]
+            speed = momentum * velocity[i] + gradient[i]
+            velocity[i] = speed
+            w[i] -= lr * speed
     elif code == 2:
         total = state[0, node]
         for i in range(len(w)):
-            total[i] += gradient[i] * gradient[i]
-            w[i] -= lr * gradient[i] / (np.sqrt(total[i]) + epsilon)
+            g = gradient[i]
+            squares = total[i] + g * g
+            total[i] = squares
+            w[i] -= lr * g / (np.sqrt(squares) + epsilon)
     else:
         total = state[0, node]
         change = state[1, node]
         for i in range(len(w)):
-            total[i] += gradient[i] * gradient[i]
-            change[i] = momentum * change[i] + lr * gradient[i] / (np.sqrt(total[i]) + epsilon)
-            w[i] -= change[i]
+            g = gradient[i]
+            squares = total[i] + g * g
+            total[i] = squares
+            moved = momentum * change[i] + lr * g / (np.sqrt(squares) + epsilon)
+            change[i] = moved
+            w[i] -= moved
+
+
+def step_row_cost(rule: Rule, w: FloatArray) -> Work:
+    """Weight, gradient and state are loaded, weight and state stored."""
+    return stepped_cost(rule, w.size)
+
+
+def stepped_cost(rule: Rule, weights: int) -> Work:
+    """Steps of so many weights whose gradients lie in memory."""
+    cost = STEP_COSTS[RULES[rule.code]]
+    return Work(weights * cost.mults, weights * cost.adds, VALUE * weights * (3 + 2 * cost.slots))
+
+
+def step_weight_cost(rule: Rule) -> Work:
+    """One step with the weight and its gradient in variables, where only the state is loaded and stored."""
+    cost = STEP_COSTS[RULES[rule.code]]
+    return Work(cost.mults, cost.adds, VALUE * 2 * cost.slots)
+
+
+def summed_steps_cost(rule: Rule, weights: int) -> Work:
+    """Steps of so many weights in memory whose gradients are in variables."""
+    cost = STEP_COSTS[RULES[rule.code]]
+    return Work(weights * cost.mults, weights * cost.adds, VALUE * weights * (2 + 2 * cost.slots))
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -87,3 +120,8 @@ def step_dense(rule, weights, gradients, state, bounds):
     for c in prange(len(bounds) - 1):
         for node in range(bounds[c], bounds[c + 1]):
             step_row(rule, weights[node], gradients[node], state, node)
+
+
+def step_dense_cost(rule: Rule, weights: FloatArray) -> Work:
+    """A step of every weight."""
+    return stepped_cost(rule, weights.size)

@@ -8,13 +8,19 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import FloatArray, IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE
+from lshexp.work import Work
+
 SAMPLED = 8  # one value in so many is looked at to guess which may be among the largest
 WORTH_SAMPLING = 256  # values
 
 
 @njit(parallel=False, cache=True, fastmath=False)
 def kth_largest(values, k):
-    """Return the k-th largest of a contiguous float32 array, 1 <= k <= len(values); overwrites `values`.
+    """Return the k-th largest of a contiguous float32 array, 1 <= k <= len(values), and the passes it took.
+
+    `values` is overwritten.
 
     Values must not be NaN. Bisection over the numbers' bit patterns: some 30 passes that only count, in
     vector registers, where the comparisons of a quickselect are mispredicted half the time; it ends as soon
@@ -25,20 +31,25 @@ def kth_largest(values, k):
     largest = np.int32(-2147483648)
     for i in range(len(keys)):
         # flipping the magnitude of negative numbers makes the order of integers that of floats
-        key = keys[i] ^ ((keys[i] >> np.int32(31)) & np.int32(2147483647))
+        bits = keys[i]
+        key = bits ^ ((bits >> np.int32(31)) & np.int32(2147483647))
         keys[i] = key
         smallest = min(smallest, key)
         largest = max(largest, key)
     low, high = np.int64(smallest), np.int64(largest)
+    n_passes = 0
     while low < high:
+        n_passes += 1
         middle = np.int32((low + high + 1) >> 1)
         count = np.int32(0)
         for i in range(len(keys)):
             count += np.int32(keys[i] >= middle)
         if count == k:
+            n_passes += 1
             least = np.int32(2147483647)
             for i in range(len(keys)):
-                least = min(least, keys[i] if keys[i] >= middle else np.int32(2147483647))
+                key = keys[i]
+                least = min(least, key if key >= middle else np.int32(2147483647))
             low = high = np.int64(least)
         elif count > k:
             low = np.int64(middle)
@@ -46,12 +57,17 @@ def kth_largest(values, k):
             high = np.int64(middle) - 1
     found = np.int32(low)
     keys[0] = found ^ ((found >> np.int32(31)) & np.int32(2147483647))
-    return values[0]
+    return values[0], n_passes
+
+
+def kth_largest_cost(values: FloatArray, returned: tuple[float, int]) -> Work:
+    """Values turned into keys in place, then read once a pass; the answer written and read back."""
+    return Work(0, 0, VALUE * (len(values) * (2 + returned[1]) + 2))
 
 
 @njit(parallel=False, cache=True, fastmath=False)
 def _shortlist(values, k, scratch, places):
-    """Write the places of all values that may be among the k largest, and return how many there are.
+    """Write the places of all values that may be among the k largest; return how many, and elements touched.
 
     The rank that a sample gives to about one and a half times k is the bound to reach. Should fewer than k
     reach it, and with few values, all places are written.
@@ -59,34 +75,37 @@ def _shortlist(values, k, scratch, places):
     n_values = len(values)
     n_sampled = n_values // SAMPLED
     rank = k // SAMPLED + k // (2 * SAMPLED) + 4
+    touched = 0
     if n_values >= WORTH_SAMPLING and rank < n_sampled:
         for i in range(n_sampled):
             value = values[SAMPLED * i]
             scratch[i] = np.float32(-np.inf) if np.isnan(value) else value
-        bound = kth_largest(scratch[:n_sampled], rank)
+        bound, n_passes = kth_largest(scratch[:n_sampled], rank)
+        touched += n_sampled * (4 + n_passes) + 2
         if bound > np.float32(-np.inf):
             n = np.uint32(0)
             for i in range(n_values):
                 places[n] = i  # written always, kept if wanted: a branch would be mispredicted too often
                 n += np.uint32(values[i] >= bound)
+            touched += 2 * n_values
             if n >= k:
-                return np.int64(n)
+                return np.int64(n), touched
     for i in range(n_values):
         places[i] = i
-    return n_values
+    return n_values, touched + n_values
 
 
 @njit(parallel=False, cache=True, fastmath=False)
 def _top_places(values, k, scratch, places):
-    """Write the places of the k largest values, ascending, to places[:k].
+    """Write the places of the k largest values, ascending, to places[:k]; return the elements touched.
 
     scratch : float32[>= n], places : int32[>= n + 1], for n values, k <= n.
     """
-    n_listed = _shortlist(values, k, scratch, places)
+    n_listed, touched = _shortlist(values, k, scratch, places)
     for i in range(n_listed):
         value = values[np.uint32(places[i])]
         scratch[i] = np.float32(-np.inf) if np.isnan(value) else value
-    threshold = kth_largest(scratch[:n_listed], k)
+    threshold, n_passes = kth_largest(scratch[:n_listed], k)
     above = 0
     for i in range(n_listed):
         above += values[np.uint32(places[i])] > threshold
@@ -100,6 +119,7 @@ def _top_places(values, k, scratch, places):
         tie = np.int64(value == threshold) & np.int64(ties > 0)
         ties -= tie
         n += np.uint32(np.int64(value > threshold) | tie)
+    return touched + n_listed * (3 + 2 + n_passes + 2 + 3) + 2
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -114,17 +134,27 @@ def top_k_rows(scores, k, bounds, indices, data):
     bounds : int64[C + 1]               chunks of examples
     indices : int32[B * k], out           ids ascending; example b has the k from b * k
     data : float32[B * k], out        their scores
+
+    Returns the elements of four bytes that finding the places has loaded and stored.
     """
     n_nodes = scores.shape[1]
+    touched = 0
     for c in prange(len(bounds) - 1):
         scratch = np.empty(n_nodes, dtype=np.float32)
         places = np.empty(n_nodes + 1, dtype=np.int32)
         for b in range(bounds[c], bounds[c + 1]):
             row = scores[b]
-            _top_places(row, k, scratch, places)
+            touched += _top_places(row, k, scratch, places)
             for i in range(k):
-                indices[b * k + i] = places[i]
-                data[b * k + i] = row[np.uint32(places[i])]
+                place = places[i]
+                indices[b * k + i] = place
+                data[b * k + i] = row[np.uint32(place)]
+    return touched
+
+
+def top_k_rows_cost(indices: IntArray, returned: int) -> Work:
+    """The passes that find the places; then place and score loaded, id and score stored."""
+    return Work(0, 0, VALUE * returned + 2 * (ID + VALUE) * len(indices))
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -140,7 +170,10 @@ def top_k_csr(indptr, indices, data, k, bounds, out_indptr, out_indices, out_dat
     bounds : int64[C + 1]               chunks of examples
     out_indptr : int64[B + 1]           running total of min(k, length); set by the caller
     out_indices : int32[out_indptr[B]], out_data : float32[out_indptr[B]], out
+
+    Returns the elements of four bytes that finding the places has loaded and stored.
     """
+    touched = 0
     for c in prange(len(bounds) - 1):
         longest = 0
         for b in range(bounds[c], bounds[c + 1]):
@@ -148,14 +181,23 @@ def top_k_csr(indptr, indices, data, k, bounds, out_indptr, out_indices, out_dat
         scratch = np.empty(longest, dtype=np.float32)
         places = np.empty(longest + 1, dtype=np.int32)
         for b in range(bounds[c], bounds[c + 1]):
-            own_indices, own_data = indices[indptr[b] : indptr[b + 1]], data[indptr[b] : indptr[b + 1]]
+            first, last = indptr[b], indptr[b + 1]
+            own_indices, own_data = indices[first:last], data[first:last]
             at = out_indptr[b]
             if len(own_indices) <= k:
                 for i in range(len(own_indices)):
                     places[i] = i
+                touched += len(own_indices)
             else:
-                _top_places(own_data, k, scratch, places)
+                touched += _top_places(own_data, k, scratch, places)
             for i in range(out_indptr[b + 1] - at):
                 place = np.uint32(places[i])
                 out_indices[at + i] = own_indices[place]
                 out_data[at + i] = own_data[place]
+    return touched
+
+
+def top_k_csr_cost(indptr: OffsetArray, out_indptr: OffsetArray, returned: int) -> Work:
+    """As `top_k_rows_cost`, with an id for each pair, and where the lists of each example lie."""
+    of_pair = 3 * ID + 2 * VALUE
+    return Work(0, 0, VALUE * returned + of_pair * int(out_indptr[-1]) + 6 * OFFSET * (len(indptr) - 1))

@@ -9,8 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import CSC, FloatArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE, filled, fours, grouped_products
 from lshexp.kernels.parallel import REASSOCIATE
-from lshexp.kernels.step import step_row, step_weight
+from lshexp.kernels.step import Rule, step_row, step_weight, stepped_cost, summed_steps_cost
+from lshexp.work import Work
 
 
 @njit(parallel=False, cache=True, fastmath=REASSOCIATE)
@@ -60,7 +63,7 @@ def update_rows(x, deltas, by_node, bounds, rule, weights, bias, state, bias_sta
     """
     indptr, examples, positions = by_node
     fan_in = weights.shape[1]
-    stepped = np.zeros(len(bounds) - 1, dtype=np.int64)
+    stepped = 0
     for c in prange(len(bounds) - 1):
         gradient = np.empty(fan_in, dtype=np.float32)
         for node in range(bounds[c], bounds[c + 1]):
@@ -70,8 +73,28 @@ def update_rows(x, deltas, by_node, bounds, rule, weights, bias, state, bias_sta
             bias_gradient = _gradient_row(x, examples, positions, deltas, first, last, gradient)
             step_row(rule, weights[node], gradient, state, node)
             bias[0, node] = step_weight(rule, bias[0, node], bias_gradient, bias_state, 0, node)
-            stepped[c] += fan_in
-    return stepped.sum()
+            stepped += fan_in
+    return stepped
+
+
+def update_rows_cost(
+    by_node: CSC,
+    rule: Rule,
+    weights: FloatArray,
+    returned: int,
+) -> tuple[Work, Work]:
+    """Gradient and step: an input for each product, and the sums loaded and stored once a pass."""
+    nodes, fan_in = weights.shape
+    pairs = len(by_node[1])
+    gradient = summed_rows_cost(by_node[0], pairs, fan_in) + Work(0, pairs, 2 * OFFSET * nodes)
+    step = stepped_cost(rule, returned)
+    return gradient, step + summed_steps_cost(rule, returned // fan_in)  # and one bias a row
+
+
+def summed_rows_cost(indptr: OffsetArray, pairs: int, width: int) -> Work:
+    """Sums of the examples' rows of the nodes that begin at `indptr`, each weighed by its delta."""
+    sums = (filled(indptr) + 2 * fours(indptr)) * width
+    return Work(pairs * width, pairs * width, VALUE * (pairs * width + sums) + (2 * ID + VALUE) * pairs)
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -93,10 +116,20 @@ def descend_rows(x, deltas, by_node, bounds, rate, rows):
     for c in prange(len(bounds) - 1):
         gradient = np.empty(rows.shape[1], dtype=np.float32)
         for node in range(bounds[c], bounds[c + 1]):
-            if indptr[node] < indptr[node + 1]:
-                _gradient_row(x, examples, positions, deltas, indptr[node], indptr[node + 1], gradient)
+            first, last = indptr[node], indptr[node + 1]
+            if first < last:
+                _gradient_row(x, examples, positions, deltas, first, last, gradient)
                 for i in range(len(gradient)):
                     rows[node, i] -= rate * gradient[i]
+
+
+def descend_rows_cost(by_node: CSC, rows: FloatArray) -> Work:
+    """The gradient of the nodes' rows; then sum and row loaded, and the row stored."""
+    nodes, width = rows.shape
+    moved = filled(by_node[0]) * width
+    return summed_rows_cost(by_node[0], len(by_node[1]), width) + Work(
+        moved, moved, 3 * VALUE * moved + 2 * OFFSET * nodes
+    )
 
 
 @njit(parallel=False, cache=True, fastmath=False)
@@ -142,7 +175,7 @@ def update_csr(in_indptr, in_indices, in_data, deltas, by_node, bounds, rule, we
     """
     indptr, examples, positions = by_node
     n_state, _, fan_in = state.shape
-    stepped = np.zeros(len(bounds) - 1, dtype=np.int64)
+    stepped = 0
     for c in prange(len(bounds) - 1):
         gradient = np.zeros(fan_in, dtype=np.float32)  # all zero between nodes
         stamps = np.full(fan_in, -1, dtype=np.int32)  # the last node that touched this input
@@ -150,22 +183,41 @@ def update_csr(in_indptr, in_indices, in_data, deltas, by_node, bounds, rule, we
         packed = np.empty((2, fan_in), dtype=np.float32)
         packed_state = np.empty((n_state, 1, fan_in), dtype=np.float32)
         for node in range(bounds[c], bounds[c + 1]):
-            if indptr[node] == indptr[node + 1]:
+            first, last = indptr[node], indptr[node + 1]
+            if first == last:
                 continue
             n = np.uint64(0)
-            for at in range(indptr[node], indptr[node + 1]):
+            for at in range(first, last):
                 b = examples[at]
                 delta = deltas[positions[at]]
                 for k in range(in_indptr[b], in_indptr[b + 1]):
                     i = np.uint32(in_indices[k])  # unsigned: no test for being below zero
                     gradient[i] += delta * in_data[k]
                     # written always, kept if new: a branch here would be mispredicted half the time
-                    touched[n] = in_indices[k]
+                    touched[n] = i
                     n += np.uint64(stamps[i] != node)
                     stamps[i] = node
             _step_touched(rule, weights[node], gradient, state, node, touched[:n], packed, packed_state)
-            stepped[c] += np.int64(n)
-    return stepped.sum()
+            stepped += np.int64(n)
+    return stepped
+
+
+def update_csr_cost(
+    in_indptr: OffsetArray,
+    by_node: CSC,
+    rule: Rule,
+    state: FloatArray,
+    returned: int,
+) -> tuple[Work, Work]:
+    """Gradient and step: sums and stamps for each product, then each weight packed, stepped and put back."""
+    examples = by_node.indices
+    products, pairs = grouped_products(examples, in_indptr), len(examples)
+    slots, nodes, fan_in = state.shape
+    buffers = (VALUE + ID) * fan_in + 2 * OFFSET * nodes
+    of_product = ID + VALUE + 2 * VALUE + 3 * ID
+    gradient = of_product * products + (2 * ID + VALUE + 2 * OFFSET) * pairs + buffers
+    packing = (ID + 5 * VALUE) + (ID + 2 * VALUE) + slots * 2 * (ID + 2 * VALUE)
+    return Work(products, products, gradient), stepped_cost(rule, returned) + Work(0, 0, packing * returned)
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -180,9 +232,17 @@ def step_bias(deltas, by_node, bounds, rule, bias, state):
     indptr, _, positions = by_node
     for c in prange(len(bounds) - 1):
         for node in range(bounds[c], bounds[c + 1]):
-            if indptr[node] == indptr[node + 1]:
+            first, last = indptr[node], indptr[node + 1]
+            if first == last:
                 continue
             gradient = np.float32(0)
-            for at in range(indptr[node], indptr[node + 1]):
+            for at in range(first, last):
                 gradient += deltas[positions[at]]
             bias[0, node] = step_weight(rule, bias[0, node], gradient, state, 0, node)
+
+
+def step_bias_cost(by_node: CSC, rule: Rule) -> tuple[Work, Work]:
+    """Gradient and step: the deltas of each node summed, then one bias a node that served an example."""
+    indptr, _, positions = by_node
+    gradient = Work(0, len(positions), (ID + VALUE) * len(positions) + 2 * OFFSET * (len(indptr) - 1))
+    return gradient, summed_steps_cost(rule, filled(indptr))

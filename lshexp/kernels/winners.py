@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import IntArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE
 from lshexp.kernels.rng import mix
+from lshexp.work import Work
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -27,8 +30,9 @@ def winner_codes(indptr, indices, data, positions, window, key, bounds, codes):
     bounds : int64[C + 1]           chunks of examples
     codes : int32[B, G], out        0..W-1; G <= R * windows an order
 
-    Cost: Q * R comparisons and no multiplication.
+    Returns the bytes that held winners and borrowing have touched, which hang on the values.
     """
+    nbytes = 0
     n_hashes = codes.shape[1]
     n_orders, fan_in = positions.shape
     per_order = max(1, fan_in // window)
@@ -45,24 +49,40 @@ def winner_codes(indptr, indices, data, positions, window, key, bounds, codes):
                     g = order * per_order + w
                     if w >= per_order or g >= n_hashes or value == 0 or np.isnan(value):
                         continue
-                    if own[g] < 0 or value > best[g] or (value == best[g] and slot < own[g]):
+                    holder, highest = own[g], best[g]
+                    nbytes += 8
+                    if holder < 0 or value > highest or (value == highest and slot < holder):
                         own[g] = slot
                         best[g] = value
-            _densify(own, key)
+                        nbytes += 8
+            nbytes += _densify(own, key)
+    return nbytes
+
+
+def winner_codes_cost(indices: IntArray, positions: IntArray, codes: IntArray, returned: int) -> Work:
+    """A value, an id and a place for each input in each order; the codes; the rest as they fall."""
+    orders = len(positions)
+    of_input = 2 * ID + VALUE
+    nbytes = of_input * orders * len(indices) + ID * codes.size + 2 * OFFSET * orders * len(codes)
+    return Work(0, 0, nbytes + returned)
 
 
 @njit(parallel=False, cache=True, fastmath=False)
 def _densify(codes, key):
-    """Fill the codes that are -1 from others, or all with 0 where there are no others."""
+    """Fill the codes that are -1 from others, or all with 0 where there are no others; return the bytes."""
     n = len(codes)
     filled = codes >= 0
     if not filled.any():
         codes[:] = 0
-        return
+        return 10 * n
+    nbytes = 7 * n
     for g in range(n):
         if filled[g]:
             continue
         donor = np.int64(mix(key, g) % np.uint64(n))
         while not filled[donor]:
             donor = (donor + 1) % n
+            nbytes += 1
         codes[g] = codes[donor]
+        nbytes += 9
+    return nbytes

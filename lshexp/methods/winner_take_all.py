@@ -92,9 +92,9 @@ class _Threshold(Selector):
         finite = np.where(np.isnan(scores), np.float32(-np.inf), scores)
         if self._per_node:
             k = wanted_nodes(self._share, len(scores))
-            return np.array([kth_largest(column.copy(), k) for column in finite.T], dtype=np.float32)
+            return np.array([kth_largest(column.copy(), k)[0] for column in finite.T], dtype=np.float32)
         k = wanted_nodes(self._share, scores.size)
-        return np.full(self._layer.nodes, kth_largest(finite.ravel(), k), dtype=np.float32)
+        return np.full(self._layer.nodes, kth_largest(finite.ravel(), k)[0], dtype=np.float32)
 
     def _remember(self, thresholds: FloatArray) -> None:
         if self._average is None:
