@@ -98,7 +98,8 @@ def _kind(annotation: Any) -> str:
         kinds = dict.fromkeys(_kind(part) for part in arguments if part is not type(None))
         return " or ".join(kinds)
     if origin in (list, tuple) and arguments:
-        return f"list of {_kind(arguments[0])}"
+        item = _kind(arguments[0])
+        return f"list of {item}s" if item.endswith(("number", "map")) else f"list of {item}"
     return _KINDS.get(origin or annotation, "map" if _is_model(annotation) else "value")
 
 

@@ -18,11 +18,34 @@ class Kind(StrEnum):
     hashes = "hashes"
     energy = "energy"
     optimizers = "optimizers"
+    keys = "keys"
+    columns = "columns"
+
+
+def _names(context: typer.Context, incomplete: str) -> list[str]:
+    """Names that the shell offers for the kind before them."""
+    from lshexp.render.listing import names
+
+    return [name for name in names(str(context.params.get("kind"))) if name.startswith(incomplete)]
 
 
 @app.command(name="list")
-def list_(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
-    """List methods, datasets, hashes, energy models or optimizers, with their options."""
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Show this one alone, in full.", autocompletion=_names),
+    ] = None,
+) -> None:
+    """List methods, datasets, hashes, energy models or optimizers; keys of a sweep file; columns of results.
+
+    With a NAME: the options of one method, dataset, hash family or energy model, each with its type, default,
+    range and meaning; or one key; or one column, or the columns of one file.
+
+    Example: lshexp list methods lsh
+
+    Example: lshexp list columns runs.csv
+    """
     from lshexp import render
 
-    render.listing(kind.value)
+    render.listing(kind.value, name)

@@ -7,12 +7,13 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from lshexp import registry
 from lshexp.config.nodes import Problems, YamlNode
+from lshexp.fields import FieldWords, describe
 from lshexp.registry import Plugin
 from lshexp.spec import RunSpec
 from lshexp.validation import suggest
@@ -32,6 +33,11 @@ def duration(text: object) -> float:
     if value <= 0:
         raise ValueError(f"'{str(text)[:40]}' is not a duration; write seconds, or 90s, 30m, 2h")
     return value
+
+
+Duration = Annotated[
+    float, BeforeValidator(duration), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]})
+]
 
 
 def _folder_name(text: str) -> str:
@@ -70,7 +76,7 @@ class SweepHeader(BaseModel):
         description="largest difference from the baseline that counts as equal, in the unit of the metric; "
         "left out: 1, a point of accuracy",
     )
-    timeout: Annotated[float, BeforeValidator(duration)] | None = Field(
+    timeout: Duration | None = Field(
         default=None, description="longest time a run may take, as in 90s, 30m or 2h; then it has failed"
     )
 
@@ -97,6 +103,41 @@ FILE_KEYS: Mapping[str, str] = {
 # Filled from the options' maps and from `repeats`; never written by hand.
 _INTERNAL = frozenset({"dataset_options", "method_options", "repeat"})
 RUN_KEYS = tuple(key for key in RunSpec.model_fields if key not in _INTERNAL)
+
+
+class KeyWords(NamedTuple):
+    """One key of a sweep file as it is shown to a user; `place` is where it may stand."""
+
+    place: str  # `top` of the file, a `block`, or a `run`: the top of the file, or grid, zip, set or exclude
+    field: FieldWords
+
+
+def described_keys() -> list[KeyWords]:
+    """Every key of a sweep file, aside from options: of the whole sweep, of its blocks, of runs."""
+    header = {words.name: words for words in describe(SweepHeader)}
+    kinds = {
+        "extends": "text or list of text",
+        "sweep": "list of maps",
+        "cases": "text",
+        "exclude": "list of maps",
+    }
+
+    def own(key: str, description: str) -> FieldWords:
+        return FieldWords(key, kinds.get(key, "map"), "", "", description)
+
+    top = [header.get(key) or own(key, description) for key, description in FILE_KEYS.items()]
+    blocks = [own(key, description) for key, description in BLOCK_KEYS.items()]
+    runs = [words for words in describe(RunSpec) if words.name in RUN_KEYS]
+    options = own(
+        "METHOD",
+        "options of the method of that name, as in lsh: {K: 6} or lsh.K: 6; "
+        "`lshexp list methods NAME` shows them",
+    )
+    return [
+        *(KeyWords("top", words) for words in top),
+        *(KeyWords("block", words) for words in blocks),
+        *(KeyWords("run", words) for words in [*runs, options]),
+    ]
 
 
 class KeyRules:

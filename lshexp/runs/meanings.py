@@ -1,0 +1,178 @@
+"""What the columns of the CSV files mean, said once, for `lshexp list columns` and the documentation.
+
+Columns that repeat a setting of the run take their meaning from the setting's own description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from lshexp.runs.columns import ENV, EPOCH, KEYS, RUN_IDENTITY, RUN_OUTCOME, SELECTION, WORK, Column
+from lshexp.spec import RunSpec
+
+FILES: Mapping[str, tuple[Column[Any], ...]] = {
+    "runs.csv": (*RUN_IDENTITY, *RUN_OUTCOME),
+    "epochs.csv": (*KEYS, *EPOCH),
+    "work.csv": (*KEYS, *WORK),
+    "selection.csv": (*KEYS, *SELECTION),
+    "env.csv": ENV,
+}
+_KINDS: Mapping[str, str] = {
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "category": "word",
+    "text": "text",
+}
+_UNITS: Mapping[str, str] = {
+    "_s": "seconds",
+    "_us": "microseconds",
+    "_j": "joules",
+    "_mb": "10^6 bytes",
+    "_gb": "2^30 bytes",
+    "_utc": "UTC",
+}
+
+# Meanings that hold in every file, then those of single files, by name; a name with `*` stands for several.
+_MEANINGS: Mapping[str, str] = {
+    "schema_version": "version of the tables' columns",
+    "run_id": "content address of the run: configuration, data and kernel revision",
+    "env_id": "content address of the machine and code, the key of env.csv",
+    "epoch": "number of the epoch, counted from 1",
+    "layer": "number of the layer, counted from 0, the first hidden one",
+}
+_MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
+    "runs.csv": {
+        "sweep": "name of the sweep",
+        "status": "how the run ended; ok, diverged or failed",
+        "error": "why the run is not ok, in one line",
+        "repeat": "number of the repeat, counted from 0; methods share the seeds of a repeat",
+        "p_*": "options of the method; p_K is the option K",
+        "dataset_*": "options of the dataset",
+        "note_*": "counters of what a method did other than asked: fallbacks and caps",
+        "test_acc_pct": "test examples classified correctly after the last epoch",
+        "best_test_acc_pct": "best of all epochs; optimistic, as the test examples choose the epoch",
+        "valid_acc_pct": "validation examples classified correctly after the last epoch",
+        "train_loss": "mean cross-entropy over the last epoch's training examples, nats",
+        "active_pct_achieved": "active nodes in the last epoch, of all hidden nodes",
+        "active_by_layer_pct": "active nodes of each hidden layer over the run, joined by -",
+        "mults_select": "multiplications of choosing the active nodes",
+        "mults_forward": "multiplications of the forward pass",
+        "mults_backward": "multiplications of the backward pass",
+        "mults_update": "multiplications of the optimiser",
+        "mults_rebuild": "multiplications of keeping hash tables up to date",
+        "mults_total": "multiplications of training, all layers and phases",
+        "mults_dense": "multiplications that the dense network would have taken for the same training",
+        "mults_pct_of_dense": "mults_total, of mults_dense",
+        "mults_pct_of_dense_paper": "as the paper counts: active nodes times full fan-in, hashing left out",
+        "bytes_touched": "bytes that training loaded and stored",
+        "energy_proxy_j": "energy of the counted work at the prices of energy_model; not measured",
+        "energy_model": "energy model of energy_proxy_j",
+        "energy_rapl_j": "energy of the machine during the run as its own counters measured it",
+        "compile_s": "time of compiling before training began",
+        "select_s": "time of choosing the active nodes, a part of train_s",
+        "train_s": "time of training without evaluation",
+        "eval_s": "time of evaluation",
+        "peak_rss_mb": "most memory the process held",
+        "timing_valid": "whether times can be compared: nothing else of ours ran beside the run",
+        "init_hash": "digest of the initial weights; the same for runs that are paired",
+        "order_hash": "digest of the order of the examples; the same for runs that are paired",
+        "started_utc": "when the run began",
+    },
+    "epochs.csv": {
+        "train_loss": "mean cross-entropy over the epoch's training examples, nats",
+        "train_acc_pct": "training examples classified correctly, measured while training",
+        "valid_acc_pct": "validation examples classified correctly after the epoch",
+        "test_acc_pct": "test examples classified correctly after the epoch",
+        "active_pct_achieved": "active nodes in the epoch, of all hidden nodes",
+        "mults_total": "multiplications of the epoch, all layers and phases",
+        "select_s": "time of choosing the active nodes, a part of train_s",
+        "train_s": "time of training without evaluation",
+        "eval_s": "time of evaluation",
+    },
+    "work.csv": {
+        "phase": "what the work was for: select, forward, backward, update or rebuild",
+        "mults": "multiplications; a division or a square root counts as one",
+        "adds": "additions",
+        "bytes": "bytes loaded and stored",
+    },
+    "selection.csv": {
+        "examples": "training examples looked at",
+        "recall_pct": "active nodes among the k of largest pre-activation, k as asked for",
+        "positive_pct": "active nodes with a pre-activation above zero",
+        "dead_pct": "nodes that no example made active",
+        "busiest_pct": "examples that made the most popular node active",
+        "turnover_pct": "active nodes of an example that were not active an epoch before",
+        "bucket_mean": "nodes in a bucket of a hash table, mean over those that are not empty",
+        "bucket_max": "nodes in the fullest bucket",
+        "bucket_empty_pct": "buckets without a node",
+    },
+    "env.csv": {
+        "git_sha": "commit of the code; empty when it is not run from a checkout",
+        "git_dirty": "whether the code differs from that commit",
+        "kernel_revision": "raised whenever the same configuration would give other numbers",
+        "lshexp": "version of lshexp",
+        "python": "version of Python",
+        "numpy": "version of NumPy",
+        "numba": "version of Numba",
+        "llvmlite": "version of llvmlite",
+        "blas_name": "library that multiplies matrices for NumPy",
+        "blas_version": "its version",
+        "blas_threads": "threads it would use by itself; a run's own limit is the column threads of runs.csv",
+        "threading_layer": "threading layer that Numba chose",
+        "cpu_model": "processor",
+        "cores_physical": "cores of the processor",
+        "cores_logical": "hardware threads of the processor",
+        "cores_usable": "hardware threads that this process may use",
+        "memory_gb": "memory of the machine",
+        "os": "operating system",
+        "arithmetic_id": "digest of what rounding hangs on; runs with different ones differ in the last bits",
+        "cpu_vectors": "vector extensions of the processor",
+        "numpy_simd": "instruction sets that NumPy's loops were chosen for",
+        "blas_kernel": "kernel that the BLAS library chose for the processor",
+        "numba_cpu": "processor that Numba compiles for",
+    },
+}
+
+
+class ColumnWords(NamedTuple):
+    """One column as it is shown to a user. `meaning` is empty where nobody has written one."""
+
+    file: str
+    name: str
+    kind: str
+    unit: str
+    meaning: str
+
+
+def described_columns() -> list[ColumnWords]:
+    """Every column of every file in order; columns made for options are told by a name with `*`."""
+    return [
+        ColumnWords(file, name, _KINDS.get(kind, kind), unit(name), meaning(file, name))
+        for file, columns in FILES.items()
+        for name, kind in [
+            *((column.name, column.kind) for column in columns),
+            *((name, "text") for name in _MEANINGS_OF[file] if name.endswith("*")),
+        ]
+    ]
+
+
+def meaning(file: str, name: str) -> str:
+    """Say what a column of a file means."""
+    field = RunSpec.model_fields.get(name) if file == "runs.csv" else None
+    settings = field.description if field else None
+    return _MEANINGS_OF[file].get(name) or _MEANINGS.get(name) or settings or ""
+
+
+def unit(name: str) -> str:
+    """Return the unit that the end, or the beginning, of a column's name stands for."""
+    if "_pct" in name:
+        return "per cent"
+    if name.startswith("mults"):
+        return "multiplications"
+    if name == "adds":
+        return "additions"
+    if name.startswith("bytes"):
+        return "bytes"
+    return next((words for suffix, words in _UNITS.items() if name.endswith(suffix)), "")
