@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -14,6 +15,7 @@ from lshexp.streams import stream_key
 Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum"]
 Update = Literal["batch", "hogwild"]
 Input = Literal["rows", "lists"]  # how the first layer reads an example: every feature, or the non-zero ones
+Scaling = Literal["raw", "centered", "standard"]
 Width = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
@@ -38,7 +40,7 @@ Share = Annotated[
 KERNEL_REVISION = 1
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
-ADDED_LATER = ("probe", "input", "simulate_workers")
+ADDED_LATER = ("probe", "input", "inputs", "simulate_workers")
 
 
 class RunSpec(BaseModel):
@@ -89,6 +91,11 @@ class RunSpec(BaseModel):
         default="rows",
         description="how the first layer reads an example; rows: all features, lists: those that are not 0",
     )
+    inputs: Scaling = Field(
+        default="raw",
+        description="features as they are (raw), less their mean (centered), or also divided by their standard "
+        "deviation (standard), both over the training examples; a sparse dataset becomes dense by it",
+    )
     threads: int = Field(default=1, ge=1, description="processor threads of a run")
     update: Update = Field(
         default="batch",
@@ -117,13 +124,16 @@ class RunSpec(BaseModel):
         """Seed of this repeat's named streams; the same for every method, so that runs pair up."""
         return stream_key(self.seed, "repeat", self.repeat)
 
-    def run_id(self, data_fingerprint: str) -> str:
+    def run_id(self, data_fingerprint: str, location_options: Collection[str] = ()) -> str:
         """Content address of the run: 12 hexadecimal digits.
 
         It depends on the resolved configuration, the data and the kernel revision; never on key order,
-        paths, times or the git commit. `threads` is part of it because it decides the times in the row.
+        times or the git commit, nor on those dataset options, `location_options`, that only say where the
+        data lies. `threads` is part of it because it decides the times in the row.
         """
         spec = self.model_dump(mode="json")
+        for name in location_options:
+            spec["dataset_options"].pop(name, None)
         for name in ADDED_LATER:
             if spec[name] == RunSpec.model_fields[name].default:
                 del spec[name]

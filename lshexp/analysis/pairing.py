@@ -57,6 +57,7 @@ def setting_columns(runs: pd.DataFrame) -> list[str]:
         "momentum",
         "average_from",
         "input",
+        "inputs",
         "simulate_workers",
     }
     return [name for name in runs.columns if name in fixed or name.startswith(("p_", "dataset_"))]

@@ -44,6 +44,7 @@ class OwnData(Dataset):
     classes.
     """
 
+    location_options: ClassVar[tuple[str, ...]] = ("path", "test_path")
     generated_instead: ClassVar[str | None] = None
 
     path: str = Field(description="file; a relative path is below $LSHEXP_DATA or the current folder")
@@ -91,7 +92,7 @@ class OwnData(Dataset):
 
     def fingerprint(self) -> str:
         """Return the checksum of each file and the options that change what is read from it."""
-        options = self.model_dump(exclude={"path", "test_path"})
+        options = self.model_dump(exclude=set(self.location_options))
         digests = [sha256(stamp(path)) for path in self.locate()]
         return f"{self.name}:{','.join(digests)}:{sorted(options.items())}"
 

@@ -104,6 +104,7 @@ class Dataset(Plugin):
     """Base of every registered dataset."""
 
     pinned: ClassVar[bool] = False  # whether `load` compares every file with a published checksum
+    location_options: ClassVar[tuple[str, ...]] = ()  # options that say where data lies, not what it holds
     generated_instead: ClassVar[str | None] = "convex"  # a similar dataset that needs no file
 
     @abstractmethod
@@ -131,6 +132,14 @@ class Dataset(Plugin):
     def remotes(self) -> tuple[Remote, ...]:
         """Return what `lshexp data fetch` downloads; nothing where the dataset is not published as files."""
         return ()
+
+    def memory_bytes(self) -> int:
+        """Return the memory that `load` needs at its peak, in bytes; what it returns is part of it.
+
+        Examples that are made or read as they are trained on do not count.
+        """
+        info = self.info()
+        return 4 * info.features * (info.test_examples + (0 if info.streamed else info.train_examples))
 
     def fetch_command(self) -> str | None:
         """Return the command that downloads the files of this dataset, None where there is none."""

@@ -102,12 +102,12 @@ def verify(path: Path, content: bytes, sha256: str) -> None:
         )
 
 
-def require_memory(path: Path, nbytes: int, what: str) -> None:
+def require_memory(where: Path | str, nbytes: int, what: str) -> None:
     """Raise DataError when `nbytes` are more than SHARE of the memory that is available now."""
     available = int(psutil.virtual_memory().available)
     if nbytes > SHARE * available:
         raise DataError(
-            f"{path}: {what} need {nbytes / 1e6:,.0f} MB, more than half of the {available / 1e6:,.0f} MB of "
+            f"{where}: {what} need {nbytes / 1e6:,.0f} MB, more than half of the {available / 1e6:,.0f} MB of "
             "memory available; use fewer examples or features"
         )
 

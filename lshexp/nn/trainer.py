@@ -13,6 +13,7 @@ import psutil
 
 from lshexp import registry
 from lshexp.data.base import Dataset, Examples, Splits
+from lshexp.data.inputs import scaled
 from lshexp.energy._rapl import POWERCAP, Meter
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods.base import Batch, Method
@@ -44,7 +45,7 @@ def run(spec: RunSpec, report: Reporter | None = None) -> RunResult:
     Raises DataError when the data cannot be read, ConfigError when the machine cannot run the specification.
     """
     method, dataset = _plugins(spec)
-    train, valid, test = _cut(dataset.load(), spec)
+    train, valid, test = scaled(spec.inputs, *_cut(dataset.load(), spec))
     classes = dataset.info().classes
     with using_threads(spec.threads), Gemm(spec.threads) as gemm:
         compile_s = _warm_up(spec, method, train, classes, gemm)

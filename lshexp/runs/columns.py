@@ -195,6 +195,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("average_from", "int"),
     _spec("probe", "float"),
     _spec("input", "category"),
+    _spec("inputs", "category"),
     _spec("simulate_workers", "int"),
     Column(
         "active_by_layer_pct", "text", lambda row: row.measured(joined(row.record.result.active_by_layer_pct))

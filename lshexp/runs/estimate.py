@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from lshexp import registry
-from lshexp.data.base import DatasetInfo
+from lshexp.data.base import Dataset, DatasetInfo
 from lshexp.energy.base import EnergyModel
 from lshexp.nn.calibration import Cost, measure
 from lshexp.nn.dense_cost import DenseCost
@@ -124,11 +124,17 @@ def _size(spec: RunSpec) -> float:
 
 
 def _memory_mb(spec: RunSpec, info: DatasetInfo, examples: int) -> float:
+    """Of weights, optimiser state and data; of `examples` there is a second array while inputs are scaled."""
     parameters = DenseCost([info.features, *spec.hidden, info.classes]).parameters
     copies = 1 + STEP_COSTS[spec.optimizer].slots + (spec.average_from is not None)
-    return FLOAT_BYTES * (copies * parameters + examples * info.features) / DECIMAL_MEGABYTE
+    scaled = FLOAT_BYTES * examples * info.features if spec.inputs != "raw" else 0
+    data = _dataset(spec).memory_bytes() + scaled
+    return (FLOAT_BYTES * copies * parameters + data) / DECIMAL_MEGABYTE
 
 
 def _info(spec: RunSpec) -> DatasetInfo:
-    dataset = registry.datasets.build(spec.dataset, spec.dataset_options)
-    return dataset.info()
+    return _dataset(spec).info()
+
+
+def _dataset(spec: RunSpec) -> Dataset:
+    return registry.datasets.build(spec.dataset, spec.dataset_options)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from lshexp import registry
+from lshexp.data.base import Dataset
 from lshexp.errors import ConfigError
 from lshexp.runs.record import Record
 from lshexp.runs.store import Store
@@ -121,16 +122,16 @@ def plan_sweep(sweep: SweepLike, out: str | Path = "results") -> Plan:
 
 def _run_ids(specs: Iterable[RunSpec]) -> dict[str, RunSpec]:
     """Address every run by its content; each dataset is asked for its fingerprint once."""
-    fingerprints: dict[str, str] = {}
+    known: dict[str, tuple[str, tuple[str, ...]]] = {}
     ids: dict[str, RunSpec] = {}
     for spec in specs:
         key = json.dumps([spec.dataset, spec.dataset_options], sort_keys=True)
-        if key not in fingerprints:
-            fingerprints[key] = _fingerprint(spec)
-        ids.setdefault(spec.run_id(fingerprints[key]), spec)
+        if key not in known:
+            dataset = _dataset(spec)
+            known[key] = dataset.fingerprint(), dataset.location_options
+        ids.setdefault(spec.run_id(*known[key]), spec)
     return ids
 
 
-def _fingerprint(spec: RunSpec) -> str:
-    dataset = registry.datasets.build(spec.dataset, spec.dataset_options, ("dataset",))
-    return dataset.fingerprint()
+def _dataset(spec: RunSpec) -> Dataset:
+    return registry.datasets.build(spec.dataset, spec.dataset_options, ("dataset",))

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lshexp import registry
 from lshexp.errors import StoreError
 from lshexp.io import storage_error
 from lshexp.nn.result import RunResult, Status
@@ -97,10 +98,21 @@ def parse_record(path: Path, data: bytes, spec: RunSpec | None = None) -> Record
         raise _damaged(path, f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}") from None
     if record.run_id != path.stem:
         raise _damaged(path, f"it belongs to run {record.run_id}")
-    if spec is not None and record.spec != spec:
+    if spec is not None and _placeless(record.spec) != _placeless(spec):
         wrong = [name for name in RunSpec.model_fields if getattr(record.spec, name) != getattr(spec, name)]
         raise _damaged(path, f"{', '.join(wrong)} in it: not what its run id stands for")
     return record
+
+
+def _placeless(spec: RunSpec) -> RunSpec:
+    """The settings without those dataset options that only say where its files lie, as in the run's id."""
+    dataset = registry.datasets.discover().get(spec.dataset)
+    if dataset is None:
+        return spec
+    options = {
+        name: value for name, value in spec.dataset_options.items() if name not in dataset.location_options
+    }
+    return spec.model_copy(update={"dataset_options": options})
 
 
 def _check_version(path: Path, data: bytes) -> None:
