@@ -166,13 +166,16 @@ def temporarily(**entries: Mapping[str, type[Plugin]]) -> Iterator[None]:
 
     `with temporarily(dataset={"toy": Toy}): ...` A name that is taken already means the new class meanwhile.
     """
-    before = {name: dict(kind._entries) for name, kind in KINDS.items()}
+    added = [(KINDS[kind], name, cls) for kind, classes in entries.items() for name, cls in classes.items()]
+    before = [(kind, name, kind.discover().get(name)) for kind, name, _ in added]
     try:
-        for kind, classes in entries.items():
-            for name, cls in classes.items():
-                KINDS[kind]._entries.pop(name, None)
-                KINDS[kind].add(name, cls)
+        for kind, name, cls in added:
+            kind._entries.pop(name, None)
+            kind.add(name, cls)
         yield
     finally:
-        for name, kept in before.items():
-            KINDS[name]._entries = kept
+        # entry by entry: what was discovered within the context stays
+        for kind, name, old in before:
+            kind._entries.pop(name, None)
+            if old is not None:
+                kind.add(name, old)

@@ -93,8 +93,8 @@ class RunSpec(BaseModel):
     )
     inputs: Scaling = Field(
         default="raw",
-        description="features as they are (raw), less their mean (centered), or also divided by their standard "
-        "deviation (standard), both over the training examples; a sparse dataset becomes dense by it",
+        description="features as they are (raw), less their mean (centered), or also divided by their "
+        "standard deviation (standard), both over the training examples; sparse data become dense by it",
     )
     threads: int = Field(default=1, ge=1, description="processor threads of a run")
     update: Update = Field(

@@ -107,8 +107,8 @@ def require_memory(where: Path | str, nbytes: int, what: str) -> None:
     available = int(psutil.virtual_memory().available)
     if nbytes > SHARE * available:
         raise DataError(
-            f"{where}: {what} need {nbytes / 1e6:,.0f} MB, more than half of the {available / 1e6:,.0f} MB of "
-            "memory available; use fewer examples or features"
+            f"{where}: {what} need {nbytes / 1e6:,.0f} MB, more than half of the "
+            f"{available / 1e6:,.0f} MB of memory available; use fewer examples or features"
         )
 
 

@@ -20,7 +20,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def examples(count=500, features=7, offset=100.0):
-    """Features of different sizes far from zero; feature 2 is constant, 3 is constant and no binary fraction."""
+    """Features of different sizes far from zero; feature 2 and 3 are constant, 3 is no binary fraction."""
     x = RANDOM.standard_normal((count, features)) * np.logspace(-3, 3, features) + offset
     x[:, 2], x[:, 3] = 5, 0.1
     return Part(x.astype(np.float32), (np.arange(count) % 2).astype(np.int32))

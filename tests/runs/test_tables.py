@@ -32,7 +32,7 @@ test_acc_pct best_test_acc_pct valid_acc_pct train_loss active_pct_achieved mult
 mults_backward mults_update mults_rebuild mults_total mults_dense mults_pct_of_dense mults_pct_of_dense_paper
 bytes_touched energy_proxy_j energy_model energy_rapl_j compile_s select_s train_s eval_s peak_rss_mb
 timing_valid init_hash order_hash env_id started_utc
-momentum train_examples test_examples validation_examples average_from probe input simulate_workers
+momentum train_examples test_examples validation_examples average_from probe input inputs simulate_workers
 active_by_layer_pct
 dataset_side note_capped
 """,
