@@ -15,13 +15,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lshexp.analysis import figures
     from lshexp.analysis.compare import compare
     from lshexp.analysis.results import Results, read_results
     from lshexp.config import load_sweep
     from lshexp.runs.sweep import run_sweep
 
 __version__ = "0.1.0"
-__all__ = ["Results", "__version__", "compare", "load_sweep", "read_results", "run_sweep"]
+__all__ = ["Results", "__version__", "compare", "figures", "load_sweep", "read_results", "run_sweep"]
 
 _HOMES = {
     "Results": "lshexp.analysis.results",
@@ -33,6 +34,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "figures":
+        return importlib.import_module("lshexp.analysis.figures")
     if name not in _HOMES:
         raise AttributeError(f"module 'lshexp' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

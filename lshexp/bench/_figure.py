@@ -8,26 +8,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lshexp.analysis.figures import _style
+from lshexp.analysis.figures import style
 from lshexp.bench._target import RUN, best, kinds, reached
 
-# of each family: a colour and marker that the shared style has, and a dash for each further batch size
-_LOOKS = {
-    "lsh": "lsh lshexp",
-    "dense": "dense",
-    "pytorch_fp32": "lsh paper",
-    "pytorch_bf16": "adaptive_dropout",
-    "scikit_learn": "winner_take_all",
-    "winner_take_all": "dropout",
-}
+# each family has a colour and marker of its own, and a dash for each further batch size
+_FAMILIES = ("lsh", "dense", "pytorch_fp32", "pytorch_bf16", "scikit_learn", "winner_take_all")
 _DASHES = ("-", (0, (5, 2)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 def draw(summary: pd.DataFrame) -> Figure:
     """Draw time an example against width, a panel for each thread count; both axes are logarithmic."""
-    figure = _style.new_figure()
+    figure = style.new_figure()
     counts = sorted(summary["threads"].unique())
-    axes = _style.grid(figure, 1, len(counts), width=4.4, height=3.4)[0]
+    axes = style.grid(figure, 1, len(counts), height=3.4)[0]
     for axis, threads in zip(axes, counts, strict=True):
         part = summary[summary["threads"] == threads]
         used: dict[str, int] = {}
@@ -45,7 +38,7 @@ def draw(summary: pd.DataFrame) -> Figure:
         axis.set_xlabel(f"nodes in each of {part['layers'].iloc[0]} hidden layers")
         axis.set_title(f"{_threads(threads)}, {part['dataset'].iloc[0]}")
     axes[0].set_ylabel("microseconds a training example")
-    _style.legend(figure, axes)
+    style.legend(figure, axes)
     return figure
 
 
@@ -54,20 +47,20 @@ def draw_approach(points: pd.DataFrame, to: float) -> Figure:
 
     Of each kind of competitor the recipe that is first at `to` % is drawn strongly, its others faintly.
     """
-    figure = _style.new_figure()
+    figure = style.new_figure()
     first = best(reached(points, to))
     panels = list(points.groupby(["width", "layers", "threads"], sort=False))
-    axes = _style.grid(figure, 1, len(panels), width=5.4, height=3.6)[0]
+    axes = style.grid(figure, 1, len(panels), height=3.6)[0]
     for axis, ((width, layers, threads), part) in zip(axes, panels, strict=True):
         here = (first[["width", "layers", "threads"]] == [width, layers, threads]).all(axis=1)
         _approaches(axis, part, first[here])
-        axis.axhline(to, color="#999999", linewidth=0.8, linestyle=(0, (5, 2)), zorder=0)
+        axis.axhline(to, color=style.INK, linewidth=0.8, linestyle=(0, (5, 2)), zorder=0)
         axis.set_ylim(bottom=max(0.0, to - 7))
         axis.set_xlim(left=0)
         axis.set_xlabel("seconds of training")
         axis.set_title(f"{layers}x{width}, {_threads(threads)}, mnist")
     axes[0].set_ylabel("test accuracy (%)")
-    _style.legend(figure, axes, entry=3.0)
+    style.legend(figure, axes)
     return figure
 
 
@@ -93,12 +86,13 @@ def _approaches(axis: Axes, points: pd.DataFrame, first: pd.DataFrame) -> None:
 
 
 def _family(name: str) -> str:
-    return next((known for known in _LOOKS if name.startswith(known)), name)
+    return next((known for known in _FAMILIES if name.startswith(known)), name)
 
 
 def _look(name: str) -> dict[str, Any]:
-    look = _style.look(_LOOKS.get(_family(name), name))
-    return {"color": look.color, "marker": look.marker or "s", "markersize": 4}
+    family = _family(name)
+    look = style.look(_FAMILIES.index(family) if family in _FAMILIES else len(_FAMILIES))
+    return {"color": look.color, "marker": look.marker, "markersize": 4}
 
 
 def _threads(count: object) -> str:

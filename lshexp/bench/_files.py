@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lshexp.analysis.figures import _style
+from lshexp.analysis.figures import style
 from lshexp.io import make_folder, write_atomic
 
 
@@ -20,7 +20,7 @@ def write(folder: Path, tables: Mapping[str, pd.DataFrame], figures: Mapping[str
     content = {f"{name}.csv": csv(table) for name, table in tables.items()}
     for name, figure in figures.items():
         for kind in ("svg", "png"):
-            content[f"{name}.{kind}"] = _style.rendered(figure, kind)
+            content[f"{name}.{kind}"] = style.rendered(figure, kind)
     make_folder(folder)
     for name, data in content.items():
         write_atomic(folder / name, data)

@@ -23,7 +23,7 @@ def figures(
 ) -> None:
     """Draw the figures of a sweep: SVG, PNG, and the CSV slice each was drawn from.
 
-    A figure whose numbers the sweep does not have is left out.
+    A figure for which the sweep has no numbers is not drawn, and the reason is said.
 
     Example: lshexp figures results/headline
     """

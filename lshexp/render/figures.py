@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def drawn(figures: list[Drawn]) -> None:
-    """One line a figure that was written, and one for those that these results have nothing for."""
+    """A line for each figure that was written, and one for each that was not, with the reason."""
     for figure in figures:
         if figure.files:
             paths = ", ".join(str(path) for path in figure.files)
             err().print(f"{figure.name}: {figure.caption} {paths}", markup=False)
-    left_out = [figure.name for figure in figures if not figure.files]
-    if left_out:
-        err().print(f"nothing to draw in these results: {', '.join(left_out)}", markup=False)
+    for figure in figures:
+        if not figure.files:
+            err().print(f"{figure.name} is not drawn: {figure.reason}", markup=False)

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lshexp.analysis.figures import _style, time_vs_threads
+from lshexp.analysis.figures import style
+from lshexp.analysis.figures.canvas import Canvas
+from lshexp.analysis.figures.threads import PAPER, time_vs_threads
 from lshexp.analysis.scaling import COLUMNS, KEYS, PREDICTED, Law, fit, scaling
 
 
@@ -93,13 +95,14 @@ def test_the_figure_is_the_same_for_the_same_numbers():
     frame = scaling(
         pd.concat([runs_of({1: [9.0, 9.3], 2: [6.0, 6.2]}), runs_of({1: [4.0], 2: [2.1]}, "hogwild")])
     )
+    frame = frame.rename(columns={"method": "label", "dataset": "data", "hidden": "network"})
     images = []
     for _ in range(2):
-        figure = _style.new_figure()
-        time_vs_threads.draw(frame, figure)
-        images.append(_style.rendered(figure, "svg"))
+        figure = style.new_figure()
+        time_vs_threads.draw(frame, Canvas(figure))
+        images.append(style.rendered(figure, "svg"))
         words = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
     assert images[0] == images[1]
     assert "predicted (Amdahl's law)" in words
     assert "the paper's, on MNIST8M" in words
-    assert np.isclose(time_vs_threads.PAPER[1], 30.7, atol=0.01)
+    assert np.isclose(PAPER[1], 30.7, atol=0.01)

@@ -16,7 +16,7 @@ MOST_ROWS = 200  # of a figure's numbers on the page; its CSV file has all
 
 def section(sweep: Sweep) -> Html:
     """All figures that these results have numbers for."""
-    found = [drawing for drawing in drawings(sweep.results) if not drawing.frame.empty]
+    found = [drawing for drawing in drawings(sweep.results) if not drawing.reason]
     made = [_figure(drawing, sweep) for drawing in found]
     return join(made) if made else paragraph("These results have nothing for any of the figures.")
 
@@ -25,7 +25,7 @@ def _figure(drawing: Drawing, sweep: Sweep) -> Html:
     frame = drawing.frame
     svg = base64.b64encode(drawing.rendered("svg")["svg"]).decode()
     file = base64.b64encode(drawing.csv()).decode()
-    name = f"{sweep.name}_{drawing.table}.csv"
+    name = f"{sweep.name}_{drawing.plot.table}.csv"
     heads = [str(column) for column in frame.columns]
     rows = [[_number(value) for value in row] for row in frame.head(MOST_ROWS).to_numpy().tolist()]
     more = (
