@@ -40,7 +40,7 @@ def _of(part: Part, row: pd.Series, runs: pd.DataFrame) -> pd.DataFrame:
     """Runs of the configuration that a row of the comparison stands for."""
     chosen = pd.Series(True, index=runs.index)
     for name in ["method", "active_pct", *part.settings]:
-        chosen &= runs[name].map(lambda value, name=name: equal(value, row[name])).astype(bool)
+        chosen &= pd.Series([equal(value, row[name]) for value in runs[name]], index=runs.index)
     return runs[chosen]
 
 
