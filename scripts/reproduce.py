@@ -27,13 +27,14 @@ from lshexp.registry import build
 from lshexp.runs.environment import usable_cores
 from lshexp.runs.estimate import estimate
 from lshexp.runs.local import Local
-from lshexp.runs.plan import plan_sweep
+from lshexp.runs.plan import Wanted, plan_sweep
 from lshexp.runs.sweep import run_sweep
 from lshexp.runs.tables import default_energy_model
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 CLAIMS = EXPERIMENTS / "claims.yaml"
 REPORT = "report.html"
+REPLACE = Wanted(replace=True)  # rows of before a change leave the tables
 SECONDS_A_RUN = 1.0  # to start a process, load the data and keep the record
 LONG_S = 3 * 3600
 
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
     for sweep in sweeps:
         executor = Local(jobs_for(sweep))
         with render.watch("auto", f"lshexp sweep {sweep.path} -o {profile.out}") as listener:
-            summary = run_sweep(sweep, profile.out, listener=listener, executor=executor)
+            summary = run_sweep(sweep, profile.out, wanted=REPLACE, listener=listener, executor=executor)
         render.summary(summary)
         complete &= summary.complete
         if summary.ran or not (summary.plan.folder / "figures").exists():

@@ -19,6 +19,7 @@ from lshexp.runs.columns import (
     WORK,
     Column,
     Kind,
+    plain,
 )
 from lshexp.runs.record import SCHEMA_VERSION
 from lshexp.spec import ADDED_LATER, RunSpec
@@ -133,6 +134,8 @@ def _read_text(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
         if not _ends_a_line(path):
             raise ValueError("it breaks off in the middle of a line")
         frame = pd.read_csv(path, dtype=asked, keep_default_na=False, na_values=[""], encoding="utf-8")
+        for name in frame.select_dtypes(["string", "object"]):
+            frame[name] = frame[name].map(plain, na_action="ignore")
         return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
     except FileNotFoundError:
         raise StoreError(f"{path} does not exist{_what_is_there(path.parent)}") from None

@@ -64,6 +64,9 @@ def sweep(
         bool, typer.Option("--detach", help="Slurm: submit and leave; the same command collects.")
     ] = False,
     force: Annotated[bool, typer.Option("-f", "--force", help="Run again what is already done.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let rows that the sweep no longer has leave its tables.")
+    ] = False,
     retry: Annotated[
         Retry, typer.Option(help="Do again what has failed, also what has diverged, or neither.")
     ] = Retry.failed,
@@ -99,15 +102,15 @@ def sweep(
     from lshexp.config import load_sweep
     from lshexp.config.keys import duration
     from lshexp.runs.executors import build_executor
-    from lshexp.runs.plan import Wanted, plan_sweep
-    from lshexp.runs.sweep import run_sweep
+    from lshexp.runs.plan import Wanted, check_data, plan_sweep
+    from lshexp.runs.sweep import SweepInterrupted, run_sweep
 
     try:
         budget_s = None if budget is None else duration(budget)
     except ValueError as error:
         raise errors.ConfigError(f"--budget: {error}") from None
     loaded = load_sweep(file, settings or [], repeats)
-    wanted = Wanted(force, retry.value, tuple(only or ()))
+    wanted = Wanted(force, retry.value, tuple(only or ()), replace)
     plan = plan_sweep(loaded, out)
     place = build_executor(
         executor.value,
@@ -118,22 +121,28 @@ def sweep(
         detach=detach,
         limited="--fail-fast" if fail_fast else "--budget" if budget else None,
     )
+    if place.here:
+        check_data(plan.to_run(wanted))
     if dry_run:
         from lshexp.runs.estimate import estimate
         from lshexp.runs.tables import default_energy_model
 
         render.plan(plan, estimate(plan.to_run(wanted), default_energy_model()), jobs or 1)
         return
-    with render.watch(progress.value, f"lshexp sweep {file}") as listener:
-        summary = run_sweep(
-            loaded,
-            out,
-            wanted=wanted,
-            fail_fast=fail_fast,
-            budget_s=budget_s,
-            listener=listener,
-            executor=place,
-        )
+    try:
+        with render.watch(progress.value, f"lshexp sweep {file}") as listener:
+            summary = run_sweep(
+                loaded,
+                out,
+                wanted=wanted,
+                fail_fast=fail_fast,
+                budget_s=budget_s,
+                listener=listener,
+                executor=place,
+            )
+    except SweepInterrupted as stop:
+        render.interrupted(stop.summary)
+        raise typer.Exit(errors.EXIT_INTERRUPTED) from None
     render.summary(summary)
     if not summary.complete:
         raise typer.Exit(errors.RunError.exit_code)

@@ -14,7 +14,7 @@ import psutil
 from lshexp import registry
 from lshexp.data.base import Dataset, Examples, Splits
 from lshexp.data.inputs import scaled
-from lshexp.energy._rapl import POWERCAP, Meter
+from lshexp.energy.rapl import POWERCAP, Meter
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods.base import Batch, Method
 from lshexp.nn.asynchronous import workers_of

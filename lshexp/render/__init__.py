@@ -13,7 +13,7 @@ from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
 from lshexp.render.progress import label, outcome, watch
 from lshexp.render.report import report_written
-from lshexp.render.sweep import plan, summary
+from lshexp.render.sweep import interrupted, plan, summary
 
 __all__ = [
     "bench",
@@ -29,6 +29,7 @@ __all__ = [
     "environment",
     "fail",
     "fetched",
+    "interrupted",
     "label",
     "listing",
     "outcome",

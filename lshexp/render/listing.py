@@ -140,7 +140,7 @@ def environment(env: Environment) -> None:
 
 def _meter() -> str:
     """The domains of the energy counters, or why they cannot be read."""
-    from lshexp.energy._rapl import UnreadableError, find_domains
+    from lshexp.energy.rapl import UnreadableError, find_domains
 
     try:
         return ", ".join(domain.label for domain in find_domains())

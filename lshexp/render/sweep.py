@@ -28,10 +28,24 @@ def summary(done: SweepSummary) -> None:
         console.print(
             f"  {done.plan.merged} configurations were the same as another and ran once", markup=False
         )
+    if done.plan.leaving:
+        console.print(f"  {done.plan.leaving} left the tables", markup=False)
     if done.plan.orphans:
-        console.print(f"  {done.plan.orphans} records of other sweeps stay out of the tables", markup=False)
+        console.print(
+            f"  {done.plan.orphans} records of runs that the sweep no longer has stay out of the tables",
+            markup=False,
+        )
     console.print(f"tables: {folder}/runs.csv, epochs.csv, work.csv, selection.csv, env.csv", markup=False)
-    console.print(f"next:   lshexp compare {folder}", markup=False)
+    if counts["ok"]:
+        console.print(f"next:   lshexp compare {folder}", markup=False)
+    elif counts["failed"]:
+        console.print(f"next:   see why in {folder}/logs, then the same command again", markup=False)
+
+
+def interrupted(done: SweepSummary) -> None:
+    """Say how far a sweep got before the interrupt key was pressed."""
+    ended = sum(record.finished for record in done.records)
+    err().print(f"interrupted: {ended} of {len(done.plan.runs)} done; the same command goes on", markup=False)
 
 
 def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:

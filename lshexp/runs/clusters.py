@@ -60,6 +60,7 @@ class Dask(Executor):
     def __init__(self, address: str | None = None, jobs: int | None = None, runner: str = TRAINER) -> None:
         _require("distributed", "dask")
         self._address, self._jobs, self._runner = address, jobs, runner
+        self.here = address is None
         self._stack = contextlib.ExitStack()
         self._client: Any = None
         self._running: dict[Any, Job] = {}

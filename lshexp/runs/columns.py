@@ -13,16 +13,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
-from lshexp.energy._rapl import whole
 from lshexp.energy.base import EnergyModel
+from lshexp.energy.rapl import whole
 from lshexp.nn.result import EpochRow, SelectionRow, WorkRow
 from lshexp.runs.environment import Environment
 from lshexp.runs.record import SCHEMA_VERSION, Record
+from lshexp.spec import RunSpec
 from lshexp.work import PHASES, Work
 
 Kind = Literal["text", "category", "int", "float", "bool"]
 Cell = str | int | float | bool | None
 R = TypeVar("R")
+OPTION_PREFIX, DATASET_PREFIX, NOTE_PREFIX = "p", "dataset", "note"
+_PREFIXES = {"method_options": OPTION_PREFIX, "dataset_options": DATASET_PREFIX}
+_ESCAPED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 @dataclass(frozen=True)
@@ -106,12 +110,47 @@ def flatten(prefix: str, options: Mapping[str, Any]) -> dict[str, Cell]:
         name = f"{prefix}_{key}"
         if isinstance(value, Mapping):
             cells.update(flatten(name, value))
-        elif isinstance(value, list | tuple):
-            plain = all(isinstance(item, str | int | float) for item in value)
-            cells[name] = joined(value) if plain else json.dumps(value, sort_keys=True)
         else:
-            cells[name] = value
+            cells[name] = _cell(value)
     return cells
+
+
+def settings(spec: RunSpec) -> dict[str, Cell]:
+    """All settings of a run by the names of their columns; options of the method begin with `p_`."""
+    cells: dict[str, Cell] = {}
+    for name in RunSpec.model_fields:
+        value = getattr(spec, name)
+        prefix = _PREFIXES.get(name, name)
+        cells.update(flatten(prefix, value) if isinstance(value, Mapping) else {name: _cell(value)})
+    return cells
+
+
+def text(cell: Cell) -> str:
+    """Write a cell: empty for None, and a number so that reading it back gives the same number.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it, and so does text that
+    begins with one; see `plain`.
+    """
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(_ESCAPED) else cell
+    return repr(cell) if isinstance(cell, float) else str(cell)
+
+
+def plain(cell: str) -> str:
+    """Text as it was before `text` wrote it into a cell."""
+    return cell.removeprefix("'")
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, list | tuple):
+        simple = all(isinstance(item, str | int | float) for item in value)
+        return joined(value) if simple else json.dumps(value, sort_keys=True)
+    cell: Cell = value
+    return cell
 
 
 def _spec(field: str, kind: Kind) -> Column[RunRow]:

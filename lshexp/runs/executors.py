@@ -53,6 +53,7 @@ class Executor(ABC):
     """Where and how jobs are done."""
 
     slots: int = 1  # runs that may be going at a time
+    here: bool = True  # whether runs read the data files that this machine sees
 
     def run(self, jobs: Iterable[Job], notify: Notify, go_on: Callable[[], bool] = lambda: True) -> None:
         """Do the jobs in their order, as many at a time as there are slots, and report what happens.

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
 from lshexp import registry
 from lshexp.data.base import Dataset
-from lshexp.errors import ConfigError
+from lshexp.errors import ConfigError, DataError
+from lshexp.runs.columns import Cell, plain, settings, text
 from lshexp.runs.record import Record
 from lshexp.runs.store import Store
+from lshexp.runs.tables import read_old_rows
 from lshexp.spec import RunSpec
 
 State = Literal["done", "failed", "missing"]
 Retry = Literal["none", "failed", "diverged"]
+SHOWN_VALUES = 3  # of a setting, in a message
 _RETRIED: dict[Retry, tuple[str, ...]] = {
     "none": (),
     "failed": ("failed",),
@@ -73,6 +77,7 @@ class Wanted:
     force: bool = False  # also those that are done
     retry: Retry = "failed"  # what has a record and is to be done again
     only: tuple[str, ...] = ()  # ids, or how they begin; empty = all
+    replace: bool = False  # let finished rows that the sweep no longer has leave the tables; force does too
 
     def has(self, run: PlannedRun) -> bool:
         """Whether the run is to be done."""
@@ -95,6 +100,18 @@ class Plan:
     runs: list[PlannedRun]
     merged: int  # expanded runs that were the same as another one
     orphans: int  # records in the folder that belong to no run of the sweep
+    leaving: str | None = None  # which finished rows of the tables the sweep no longer has, in words
+    unrecorded: tuple[str, ...] = ()  # runs with a finished row and no record, as in a clone: done again
+
+    @cached_property
+    def varied(self) -> tuple[str, ...]:
+        """Settings that differ between runs, by the names of their columns; `repeat` is not one."""
+        values: dict[str, set[Cell]] = {}
+        for run in self.runs:
+            for name, value in settings(run.spec).items():
+                values.setdefault(name, set()).add(value)
+        shown = [name for name, found in values.items() if len(found) > 1 and name != "repeat"]
+        return tuple(shown)
 
     def to_run(self, wanted: Wanted = WHAT_IS_LEFT) -> list[PlannedRun]:
         """Runs that a call of `run_sweep` would do. Raises ConfigError for an id that no run has."""
@@ -117,7 +134,53 @@ def plan_sweep(sweep: SweepLike, out: str | Path = "results") -> Plan:
         # the stamp before the record: one written between the two then counts as done since
         stamp = store.stamp(run_id) if run_id in present else None
         runs.append(PlannedRun(number, run_id, spec, store.read(run_id, spec) if stamp else None, stamp))
-    return Plan(sweep.name, store.folder, runs, sweep.merged, orphans=len(present - ids.keys()))
+    old = read_old_rows(store).finished()
+    leaving = {run_id: row for run_id, row in old.items() if run_id not in ids}
+    return Plan(
+        sweep.name,
+        store.folder,
+        runs,
+        sweep.merged,
+        orphans=len(present - ids.keys()),
+        leaving=_described(leaving.values(), ids.values()) if leaving else None,
+        unrecorded=tuple(run.run_id for run in runs if run.run_id in old and run.state != "done"),
+    )
+
+
+def _described(leaving: Collection[Mapping[str, str]], specs: Collection[RunSpec]) -> str:
+    """Say how finished rows differ from the runs that the sweep has now."""
+    now = [{name: text(cell) for name, cell in settings(spec).items()} for spec in specs]
+    number = f"{len(leaving)} finished run{'s' * (len(leaving) > 1)}"
+    changed = []
+    for name in {name: None for cells in now for name in cells}:
+        before = {row[name] for row in leaving if name in row}
+        if before and before.isdisjoint(cells.get(name, "") for cells in now):
+            some = sorted(before)[:SHOWN_VALUES]
+            changed.append(f"{name}={','.join(map(plain, some))}{',...' * (len(before) > len(some))}")
+    if changed:
+        return f"{number} with {' '.join(changed)}"
+    same = [
+        all(row.get(name, "") == cell for name, cell in cells.items()) for row in leaving for cells in now
+    ]
+    if any(same):
+        return f"{number} made by another revision of the kernels, or from other data,"
+    return f"{number} that the sweep no longer has"
+
+
+def check_data(runs: Iterable[PlannedRun]) -> None:
+    """Look once at the files that runs will read, before any is started.
+
+    Raises DataError: of each dataset what is wrong, and the command that mends it.
+    """
+    datasets = {json.dumps([run.spec.dataset, run.spec.dataset_options]): run.spec for run in runs}
+    complaints = []
+    for spec in datasets.values():
+        try:
+            _dataset(spec).check()
+        except DataError as error:
+            complaints.append(str(error))
+    if complaints:
+        raise DataError("\n".join(complaints))
 
 
 def _run_ids(specs: Iterable[RunSpec]) -> dict[str, RunSpec]:

@@ -5,7 +5,11 @@ What is in it:
 - `records/<run_id>.json`, one atomic record a run;
 - `logs/<run_id>.txt`, the traceback of a run that failed;
 - `claims/<run_id>.lock`, locked by the process that is doing the run;
-- `runs.csv`, `epochs.csv`, `work.csv`, `selection.csv`, `env.csv`, rewritten in full from the records."""
+- `runs.csv`, `epochs.csv`, `work.csv`, `selection.csv`, `env.csv`, rewritten in full from the records;
+- `sweep.yaml`, the sweep that was run, resolved to one file.
+
+The first three are the working store of the sweep; the tables and the sweep are what a reader needs.
+"""
 
 from __future__ import annotations
 
@@ -109,6 +113,12 @@ class Store:
         """Keep a record, in place of an older one of the same run. Raises StoreError."""
         make_folder(self._records)
         write_atomic(self.record_path(record.run_id), record.to_json())
+
+    def write_sweep(self, resolved: str) -> None:
+        """Keep the sweep as it was run, one YAML file with everything resolved. Raises StoreError."""
+        path, data = self.folder / "sweep.yaml", resolved.encode()
+        if not path.is_file() or path.read_bytes() != data:
+            write_atomic(path, data)
 
     def start_log(self, run_id: str) -> Path:
         """Make the run's log empty and return its path. Raises StoreError."""

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lshexp.config import Sweep, resolved_text
+from lshexp.errors import ConfigError
 from lshexp.nn.result import Progress
 from lshexp.runs.environment import capture
 from lshexp.runs.executors import Event, Executor, Inline, Progressed, Started
 from lshexp.runs.local import Local
-from lshexp.runs.plan import WHAT_IS_LEFT, Plan, PlannedRun, SweepLike, Wanted, plan_sweep
+from lshexp.runs.plan import WHAT_IS_LEFT, Plan, PlannedRun, SweepLike, Wanted, check_data, plan_sweep
 from lshexp.runs.record import Job, Record
 from lshexp.runs.store import Store
-from lshexp.runs.tables import Tables
+from lshexp.runs.tables import Tables, read_old_rows
 from lshexp.runs.worker import RunFunction
 
 TABLES_SHARE = 0.05  # of the time that may go into rewriting tables while runs are going
@@ -87,15 +89,24 @@ def run_sweep(
     seconds. `executor` does the runs, by default one after another in processes of their own. `run`
     replaces the training, in this process.
 
-    Raises StoreError when results cannot be read or written, ConfigError for a wanted run that is not there.
+    Raises DataError when files of a dataset are absent or damaged, StoreError when results cannot be read
+    or written; ConfigError for a wanted run that is not there,
+    or when finished rows of the tables belong to no run of the sweep and `wanted` does not let them go.
     An interrupt is passed on as SweepInterrupted once the tables hold all finished runs.
     """
     executor = executor or (Inline(run) if run else Local())
     listener = listener or Listener()
     plan = plan_sweep(sweep, out)
     todo = plan.to_run(wanted)
+    if plan.leaving and not (wanted.force or wanted.replace):
+        raise ConfigError(
+            f"{plan.leaving} would leave the tables in {plan.folder}: --replace lets them go, "
+            "another folder with -o or another name of the sweep keeps both"
+        )
+    if executor.here:
+        check_data(todo)
     driver = _Driver(Store(plan.folder), plan, listener)
-    driver.open()
+    driver.open(resolved_text(sweep) if isinstance(sweep, Sweep) else None)
     listener.sweep_started(plan, len(todo))
     try:
         if todo:
@@ -121,13 +132,16 @@ class _Driver:
         self._failed = False
         self._tables = Tables(store, self._runs)
         self._tables_due = 0.0
+        self._tables.keep(read_old_rows(store), plan.unrecorded)
         for record in self._records.values():
             self._tables.add(record)
 
-    def open(self) -> None:
-        """Make sure of the folder before anything is run in it."""
+    def open(self, resolved: str | None) -> None:
+        """Make sure of the folder before anything is run in it; the sweep is written beside its results."""
         self._store.clean()
         self.write_tables()
+        if resolved is not None:
+            self._store.write_sweep(resolved)
 
     def jobs(self, todo: list[PlannedRun], timeout_s: float | None) -> list[Job]:
         """The jobs, in order."""

@@ -1,19 +1,24 @@
-"""The CSV files of a sweep, always rewritten in full from its records."""
+"""The CSV files of a sweep, always rewritten in full: from its records, and from rows without one."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lshexp import registry
 from lshexp.energy.base import EnergyModel
 from lshexp.io import write_atomic
 from lshexp.runs.columns import (
+    DATASET_PREFIX,
     ENV,
     EPOCH,
     KEYS,
+    NOTE_PREFIX,
+    OPTION_PREFIX,
     RUN_IDENTITY,
     RUN_OUTCOME,
     SELECTION,
@@ -23,14 +28,59 @@ from lshexp.runs.columns import (
     R,
     RunRow,
     flatten,
+    text,
 )
-from lshexp.runs.record import Record
+from lshexp.runs.record import SCHEMA_VERSION, Record
 from lshexp.runs.store import Store
 
 DEFAULT_ENERGY_MODEL = "horowitz45"
-OPTION_PREFIX, DATASET_PREFIX, NOTE_PREFIX = "p", "dataset", "note"
+MAX_TABLE_BYTES = 2**31
 
 Cells = dict[str, str]
+
+
+@dataclass(frozen=True)
+class OldRows:
+    """What the CSV files of a sweep hold, as text, by run id; `env` is by environment id."""
+
+    runs: dict[str, Cells]
+    epochs: dict[str, list[Cells]]
+    work: dict[str, list[Cells]]
+    selection: dict[str, list[Cells]]
+    env: dict[str, Cells]
+
+    def finished(self) -> dict[str, Cells]:
+        """Rows of the runs that ended `ok` or `diverged`."""
+        return {run_id: row for run_id, row in self.runs.items() if row.get("status") in ("ok", "diverged")}
+
+
+def read_old_rows(store: Store) -> OldRows:
+    """Read the tables as they are; files that are absent, damaged or of another schema have no rows."""
+    return OldRows(
+        runs={row.get("run_id", ""): row for row in _rows_of(store.table_path("runs"))},
+        epochs=_by_run(_rows_of(store.table_path("epochs"))),
+        work=_by_run(_rows_of(store.table_path("work"))),
+        selection=_by_run(_rows_of(store.table_path("selection"))),
+        env={row.get("env_id", ""): row for row in _rows_of(store.table_path("env"))},
+    )
+
+
+def _by_run(rows: Iterable[Cells]) -> dict[str, list[Cells]]:
+    groups: dict[str, list[Cells]] = {}
+    for row in rows:
+        groups.setdefault(row.get("run_id", ""), []).append(row)
+    return groups
+
+
+def _rows_of(path: Path) -> list[Cells]:
+    try:
+        if path.stat().st_size > MAX_TABLE_BYTES:
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file, restval="") if None not in row]
+    except (OSError, ValueError, csv.Error):
+        return []
+    return [row for row in rows if row.get("schema_version") == str(SCHEMA_VERSION)]
 
 
 class Tables:
@@ -47,7 +97,9 @@ class Tables:
         self._envs: dict[str, str] = {}
 
     def add(self, record: Record) -> None:
-        """Take a record in, in place of an older one of the same run."""
+        """Take a record in, in place of an older one of the same run; a failure replaces no finished row."""
+        if not record.finished and isinstance(self._runs.get(record.run_id), _OldCells):
+            return
         result = record.result
         keys = [text(column.value(record)) for column in KEYS]
         self._runs[record.run_id] = _RunCells(record, self._energy)
@@ -55,6 +107,16 @@ class Tables:
         self._work[record.run_id] = _lines([*keys, *_row(WORK, row)] for row in result.work)
         self._selection[record.run_id] = _lines([*keys, *_row(SELECTION, row)] for row in result.selection)
         self._envs[record.env.id()] = _lines([_row(ENV, record.env)])
+
+    def keep(self, old: OldRows, run_ids: Iterable[str]) -> None:
+        """Keep the rows of runs that have no finished record here, until they have one."""
+        for run_id in run_ids:
+            self._runs[run_id] = _OldCells(old.runs[run_id])
+            self._epochs[run_id] = _by_name([*KEYS, *EPOCH], old.epochs.get(run_id, []))
+            self._work[run_id] = _by_name([*KEYS, *WORK], old.work.get(run_id, []))
+            self._selection[run_id] = _by_name([*KEYS, *SELECTION], old.selection.get(run_id, []))
+            env_id = old.runs[run_id].get("env_id", "")
+            self._envs[env_id] = _by_name(ENV, [old.env[env_id]] if env_id in old.env else [])
 
     def write(self) -> None:
         """Replace all five files, rows in the order of the sweep. Raises StoreError."""
@@ -104,13 +166,15 @@ class _RunCells:
         ]
 
 
-def text(cell: Cell) -> str:
-    """Write a cell: empty for None, and a number so that reading it back gives the same number."""
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    return repr(cell) if isinstance(cell, float) else str(cell)
+class _OldCells(_RunCells):
+    """The same of a row that was read back."""
+
+    def __init__(self, row: Cells) -> None:
+        prefixes = tuple(f"{prefix}_" for prefix in (DATASET_PREFIX, NOTE_PREFIX))
+        self.identity = [row.get(column.name, "") for column in RUN_IDENTITY]
+        self.outcome = [row.get(column.name, "") for column in RUN_OUTCOME]
+        self.options = {name: cell for name, cell in row.items() if name.startswith(f"{OPTION_PREFIX}_")}
+        self.extras = {name: cell for name, cell in row.items() if name.startswith(prefixes)}
 
 
 def _texts(cells: dict[str, Cell]) -> Cells:
@@ -119,6 +183,10 @@ def _texts(cells: dict[str, Cell]) -> Cells:
 
 def _row(columns: Sequence[Column[R]], source: R) -> list[str]:
     return [text(column.value(source)) for column in columns]
+
+
+def _by_name(columns: Sequence[Column[Any]], rows: Iterable[Cells]) -> str:
+    return _lines([row.get(column.name, "") for column in columns] for row in rows)
 
 
 def _header(*groups: Sequence[Column[Any]]) -> str:

@@ -143,15 +143,23 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path):
     assert "did you mean 'epochs'" in done.stderr
 
 
-def test_missing_data_is_exit_3_with_the_remedy_in_the_row(tmp_path):
-    (tmp_path / "m.yaml").write_text("name: m\nmethod: dense\nhidden: [8]\nepochs: 1\n", encoding="utf-8")
-    done = lshexp(
-        "sweep", "m.yaml", cwd=tmp_path, LSHEXP_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache")
+def test_missing_data_is_exit_5_before_any_run_and_in_the_dry_run(tmp_path):
+    (tmp_path / "m.yaml").write_text(
+        "name: m\nmethod: dense\nhidden: [8]\nepochs: 1\nrepeats: 3\n", encoding="utf-8"
     )
-    assert done.returncode == 3
-    assert "LSHEXP_DATA" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert list(pd.read_csv(tmp_path / "results/m/runs.csv")["status"]) == ["failed"]
+    for words in ([], ["--dry-run"]):
+        done = lshexp(
+            "sweep",
+            "m.yaml",
+            *words,
+            cwd=tmp_path,
+            LSHEXP_DATA=str(tmp_path),
+            XDG_CACHE_HOME=str(tmp_path / "cache"),
+        )
+        assert done.returncode == 5, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert "lshexp data fetch mnist" in done.stderr
+        assert not (tmp_path / "results").exists()
 
 
 def test_divergence_is_a_row_and_the_sweep_goes_on(tiny):
@@ -216,6 +224,7 @@ def test_interrupt_in_mid_run_keeps_finished_rows(tiny):
             process.kill()
     assert process.returncode == 130
     assert "Traceback" not in errors
+    assert errors.splitlines()[-1] == "interrupted: 1 of 2 done; the same command goes on"
     assert list(pd.read_csv(runs)["status"]) == ["ok"]
 
 
@@ -224,6 +233,28 @@ def write_slow(folder):
     text += "sweep:\n  - grid: {epochs: [1, 1000000]}\n"
     (folder / "slow.yaml").write_text(text, encoding="utf-8")
     return folder
+
+
+def test_a_sweep_that_changed_is_refused_until_its_rows_may_go(tiny):
+    (tiny / "tiny.yaml").write_text(
+        "name: tiny\nmethod: dense\nhidden: [4]\nepochs: 1\n"
+        "dataset: {name: rectangles, train: 60, test: 40}\n"
+    )
+    words = ["sweep", "tiny.yaml"]
+    assert lshexp(*words, cwd=tiny).returncode == 0
+    done = lshexp(*words, "-s", "epochs=2", cwd=tiny)
+    assert done.returncode == 2
+    assert "1 finished run with epochs=1 would leave the tables" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert lshexp(*words, "-s", "epochs=2", "--replace", cwd=tiny).returncode == 0
+
+
+@pytest.mark.parametrize("words", [["--executor", "slurm"], ["--executor", "slurm", "--fail-fast", "-n"]])
+def test_an_executor_that_is_not_there_is_one_line(tiny, words):
+    done = lshexp("sweep", "tiny.yaml", *words, cwd=tiny)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "Slurm" in done.stderr
 
 
 def test_options_that_a_preset_implies_are_not_shown(tiny):

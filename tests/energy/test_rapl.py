@@ -9,8 +9,8 @@ from fake_runs import FakeSweep, fake_run, spec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lshexp.energy import _rapl
-from lshexp.energy._rapl import Meter, UnreadableError, find_domains, whole
+from lshexp.energy import rapl
+from lshexp.energy.rapl import Meter, UnreadableError, find_domains, whole
 from lshexp.nn import trainer
 from lshexp.runs.columns import RunRow
 from lshexp.runs.record import Record
@@ -104,7 +104,7 @@ def test_nothing_is_added_twice():
     assert whole({"psys": 3.0}) is None and whole({}) is None
 
 
-def refused(self, *arguments, _open=_rapl.Path.open):
+def refused(self, *arguments, _open=rapl.Path.open):
     if self.name == "energy_uj":
         raise PermissionError(13, "Permission denied")
     return _open(self, *arguments)
@@ -137,7 +137,7 @@ def test_counters_for_administrators_only_and_none_at_all(tmp_path, monkeypatch)
         with pytest.raises(UnreadableError, match="has no RAPL counters; virtual machines"):
             find_domains(root)
     root = tree(tmp_path / "a")
-    monkeypatch.setattr(_rapl.Path, "open", refused)
+    monkeypatch.setattr(rapl.Path, "open", refused)
     meter = Meter(root)
     assert meter.joules is None and "may not be read by this user; since Linux 5.10" in meter.reason
 

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,13 +16,15 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_runs import FakeSweep, accuracy, fake_run, spec, sweep_of
+from fake_runs import FakeSweep, Toy, accuracy, fake_run, spec, sweep_of
 
 import lshexp
-from lshexp.errors import DataError, StoreError
+from lshexp import registry
+from lshexp.config import load_sweep
+from lshexp.errors import ConfigError, DataError, StoreError
 from lshexp.runs.plan import Wanted, plan_sweep
 from lshexp.runs.store import Store
-from lshexp.runs.sweep import Listener, run_sweep
+from lshexp.runs.sweep import Listener, SweepInterrupted, run_sweep
 from lshexp.runs.worker import without_machine_paths
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")
@@ -63,17 +66,20 @@ def test_rows_come_in_the_order_of_the_sweep_and_a_second_call_runs_nothing(tmp_
 def test_changing_the_sweep_runs_only_what_is_new_and_keeps_old_records_out_of_the_tables(tmp_path):
     run = Counting()
     run_sweep(sweep_of(["dense", "lsh"]), tmp_path, run=run)
-    summary = run_sweep(sweep_of(["dense", "dropout"]), tmp_path, run=run)
+    replace = Wanted(replace=True)
+    summary = run_sweep(sweep_of(["dense", "dropout"]), tmp_path, run=run, wanted=replace)
     assert summary.ran == 2 and summary.plan.orphans == 2
     assert {row["method"] for row in rows(tmp_path)} == {"dense", "dropout"}
     assert len(Store(tmp_path / "fake").run_ids()) == 6
-    assert run_sweep(sweep_of(["dense", "lsh"]), tmp_path, run=run).ran == 0
+    assert run_sweep(sweep_of(["dense", "lsh"]), tmp_path, run=run, wanted=replace).ran == 0
 
 
 def test_another_learning_rate_or_dataset_option_is_another_run(tmp_path):
     run_sweep(sweep_of(), tmp_path, run=fake_run)
-    assert run_sweep(sweep_of(lr=0.5), tmp_path, run=fake_run).ran == 4
-    assert run_sweep(sweep_of(dataset_options={"side": 3}), tmp_path, run=fake_run).ran == 4
+    replace = Wanted(replace=True)
+    assert run_sweep(sweep_of(lr=0.5), tmp_path, run=fake_run, wanted=replace).ran == 4
+    sides = sweep_of(dataset_options={"side": 3})
+    assert run_sweep(sides, tmp_path, run=fake_run, wanted=replace).ran == 4
 
 
 def test_force_runs_everything_again(tmp_path):
@@ -270,3 +276,90 @@ def test_records_hold_no_machine_names(tmp_path):
         assert not re.search(rf"\b{re.escape(platform.node())}\b", content), path
     record = json.loads(next((tmp_path / "fake" / "records").glob("*.json")).read_text())
     assert record["schema_version"] == 1 and record["spec"]["dataset"] == "toy"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"epochs": 2}, {"epochs": 3}, "4 finished runs with epochs=2 would leave the tables"),
+        ({"method_options": {"K": 5}}, {"method_options": {"K": 6}}, "4 finished runs with p_K=5 would"),
+        ({"dataset_options": {"side": 2}}, {"dataset_options": {"side": 3}}, "with dataset_side=2 would"),
+    ],
+)
+def test_finished_rows_do_not_leave_the_tables_unasked(tmp_path, before, after, said):
+    run_sweep(sweep_of(**before), tmp_path, run=fake_run)
+    tables = {path: path.read_bytes() for path in (tmp_path / "fake").glob("*.csv")}
+    changed = sweep_of(**after)
+    assert said in f"{plan_sweep(changed, tmp_path).leaving} would leave the tables"
+    with pytest.raises(ConfigError, match=rf"{said}.*--replace .* -o or another name") as caught:
+        run_sweep(changed, tmp_path, run=fake_run)
+    assert "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in (tmp_path / "fake").glob("*.csv")} == tables
+    assert run_sweep(changed, tmp_path, run=fake_run, wanted=Wanted(replace=True)).ran == 4
+    assert run_sweep(changed, tmp_path, run=fake_run).ran == 0
+
+
+def test_rows_of_fewer_values_and_of_another_revision_are_told_from_each_other(tmp_path, monkeypatch):
+    run_sweep(sweep_of(["dense", "lsh"]), tmp_path, run=fake_run)
+    assert (
+        plan_sweep(sweep_of(["dense"]), tmp_path).leaving == "2 finished runs with method=lsh active_pct=5.0"
+    )
+    monkeypatch.setattr("lshexp.spec.KERNEL_REVISION", 99)
+    assert "another revision of the kernels" in str(plan_sweep(sweep_of(["dense", "lsh"]), tmp_path).leaving)
+
+
+def test_a_clone_has_the_tables_without_records_and_keeps_each_row_until_its_run_is_done_again(tmp_path):
+    probed = sweep_of(method_options={"K": 5})
+    run_sweep(probed, tmp_path, run=fake_run)
+    tables = {path.name: path.read_bytes() for path in (tmp_path / "fake").glob("*.csv")}
+    shutil.rmtree(tmp_path / "fake" / "records")
+    plan = plan_sweep(probed, tmp_path)
+    assert len(plan.to_run()) == 4 and len(plan.unrecorded) == 4
+
+    def stop(run, report):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SweepInterrupted) as caught:
+        run_sweep(probed, tmp_path, run=stop)
+    assert caught.value.summary.counts["left"] == 4
+    assert {path.name: path.read_bytes() for path in (tmp_path / "fake").glob("*.csv")} == tables
+
+    run_sweep(probed, tmp_path, run=Counting(lambda run: ValueError("x")), fail_fast=True)
+    assert [row["status"] for row in rows(tmp_path)] == ["ok"] * 4, "a failure replaces no result"
+
+    def better(run, report):
+        return fake_run(run, report, mults_dense=2000)
+
+    summary = run_sweep(probed, tmp_path, run=better, wanted=Wanted(only=(plan.runs[1].run_id,)))
+    assert summary.ran == 1
+    assert [row["mults_dense"] for row in rows(tmp_path)] == ["1000", "2000", "1000", "1000"]
+    assert len(rows(tmp_path, "epochs")) == 8 and len(rows(tmp_path, "work")) == 40
+    assert run_sweep(probed, tmp_path, run=better).complete
+    assert {row["mults_dense"] for row in rows(tmp_path)} == {"2000"}
+
+
+def test_missing_data_is_told_once_before_any_run(tmp_path, monkeypatch):
+    class Gone(Toy):
+        def check_files(self):
+            raise DataError(f"{self.side} is not there")
+
+    monkeypatch.setitem(registry._entries["dataset"], "toy", Gone)
+    run = Counting()
+    sweep = FakeSweep([spec(repeat=n, dataset_options={"side": side}) for n in range(3) for side in (2, 3)])
+    with pytest.raises(DataError) as caught:
+        run_sweep(sweep, tmp_path, run=run)
+    assert run.ran == [] and not (tmp_path / "fake").exists()
+    lines = str(caught.value).splitlines()
+    assert [line.split(";")[0] for line in lines] == ["2 is not there", "3 is not there"]
+
+
+def test_the_resolved_sweep_is_beside_its_results(tmp_path):
+    (tmp_path / "s.yaml").write_text(
+        "name: small\nbaseline: {method: dense}\nhidden: [8]\nactive_pct: 50\n"
+        "dataset: {name: rectangles, train: 60, test: 40}\nsweep:\n  - grid: {method: [dense, dropout]}\n"
+    )
+    sweep = load_sweep(tmp_path / "s.yaml")
+    run_sweep(sweep, tmp_path, run=fake_run)
+    again = load_sweep(tmp_path / "small" / "sweep.yaml")
+    assert again.runs == sweep.runs and again.baseline == {"method": "dense"}
+    assert run_sweep(again, tmp_path, run=fake_run).ran == 0

@@ -12,13 +12,14 @@ from fake_runs import fake_run, spec, sweep_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lshexp.analysis.results import read_runs
 from lshexp.errors import StoreError
-from lshexp.runs.columns import flatten
+from lshexp.runs.columns import flatten, plain, text
 from lshexp.runs.environment import Environment
 from lshexp.runs.record import Record
 from lshexp.runs.store import Store
 from lshexp.runs.sweep import run_sweep
-from lshexp.runs.tables import Tables, text
+from lshexp.runs.tables import Tables
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")
 
@@ -194,3 +195,26 @@ def test_a_record_that_was_edited_is_refused_as_its_id_stands_for_other_settings
     assert store.read(RUN_ID) is not None
     with pytest.raises(StoreError, match=r"lr in it: not what its run id stands for.*delete that file"):
         store.read(RUN_ID, spec("lsh", 0, 5.0))
+
+
+@given(st.text())
+def test_text_survives_its_cell_and_no_cell_is_a_formula(value):
+    cell = text(value)
+    assert plain(cell) == value
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def test_numbers_keep_their_sign():
+    assert [text(-1.5), text(-2)] == ["-1.5", "-2"]
+
+
+def test_a_table_is_read_back_without_the_apostrophes(tmp_path):
+    formula = "=HYPERLINK(1)"
+    options = {"path": "-a", "dims": -1}
+    (row,) = table(
+        tmp_path,
+        record(spec("lsh", 0, 5.0, method_options=options), status="diverged", error=formula),
+    )
+    assert (row["error"], row["p_path"], row["p_dims"]) == (f"'{formula}", "'-a", "-1")
+    frame = read_runs(tmp_path)
+    assert (frame["error"][0], frame["p_path"][0], frame["p_dims"][0]) == (formula, "-a", -1)
