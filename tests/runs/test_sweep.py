@@ -338,15 +338,14 @@ def test_a_clone_has_the_tables_without_records_and_keeps_each_row_until_its_run
     assert {row["mults_dense"] for row in rows(tmp_path)} == {"2000"}
 
 
-def test_missing_data_is_told_once_before_any_run(tmp_path, monkeypatch):
+def test_missing_data_is_told_once_before_any_run(tmp_path):
     class Gone(Toy):
         def check_files(self):
             raise DataError(f"{self.side} is not there")
 
-    monkeypatch.setitem(registry._entries["dataset"], "toy", Gone)
     run = Counting()
     sweep = FakeSweep([spec(repeat=n, dataset_options={"side": side}) for n in range(3) for side in (2, 3)])
-    with pytest.raises(DataError) as caught:
+    with registry.temporarily(dataset={"toy": Gone}), pytest.raises(DataError) as caught:
         run_sweep(sweep, tmp_path, run=run)
     assert run.ran == [] and not (tmp_path / "fake").exists()
     lines = str(caught.value).splitlines()
