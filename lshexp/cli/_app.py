@@ -21,9 +21,7 @@ Baseline = Annotated[
     str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
 ]
 Metric = Annotated[str, typer.Option(help="Column of runs.csv to compare.")]
-Margin = Annotated[
-    float, typer.Option(help="How much worse is no worse, in the metric's unit, for the verdict.")
-]
+Margin = Annotated[float, typer.Option(help="Largest difference that counts as equal, in the metric's unit.")]
 
 
 class Format(StrEnum):

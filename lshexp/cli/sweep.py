@@ -47,7 +47,12 @@ def sweep(
     ] = Path("results"),
     settings: Annotated[
         list[str] | None,
-        typer.Option("-s", "--set", metavar="KEY=VALUE", help="Override a key; `a,b` replaces an axis."),
+        typer.Option(
+            "-s",
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a key; `a,b` replaces an axis. Keys: lshexp list keys.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="Show what would run, and its cost; run nothing.")

@@ -11,35 +11,46 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lshexp.config.files import read_model
 
 Setting = str | float | None
-Settings = Annotated[dict[str, Setting], Field(min_length=1)]
+RowPicks = Annotated[dict[str, Setting], Field(min_length=1)]
 
 
 class Claim(BaseModel):
-    """One claim about the rows that `of` picks, by columns or by keys of a sweep file.
+    """One claim about the runs that `of` picks.
 
-    With a `baseline`, pairs of runs are compared with it: `no_worse` than by `margin`, or `better`. Without
-    one, the `metric` itself is `at_most` or `at_least` a number. `ratio` compares quotients instead of
-    differences, and takes a bound. `each` makes a card for each of the values of a setting. A `gate` must be
-    supported: all its cards, or those of the listed values of the one setting in `each`.
+    With a `baseline`, pairs of runs are compared with it, `no_worse` or `better`; without one, the `metric`
+    itself has a bound.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    id: Annotated[str, Field(pattern="^[a-z0-9_]{1,60}$")]
-    title: Annotated[str, Field(min_length=1, max_length=120)]
-    statement: str
-    paper: str = ""  # the paper's own figure, in words
-    sweep: str | None = None  # only rows of this sweep
-    metric: str = "test_acc_pct"
-    of: Settings
-    each: dict[str, list[Setting]] = Field(default_factory=dict)
-    baseline: Settings | None = None
-    relation: Literal["no_worse", "better"] = "no_worse"
-    margin: Annotated[float, Field(gt=0)] | None = None
-    ratio: bool = False
-    at_most: float | None = None
-    at_least: float | None = None
-    gate: bool | list[Setting] = False
+    id: str = Field(pattern="^[a-z0-9_]{1,60}$", description="short name; lower-case letters, digits and _")
+    title: str = Field(min_length=1, max_length=120, description="heading")
+    statement: str = Field(description="the claim in a sentence")
+    paper: str = Field(default="", description="what the paper says, in words")
+    sweep: str | None = Field(default=None, description="name of the sweep whose runs count; left out: any")
+    metric: str = Field(default="test_acc_pct", description="column of runs.csv that the claim is about")
+    of: RowPicks = Field(description="columns, or keys of a sweep file, and the values that pick the runs")
+    each: dict[str, list[Setting]] = Field(
+        default_factory=dict, description="a setting and its values; the claim is judged for each of them"
+    )
+    baseline: RowPicks | None = Field(
+        default=None, description="columns or keys and the values that pick the runs to compare with"
+    )
+    relation: Literal["no_worse", "better"] = Field(
+        default="no_worse", description="how the runs compare with the baseline"
+    )
+    margin: float | None = Field(
+        default=None, gt=0, description="largest difference that still counts as equal, with no_worse"
+    )
+    ratio: bool = Field(
+        default=False, description="whether quotients are compared, not differences; takes a bound"
+    )
+    at_most: float | None = Field(default=None, description="upper bound of the metric, or of the ratio")
+    at_least: float | None = Field(default=None, description="lower bound of the metric, or of the ratio")
+    gate: bool | list[Setting] = Field(
+        default=False,
+        description="whether the claim must be supported; true, or the values of `each` for which it must",
+    )
 
     @property
     def relative(self) -> bool:
@@ -94,7 +105,7 @@ class Claim(BaseModel):
             if bounds:
                 raise ValueError("a difference from a baseline has a margin; at_most and at_least need ratio")
             if self.relation == "no_worse" and self.margin is None:
-                raise ValueError("margin: say how much worse is no worse")
+                raise ValueError("margin: no_worse needs the largest difference that still counts as equal")
         return self
 
 
