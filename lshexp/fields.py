@@ -62,15 +62,31 @@ def meaning(model: type[BaseModel], location: Location) -> tuple[str, str]:
     Both are empty where no field on the way there has a description.
     """
     found = ("", "")
-    current: Any = model
-    for part in location:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
-            continue  # the index of a list, the key of a map, or the name of a member of a union
+    for name, field in _on_the_way(model, location):
         if field.description:
-            found = (str(part), field.description.partition(";")[0].partition(". ")[0].rstrip("."))
-        current = next((arg for arg in _members(field.annotation) if _is_model(arg)), None)
+            found = (name, field.description.partition(";")[0].partition(". ")[0].rstrip("."))
     return found
+
+
+def model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
+    """Return the innermost model that a location inside `model` leads to."""
+    for _, field in _on_the_way(model, location):
+        model = _model_of(field) or model
+    return model
+
+
+def _on_the_way(model: type[BaseModel] | None, location: Location) -> Iterator[tuple[str, FieldInfo]]:
+    """The fields that a location passes through, models inside models followed."""
+    for part in location:
+        if model is None or part not in model.model_fields:
+            continue  # the index of a list, the key of a map, or the name of a member of a union
+        field = model.model_fields[str(part)]
+        yield str(part), field
+        model = _model_of(field)
+
+
+def _model_of(field: FieldInfo) -> type[BaseModel] | None:
+    return next((member for member in _members(field.annotation) if _is_model(member)), None)
 
 
 def _members(annotation: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lshexp.errors import ConfigError, Location, Problem
-from lshexp.fields import meaning
+from lshexp.fields import meaning, model_at
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -70,14 +70,14 @@ def _explain(model: type[BaseModel], detail: Any, where: Location) -> Problem:
     kind = detail["type"]
     key = str(location[-1]) if location else ""
     if kind == "extra_forbidden":
-        hint = suggest(key, _keys_at(model, location))
+        hint = suggest(key, model_at(model, location[:-1]).model_fields)
         return Problem((*where, *location), f"unknown key '{key}'{hint}")
     if kind == "missing":
         message = "this key is required"
     elif kind == "value_error":
         message = str(detail.get("ctx", {}).get("error", detail["msg"]))
         first, colon, rest = message.partition(": ")
-        if colon and first in _keys_at(model, (*location, "")):
+        if colon and first in model_at(model, location).model_fields:
             return Problem((*where, *location, first), rest)
         return Problem((*where, *location), message)
     else:
@@ -118,14 +118,3 @@ def _mismatch(given: object, wanted: str) -> str:
     if wanted == "text":
         remedy += "; put it in quotes"
     return f"{_shown(given)} is {_KINDS.get(type(given), type(given).__name__)}, {remedy}"
-
-
-def _keys_at(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """Field names valid where an unknown key was met; nested models are followed."""
-    current: Any = model
-    for part in location[:-1]:
-        field = getattr(current, "model_fields", {}).get(part)
-        annotation = getattr(field, "annotation", None)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            current = annotation
-    return list(current.model_fields)

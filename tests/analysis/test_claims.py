@@ -134,7 +134,7 @@ def test_an_unknown_column_names_the_claim(folder):
         ("claims:\n  - {id: a, title: t, statement: s, of: {method: lsh}}", "2:5: claims[0]: give at_most"),
         (
             "claims:\n  - {id: a, title: t, statement: s, of: {method: lsh}, baseline: {method: dense}}",
-            "margin: say how much worse",
+            "margin: no_worse needs the largest difference",
         ),
         ("claims:\n  - {id: a, title: t, statement: s, of: {method: lsh}, at_mots: 1}", "at_mots"),
         (
