@@ -16,7 +16,7 @@ Location = tuple[str | int, ...]
 
 
 class LshexpError(Exception):
-    """Base of every error that is the user's to mend; printed as one line, without a traceback."""
+    """Base of every error that the user can put right; printed as one line, without a traceback."""
 
     exit_code = EXIT_BUG
 
@@ -79,7 +79,7 @@ class DataError(LshexpError):
 
 
 class PlaceError(LshexpError):
-    """Where runs were to be done cannot be reached, or does not work."""
+    """Worker processes, a cluster or the machine itself cannot do what was asked."""
 
     exit_code = 5
 

@@ -10,7 +10,7 @@ import typer
 from lshexp.cli._app import app
 
 
-class Kind(StrEnum):
+class Listable(StrEnum):
     """What `lshexp list` can list."""
 
     methods = "methods"
@@ -31,7 +31,7 @@ def _names(context: typer.Context, incomplete: str) -> list[str]:
 
 @app.command(name="list")
 def list_(
-    kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)],
+    kind: Annotated[Listable, typer.Argument(help="What to list.", show_default=False)],
     name: Annotated[
         str | None,
         typer.Argument(metavar="[NAME]", help="Show this one alone, in full.", autocompletion=_names),

@@ -1,4 +1,7 @@
-"""From blocks to runs: each value checked once, products, excludes, one resolved run a combination."""
+"""From blocks to runs: every combination of values that no exclude matches becomes one resolved run.
+
+A value is checked by itself once, however many runs have it, and then the values of each run together.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ from lshexp.config.keys import RUN_KEYS, KeyRules
 from lshexp.config.nodes import Mark, Problems, YamlNode, kind_of, merge, nested
 from lshexp.data.base import DatasetInfo
 from lshexp.errors import ConfigError
-from lshexp.methods.base import Method
 from lshexp.spec import RunSpec
 from lshexp.validation import validate
 
@@ -39,7 +41,7 @@ class DatasetChoice:
 
 
 class CheckedValues:
-    """Turns nodes into checked values; each node is looked at once, however many runs use it."""
+    """The values that nodes stand for, checked; each node is checked once, however many runs use it."""
 
     def __init__(self, rules: KeyRules, problems: Problems) -> None:
         self._rules = rules
@@ -50,7 +52,7 @@ class CheckedValues:
         self._options: dict[tuple[str, YamlNode], dict[str, Any] | _Invalid] = {}
 
     def combined(self, layers: tuple[tuple[str, YamlNode], ...]) -> YamlNode:
-        """Merge settings of one first part, given by dotted key, later ones over earlier ones."""
+        """Merge settings whose dotted keys begin alike, as `lsh` and `lsh.K` do, later over earlier ones."""
         nodes = tuple(node for _, node in layers)
         if nodes not in self._combined:
             self._combined[nodes] = reduce(merge, (nested(key, node) for key, node in layers))
@@ -127,10 +129,8 @@ class CheckedValues:
             return INVALID
 
     def uses_active_pct(self, method: str) -> bool:
-        """Tell whether a method that is known by now chooses a share of the nodes."""
-        cls = self._rules.methods[method]
-        assert issubclass(cls, Method)  # what the kind registers
-        return cls.uses_active_pct
+        """Tell whether a registered method chooses a share of the nodes."""
+        return self._rules.methods[method].uses_active_pct
 
 
 def run_defaults(entries: Mapping[str, YamlNode], rules: KeyRules, start: Mark) -> Combination:
@@ -166,9 +166,9 @@ class Expander:
         self.effective: list[SweepBlock] = []
 
     def check_each(self, blocks: Iterable[SweepBlock]) -> None:
-        """Check every single value by itself, of defaults that no run uses and of blocks that do not fit too.
+        """Check every single value by itself, also those that no run will have.
 
-        Once something is wrong, say with the spelling of a key, `expand` no longer reports what is absent.
+        Once something is wrong, `expand` no longer reports what is absent: a misspelt key may have meant it.
         """
         for key, node in self._defaults.items():
             self._check(key, node)
@@ -184,7 +184,7 @@ class Expander:
             self._values.plain(key, node)
 
     def expand(self, block: SweepBlock, overridden: set[str]) -> list[RunSpec]:
-        """Return a specification for each combination of the block that is sound and not excluded.
+        """Return a run for each combination of the block that is right and not excluded.
 
         Problems are recorded. An exclude must leave something out, and the excludes must leave something,
         unless they name a key that an override gave other values.

@@ -42,8 +42,8 @@ def read_overrides(
 ) -> Overrides:
     """Read `key=value` texts, and the option `--repeats` where it is given.
 
-    A value is YAML; `5,25` means the same as `[5, 25]`.
-    A list is several values of the key, except for a key whose one value is a list: there a list of lists is.
+    A value is YAML; `5,25` means the same as `[5, 25]`, several values of the key. For a key whose one value
+    is a list, such as `hidden`, several values are a list of lists.
     """
     overrides = Overrides()
     if repeats is not None:
