@@ -126,7 +126,8 @@ def _names(runs: pd.DataFrame, stem: Sequence[str], others: Sequence[str], known
     if runs.empty:
         return pd.Series("", index=runs.index, dtype="string")
     first, *rest = stem
-    plain = runs[[*dict.fromkeys([*known, *stem, *others])]].astype(object).where(runs.notna(), None)
+    asked = runs[[*dict.fromkeys([*known, *stem, *others])]]
+    plain = asked.astype(object).where(asked.notna(), None)
     made = pd.Series("", index=runs.index, dtype="string")
     for _, kin in plain.groupby(first, dropna=False, sort=False):
         spoken = [name for name in rest if kin[name].nunique(dropna=False) > 1]

@@ -1,19 +1,18 @@
 """Energy under several tables of prices, and whether they agree on which configuration needs less.
 
-No table is right: prices are those of one process, and counters do not know which cache served a byte. An
-order that holds under all of them does not hang on that; one that turns does, and is said.
+No table is right: prices are those of one process, and counters do not know which cache served a byte. A rank
+that a configuration has under all of them does not depend on that; one that changes does, and is shown.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from lshexp.analysis.compare import compare, too_few
+from lshexp.analysis.compare import compare
 from lshexp.analysis.presentation import Part, parts, row_label
 from lshexp.analysis.pricing import reprice
 from lshexp.analysis.results import Results, read_results
@@ -28,52 +27,47 @@ DEFAULT_MODELS = (
     "horowitz45_mem,memory=dram",
 )
 METRIC = "energy_proxy_j"
-MOST_TURNS = 10  # that are told one by one
 COLUMNS = (
     "dataset", "hidden", "configuration", "method", "active_pct", "energy_model", "joules", "ratio", "rank",
 )  # fmt: skip
 
 
-class Turn(NamedTuple):
-    """Two configurations whose order is not the same under all tables."""
-
-    cheaper: str
-    dearer: str
-    under: tuple[str, ...]  # tables that say so
-    not_under: tuple[str, ...]  # tables that say the opposite
-
-
 class Network(NamedTuple):
-    """One dataset and network: its rows, one a configuration and table, and the orders that turn."""
+    """One dataset and network: its rows, one a configuration and table of prices."""
 
     title: str
-    rows: (
-        pd.DataFrame
-    )  # configuration, method, active_pct, energy_model, joules, ratio, rank; nan = not known
-    turns: list[Turn]
+    rows: pd.DataFrame  # columns as in `COLUMNS`; rank 1 needs least; nan is not known
 
     def cells(self, models: list[str]) -> list[list[str]]:
         """A row a configuration: its name, and under each table joules and their ratio to the baseline."""
-        made: dict[str, dict[str, str]] = {}
-        columns = ["configuration", "energy_model", "joules", "ratio"]
-        for name, model, joules, ratio in self.rows[columns].to_numpy().tolist():
-            made.setdefault(name, {})[model] = _cell(joules, ratio)
-        return [[name, *(row[model] for model in models)] for name, row in made.items()]
+        return self._table(models, lambda row: _cell(row["joules"], row["ratio"]))
 
-    def sentences(self, models: list[str]) -> list[str]:
-        """Whether the order of the configurations holds under all tables, and where it does not."""
+    def ranks(self, models: list[str]) -> list[list[str]]:
+        """A row for each configuration whose rank is not the same under all `models`: its name and ranks."""
+        known = self.rows[self.rows["energy_model"].isin(models)].dropna(subset=["rank"])
+        counts = known.groupby("configuration", sort=False)["rank"].nunique()
+        changing = set(counts.index[counts > 1])
+        table = self._table(models, lambda row: "-" if row["rank"] != row["rank"] else f"{row['rank']:.0f}")
+        return [row for row in table if row[0] in changing]
+
+    def finding(self, models: list[str]) -> str:
+        """Whether the order of the configurations holds under all tables, in one sentence."""
         if len(models) == 1:
-            return ["One table alone cannot tell whether the order hangs on it."]
-        if not self.turns:
-            return [f"The order of the configurations is the same under all of the {len(models)} tables."]
-        told = [
-            f"{turn.cheaper} needs less than {turn.dearer} under {'; '.join(turn.under)}; "
-            f"but more under {'; '.join(turn.not_under)}."
-            for turn in self.turns[:MOST_TURNS]
-        ]
-        left = len(self.turns) - len(told)
-        more = [f"... and {left} more pairs; lshexp energy --format csv has all ranks."] if left else []
-        return ["The order of the configurations hangs on the table:", *told, *more]
+            return "One table alone cannot tell whether the order depends on it."
+        all_of_them = self.rows["configuration"].nunique()
+        changing = len(self.ranks(models))
+        if not changing:
+            return f"The order of the configurations is the same under all of the {len(models)} tables."
+        return (
+            f"{changing} of {all_of_them} configurations change their rank from one table to another "
+            "(1 needs least):"
+        )
+
+    def _table(self, models: list[str], write: Callable[[pd.Series], str]) -> list[list[str]]:
+        made: dict[str, dict[str, str]] = {}
+        for _, row in self.rows.iterrows():
+            made.setdefault(row["configuration"], {})[row["energy_model"]] = write(row)
+        return [[name, *(row[model] for model in models)] for name, row in made.items()]
 
 
 class Sensitivity(NamedTuple):
@@ -90,7 +84,7 @@ class Sensitivity(NamedTuple):
 
 
 def sensitivity(
-    source: Results | str | Path, models: Sequence[str] = (), baseline: str = "dense"
+    source: Results | str | Path, models: Sequence[str] = (), baseline: str | None = None
 ) -> Sensitivity:
     """Price the runs of a sweep, given as its folder or its `Results`, under several tables.
 
@@ -108,8 +102,13 @@ def sensitivity(
     frames = [compare(reprice(results.runs, results.work, one), baseline, METRIC) for one in named]
     by_network = zip(*(parts(frame) for frame in frames), strict=True)
     networks = [_network(labels, together) for together in by_network]
-    spoken = set(too_few(frames[0]))  # joules are counted, so seeds do not decide
-    return Sensitivity(labels, networks, [note for note in frames[0].attrs["notes"] if note not in spoken])
+    return Sensitivity(labels, networks, frames[0].attrs["choices"])
+
+
+def short_names(models: Sequence[str]) -> list[str]:
+    """Names of tables as short as they can be told apart: `dram` for `horowitz45_mem,memory=dram`."""
+    short = [model.rpartition("=")[2] for model in models]
+    return short if len(set(short)) == len(short) else list(models)
 
 
 def _network(labels: list[str], under: Sequence[Part]) -> Network:
@@ -134,24 +133,10 @@ def _network(labels: list[str], under: Sequence[Part]) -> Network:
             )
         )
     together = pd.concat(rows, ignore_index=True)
-    return Network(under[0].title, together, _turns(together, labels))
+    return Network(under[0].title, together)
 
 
 def _cell(joules: float, ratio: float) -> str:
     if joules != joules:
         return "-"
-    return f"{joules:.4g}" + (f" ({ratio:.3g}x)" if ratio == ratio else "")
-
-
-def _turns(rows: pd.DataFrame, labels: list[str]) -> list[Turn]:
-    """Pairs of configurations that some table orders one way and another table the other way."""
-    joules: dict[str, dict[str, float]] = {}
-    for name, label, value in rows[["configuration", "energy_model", "joules"]].to_numpy().tolist():
-        joules.setdefault(name, {})[label] = value
-    found = []
-    for (one, mine), (other, theirs) in itertools.combinations(joules.items(), 2):
-        less = tuple(label for label in labels if mine[label] < theirs[label])
-        more = tuple(label for label in labels if mine[label] > theirs[label])
-        if less and more:
-            found.append(Turn(one, other, less, more))
-    return found
+    return f"{joules:.4g}" + (f" ({ratio:.3f}x)" if ratio == ratio else "")

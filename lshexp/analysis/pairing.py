@@ -1,43 +1,39 @@
-"""Which runs are repeats of one configuration, and which configuration each is to be compared with.
+"""Which configuration each one is held against, and which of their runs are pairs.
 
-Runs that differ only in seed and repeat are repeats of one configuration. Its baseline is the baseline
-configuration on the same data and network. Where there are several, those are kept that agree with it in the
-first of `SHARED` in which any do, then in the second, and so on; if several are left, it has no baseline.
+A baseline is the best of the configurations that the user means by it, such as `method=dense`, on the same
+data and network. Where they agree with a row in its conditions (threads, epochs and so on), only those
+count; in how they are trained (optimiser, learning rate) they may differ, as each method is to be at its
+best. The best is chosen by validation accuracy; without one by test accuracy, and that is said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
+from lshexp.analysis.configurations import PAIR, data_columns, named, network_columns, setting_columns, words
 from lshexp.errors import ConfigError, Problem
-from lshexp.runs.columns import RUN_IDENTITY
 from lshexp.validation import suggest
 
-PAIR = ["seed", "repeat"]
-START = ["run_id", "init_hash", "order_hash", "epochs"]  # what tells whether two runs began alike
-NETWORK = ["dataset", "hidden"]
-SIZES = ["train_examples", "test_examples", "validation_examples"]
-SHARED = [
-    "active_pct", "epochs", "threads", "batch", "update", "simulate_workers", "optimizer", "lr", "momentum",
-    "average_from",
-]  # fmt: skip
-NOT_SETTINGS = {"schema_version", "run_id", "sweep", "status", "error", *PAIR}
+START = ("run_id", "init_hash", "order_hash", "epochs")  # what tells whether two runs began alike
+CONDITIONS = ("active_pct", "epochs", "threads", "batch", "update", "simulate_workers")
 
 Settings = dict[str, Any]
+ChosenBy = Literal["", "validation", "test"]
 
 
 @dataclass
 class Configuration:
-    """The repeats of one configuration."""
+    """The repeats of one configuration, and the one it is held against."""
 
     settings: Settings
     runs: pd.DataFrame
-    is_baseline: bool = False
+    place: tuple[str, ...]  # the settings that say which data and network
     baseline: Configuration | None = None
+    chosen_by: ChosenBy = ""  # how the baseline was chosen, where there were several
 
     @property
     def ok(self) -> pd.DataFrame:
@@ -45,55 +41,95 @@ class Configuration:
         return self.runs[self.runs["status"] == "ok"]
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether it is held against itself."""
+        return self.baseline is self
+
+    @property
     def label(self) -> str:
-        """Where it stands, for messages: `mnist 1000-1000`."""
-        return f"{self.settings['dataset']} {self.settings['hidden']}"
+        """What it is called among these runs: `lsh hybrid`."""
+        return str(self.runs["label"].iloc[0])
 
+    @property
+    def where(self) -> str:
+        """Its data and network, as `mnist 1000-1000`."""
+        return f"{self.runs['data'].iloc[0]} {self.runs['network'].iloc[0]}"
 
-def setting_columns(runs: pd.DataFrame) -> list[str]:
-    """Columns that say what was asked of a run, in the order of the table."""
-    fixed = {column.name for column in RUN_IDENTITY} - NOT_SETTINGS | {
-        *SIZES,
-        "momentum",
-        "average_from",
-        "input",
-        "inputs",
-        "simulate_workers",
-    }
-    return [name for name in runs.columns if name in fixed or name.startswith(("p_", "dataset_"))]
+    def agrees(self, other: Configuration, names: Iterable[str]) -> bool:
+        """Whether both have the same values of these settings."""
+        return all(equal(self.settings.get(name), other.settings.get(name)) for name in names)
+
+    def differs(self) -> str:
+        """How it differs from its baseline beside method, method options and active share."""
+        if self.baseline is None or self.is_baseline:
+            return ""
+        ours, theirs = self.settings, self.baseline.settings
+        kin = ours["method"] == theirs["method"]
+        names = [
+            name
+            for name in ours
+            if name not in ("method", "active_pct", *self.place)
+            and (kin or not name.startswith("p_"))
+            and not equal(ours[name], theirs[name])
+        ]
+        names.sort(key=lambda name: not isinstance(ours[name], str))  # choices in words come first
+        return ", ".join(f"{words(name, ours[name])} (baseline {_value(theirs[name])})" for name in names)
 
 
 def configurations(runs: pd.DataFrame) -> list[Configuration]:
     """Group runs into configurations, in the order in which they appear."""
     names = setting_columns(runs)
-    parts = runs.groupby(names, dropna=False, observed=True, sort=False)
-    return [Configuration(dict(zip(names, key, strict=True)), part) for key, part in parts]
+    place = (*data_columns(runs), *network_columns(runs))
+    groups = named(runs).groupby(names, dropna=False, observed=True, sort=False)
+    return [Configuration(dict(zip(names, key, strict=True)), part, place) for key, part in groups]
 
 
-def match_baselines(configs: list[Configuration], wanted: Mapping[str, object]) -> list[str]:
-    """Set `is_baseline` and `baseline` of every configuration; return a sentence for each that has none."""
-    for config in configs:
-        config.is_baseline = all(equal(config.settings[name], value) for name, value in wanted.items())
-    candidates = [config for config in configs if config.is_baseline]
-    named = ", ".join(f"{name}={value}" for name, value in wanted.items())
+def match_baselines(
+    configs: Sequence[Configuration], wanted: Mapping[str, object], shared: Sequence[str] = ()
+) -> list[str]:
+    """Set `baseline` and `chosen_by` of every configuration.
+
+    Candidates agree with a configuration in each of `CONDITIONS` and `shared` in which any of them does.
+    Returns sentences: how a baseline was chosen among several, and which configurations have none.
+    """
+    candidates = [config for config in configs if picks(wanted, config.settings)]
+    asked = ", ".join(f"{name}={_value(value)}" for name, value in wanted.items())
     notes: dict[str, None] = {}  # a set that keeps its order
     for config in configs:
-        found = [config] if config.is_baseline else _closest(config, candidates)
-        if len(found) == 1:
-            config.baseline = found[0]
-        elif found:
-            apart = ", ".join(telling_apart([candidate.settings for candidate in found]))
-            notes[f"{config.label}: several configurations are {named}; they differ in {apart}: add it"] = (
+        found = [one for one in candidates if config.agrees(one, config.place)]
+        for name in (*CONDITIONS, *shared):
+            found = [one for one in found if config.agrees(one, [name])] or found
+        if not found:
+            notes[f"{config.where}: no run has {asked} on the same data, so nothing is compared with it"] = (
                 None
             )
-        else:
-            notes[f"{config.label}: no run has {named} on the same data, so nothing is compared with it"] = (
-                None
-            )
+            continue
+        config.baseline, config.chosen_by = best(found)
+        if config.chosen_by:
+            notes[_choice(config.baseline, config.chosen_by, len(found), asked)] = None
     return list(notes)
 
 
-def baseline_settings(baseline: str | Mapping[str, object], known: Iterable[str]) -> dict[str, object]:
+def best(found: Sequence[Configuration]) -> tuple[Configuration, ChosenBy]:
+    """The most accurate of some configurations, and by which examples: validation where all have them."""
+    if len(found) == 1:
+        return found[0], ""
+    for column, by in (("valid_acc_pct", "validation"), ("test_acc_pct", "test")):
+        means = [one.ok[column].mean() for one in found]
+        if by == "test" or not any(pd.isna(mean) for mean in means):
+            order = [float("-inf") if pd.isna(mean) else float(mean) for mean in means]
+            return found[order.index(max(order))], by  # type: ignore[return-value]
+    raise AssertionError("unreachable")
+
+
+def _choice(chosen: Configuration, by: ChosenBy, among: int, asked: str) -> str:
+    what = f"{chosen.where}: `{chosen.label}` is the baseline, the best of {among} with {asked}"
+    if by == "validation":
+        return f"{what} by validation accuracy"
+    return f"{what} by TEST accuracy, as they have no validation accuracy; name one with --baseline to choose"
+
+
+def baseline_settings(baseline: str | Mapping[str, object], known: Iterable[str]) -> Settings:
     """Turn `dense`, `method=dense,lr=0.01` or a sweep's mapping into columns and values.
 
     Keys may be columns, or keys of a sweep file: `lsh.K` is the column p_K. Raises ConfigError.
@@ -106,7 +142,7 @@ def baseline_settings(baseline: str | Mapping[str, object], known: Iterable[str]
             else {"method": baseline}
         )
         baseline = dict(pairs)
-    wanted: dict[str, object] = {}
+    wanted: Settings = {}
     names = list(known)
     for key, value in baseline.items():
         column = key if key in names else "p_" + key.partition(".")[2].replace(".", "_")
@@ -114,6 +150,11 @@ def baseline_settings(baseline: str | Mapping[str, object], known: Iterable[str]
             raise ConfigError([Problem(("baseline",), f"no column '{key}'{suggest(key, names)}")])
         wanted[column] = "-".join(map(str, value)) if isinstance(value, list | tuple) else value
     return wanted
+
+
+def picks(wanted: Mapping[str, object], settings: Mapping[str, object]) -> bool:
+    """Whether settings have all the wanted values."""
+    return all(equal(settings[name], value) for name, value in wanted.items())
 
 
 def paired(config: Configuration, columns: Iterable[str] | None = None) -> pd.DataFrame:
@@ -125,7 +166,7 @@ def paired(config: Configuration, columns: Iterable[str] | None = None) -> pd.Da
     """
     base = config.baseline.ok if config.baseline is not None else config.ok.iloc[:0]
     wanted = list(dict.fromkeys([*PAIR, *START, *(base.columns if columns is None else columns)]))
-    pairs = config.ok[wanted].merge(base[wanted], on=PAIR, suffixes=("", "_base"))
+    pairs = config.ok[wanted].merge(base[wanted], on=list(PAIR), suffixes=("", "_base"))
     _check_pairs(pairs)
     return pairs
 
@@ -144,15 +185,6 @@ def _check_pairs(pairs: pd.DataFrame) -> None:
             )
 
 
-def telling_apart(settings: Iterable[Settings]) -> list[str]:
-    """Names of the settings that are not the same everywhere."""
-    values: dict[str, set[object]] = {}
-    for setting in settings:
-        for name, value in setting.items():
-            values.setdefault(name, set()).add(None if pd.isna(value) else value)
-    return [name for name, different in values.items() if len(different) > 1]
-
-
 def equal(cell: Any, value: object) -> bool:
     """Compare a table's cell with a value that may come from a command line: 5, 5.0 and "5" are the same."""
     if pd.isna(cell) or value is None or value is pd.NA or value != value:
@@ -163,19 +195,8 @@ def equal(cell: Any, value: object) -> bool:
         return str(cell).casefold() == str(value).casefold()
 
 
-def _closest(config: Configuration, candidates: list[Configuration]) -> list[Configuration]:
-    """Baselines on the same data and network that agree with a configuration in as much as they can."""
-
-    def agreeing(names: list[str]) -> list[Configuration]:
-        mine = config.settings
-        return [
-            candidate
-            for candidate in found
-            if all(equal(mine.get(name), candidate.settings.get(name)) for name in names)
-        ]
-
-    found = candidates
-    found = agreeing([*NETWORK, *SIZES, *(name for name in config.settings if name.startswith("dataset_"))])
-    for name in SHARED:
-        found = agreeing([name]) or found
-    return found
+def _value(value: Any) -> str:
+    """A setting's value in a sentence."""
+    if value is None or value is pd.NA or value != value:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""A comparison made ready to be read: which columns say something, and how a number is written.
+"""A comparison made ready to be read: which columns there are, how a number is written, what a word means.
 
 The terminal and the HTML report both show a comparison; what they show is decided here.
 """
@@ -13,43 +13,114 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HEADINGS = {
+    "label": "method",
     "active_pct": "active % asked",
     "difference": "diff",
     "active_pct_achieved": "active % got",
     "mults_pct_of_dense": "mults % of dense",
     "mults_pct_of_dense_paper": "mults % as in paper",
+    "predict_mults_pct_of_dense": "predict mults % of dense",
 }
+METRICS = {"test_acc_pct": "test acc %", "valid_acc_pct": "valid acc %"}
+WIDE = (
+    "label", "active_pct", "active_pct_achieved", "runs", "failed", "diverged", "mean", "sd", "pairs",
+    "difference", "ci_low", "ci_high", "p", "verdict", "mults_pct_of_dense", "mults_pct_of_dense_paper",
+    "predict_mults_pct_of_dense", "predict_us", "energy_ratio", "time_ratio", "baseline", "differs",
+)  # fmt: skip
+TEXT = ("label", "verdict", "baseline", "differs")
 
 
 class Part(NamedTuple):
-    """The rows of one dataset and network, and the columns that say something about them."""
+    """The rows of one dataset and network."""
 
     title: str
     frame: pd.DataFrame  # rows as `lshexp.analysis.compare.compare` gives them
     settings: list[str]  # columns that tell the rows apart, in order
-    shown: list[str]  # `settings` and the columns of numbers
+    shown: list[str]  # the columns that say something about them, all of them
 
     def heads(self) -> list[str]:
         """Names of the shown columns; the mean is named after its metric."""
         return [str(self.frame["metric"].iloc[0]) if name == "mean" else name for name in self.shown]
 
 
+class Narrow(NamedTuple):
+    """The same rows in the few columns that fit 80 characters; the first is text, `verdict` too."""
+
+    heads: list[str]
+    rows: list[list[str]]
+    below: list[str]  # sentences under the table: what each row is held against
+
+
 def parts(frame: pd.DataFrame) -> Iterator[Part]:
-    """Cut a comparison by dataset and network, in its own order."""
-    for (dataset, hidden), rows in frame.groupby(["dataset", "hidden"], observed=True, sort=False):
-        rows = rows.drop(columns=_implied(rows))
-        shown = [name for name in rows.columns if _shown(name, rows)]
-        columns = list(rows.columns)
-        settings = columns[: columns.index("is_baseline")]
-        yield Part(f"{dataset}, hidden {hidden}", rows, [name for name in settings if name in shown], shown)
+    """Cut a comparison by data and network, in its own order."""
+    for (data, network), rows in frame.groupby(["data", "network"], observed=True, sort=False):
+        settings = [name for name in frame.columns[: list(frame.columns).index("data")] if _tells(name, rows)]
+        yield Part(f"{data}, hidden {network}", rows, settings, [name for name in WIDE if _shown(name, rows)])
+
+
+def narrow(part: Part, short: bool = True) -> Narrow:
+    """The table of a comparison as most readers want it; `short` writes verdicts in at most 12 characters."""
+    frame = part.frame
+    metric = str(frame["metric"].iloc[0])
+    heads = ["method", "act %", METRICS.get(metric, metric), "difference", "verdict", "mult %", "time"]
+    rows = []
+    for _, row in frame.iterrows():
+        judged = "baseline" if row["is_baseline"] else cell("verdict", row["verdict"])
+        rows.append(
+            [
+                str(row["label"]) + ("*" if row["chosen_by"] == "test" and row["is_baseline"] else ""),
+                cell("active_pct", row["active_pct"]),
+                _spread(cell("mean", row["mean"]), row["sd"]),
+                "-" if row["is_baseline"] else _with_interval(row),
+                judged.replace("worse by more than", "worse >") if short else judged,
+                _two_decimals(row["mults_pct_of_dense"]),
+                _two_decimals(row["time_ratio"]),
+            ]
+        )
+    return Narrow(heads, rows, _held_against(part))
+
+
+def legend(frame: pd.DataFrame, short: bool = True) -> list[str]:
+    """A line for each abbreviation and each verdict of the narrow tables of a comparison."""
+    if frame.empty:
+        return []
+    margin, unit = frame.attrs.get("margin", 1.0), frame.attrs.get("unit", "")
+    size = f"{margin:g} {unit}".rstrip()
+    worse = f"worse > {size}" if short else f"worse by more than {size}"
+    family = int((~frame["is_baseline"].astype(bool) & frame["p"].notna()).sum())
+    together = f"all {family} rows together" if family > 1 else "this row"
+    meant = {
+        f"within {size}": f"the whole interval is less than {size} away from no difference",
+        "better": "the whole interval is on the better side of no difference",
+        worse: f"the whole interval is more than {size} on the worse side",
+        "not settled": "the interval is too wide to say any of these",
+        "too few seeds": "too few pairs of runs with the same seed for an interval",
+    }
+    told = {str(word) for word in frame["verdict"].dropna()}
+    told |= {word.replace("worse by more than", "worse >") for word in told}
+    lines = [
+        "act %: share of the hidden nodes that is computed, as asked",
+        "±: of the metric, standard deviation over seeds"
+        + (f"; of the difference, half its 95 % interval, held for {together}" if family else ""),
+        *(f"{word}: {what}" for word, what in meant.items() if word in told),
+        "mult %: multiplications of training, choosing the nodes included, in % of dense's",
+        "time: seconds of training over the baseline's",
+    ]
+    if frame["chosen_by"].eq("test").any():
+        lines.append("*: chosen as the best by its test accuracy, which flatters it")
+    if frame[["mults_pct_of_dense", "time_ratio", "mean", "difference"]].isna().any(axis=None):
+        lines.append("-: not measured, or nothing to compare with")
+    return lines
 
 
 def cell(name: str, value: Any, missing: str = "-") -> str:
     """Write a value of a column: signed differences, three decimals below 1, `missing` for nothing."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>":
         return missing
-    if isinstance(value, bool | int) or name in ("active_pct", "lr") or isinstance(value, str):
-        return f"{value:g}" if isinstance(value, float) else str(value)
+    if name in ("active_pct", "lr") and isinstance(value, float):
+        return f"{value:.3g}" if name == "active_pct" else f"{value:g}"
+    if isinstance(value, bool | int | str):
+        return str(value)
     if isinstance(value, float) and name in ("difference", "ci_low", "ci_high"):
         return f"{value:+.2f}"
     if isinstance(value, float):
@@ -58,49 +129,44 @@ def cell(name: str, value: Any, missing: str = "-") -> str:
 
 
 def row_label(part: Part, row: pd.Series) -> str:
-    """A configuration in words: `lsh, active 5 %, lr 0.1`."""
-    words = []
-    for name in part.settings:
-        value = cell(name, row[name], "")
-        if name == "method":
-            words.append(value)
-        elif name == "active_pct":
-            words.append(f"active {value} %")
-        elif value:
-            words.append(f"{name.removeprefix('p_').replace('_', ' ')} {value}")
-    return ", ".join(words)
+    """A configuration in words, different for each row of its part: `lsh hybrid, 5 %`."""
+    return f"{row['label']}, {cell('active_pct', row['active_pct'])} %"
 
 
-def _implied(part: pd.DataFrame) -> list[str]:
-    """Options that tell no rows apart once the others are known, as those that a preset sets.
-
-    A preset itself is kept where there are several: it is what its rows are called by.
-    """
-    options = [name for name in part.columns if name.startswith("p_")]
-    settings = list(part.columns[: list(part.columns).index("is_baseline")])
-    known = [name for name in settings if name not in options]
-    if "p_preset" in options and part["p_preset"].nunique() > 1:
-        options.remove("p_preset")
-        known.append("p_preset")
-    implied = []
-    for name in sorted(options, key=lambda option: option != "p_preset"):
-        if len(part[[*known, name]].drop_duplicates()) > len(part[known].drop_duplicates()):
-            known.append(name)
-        else:
-            implied.append(name)
-    return implied
+def _held_against(part: Part) -> list[str]:
+    """What the rows are held against, and in what else than the method they differ from it."""
+    frame = part.frame[~part.frame["is_baseline"].astype(bool) & part.frame["baseline"].notna()]
+    lines = []
+    for (baseline, differs), rows in frame.groupby(["baseline", "differs"], sort=False):
+        names = ", ".join(dict.fromkeys(rows["label"].astype(str)))
+        also = f"; also different: {differs}" if differs else ""
+        lines.append(f"{names}: against {baseline}{also}")
+    return lines
 
 
-def _shown(name: str, part: pd.DataFrame) -> bool:
-    """Leave out columns that say nothing about this part."""
-    if name in ("dataset", "hidden", "is_baseline", "metric"):
-        return False
-    if name in ("failed", "diverged"):
-        return bool(part[name].any())
-    if name == "non_inferior":
-        return False  # the interval shows it; csv and json carry it
+def _spread(mean: str, sd: Any) -> str:
+    return mean if sd is None or sd != sd or mean == "-" else f"{mean} ±{sd:.2f}"
+
+
+def _with_interval(row: pd.Series) -> str:
+    low, high = row["ci_low"], row["ci_high"]
+    written = cell("difference", row["difference"])
+    return written if low is None or low != low else f"{written} ±{(high - low) / 2:.2f}"
+
+
+def _two_decimals(value: float) -> str:
+    return "-" if value != value else f"{value:.2f}"
+
+
+def _tells(name: str, rows: pd.DataFrame) -> bool:
+    """Whether a setting is not the same in all rows of one dataset and network."""
+    return name in ("method", "active_pct") or rows[name].nunique(dropna=False) > 1
+
+
+def _shown(name: str, rows: pd.DataFrame) -> bool:
+    """Leave out columns that say nothing about these rows."""
+    if name in ("failed", "diverged", "differs"):
+        return bool(rows[name].astype(bool).any())
     if name in ("sd", "pairs"):
-        return bool((part["runs"] > 1).any())
-    if name.startswith(("p_", "dataset_")):
-        return part[name].nunique(dropna=False) > 1
-    return not part[name].isna().all()
+        return bool((rows["runs"] > 1).any())
+    return not rows[name].isna().all()

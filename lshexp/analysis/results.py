@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from lshexp.config import read_resolved
 from lshexp.errors import StoreError
 from lshexp.runs.columns import (
     ENV,
@@ -54,7 +55,8 @@ def read_results(path: str | Path) -> Results:
     found = [_read_folder(folder) for folder in folders_of(Path(path))]
     if len(found) == 1:
         return found[0]
-    return Results(*(_together(list(tables)) for tables in zip(*found, strict=True)))
+    tables = [together(each).drop_duplicates(ignore_index=True) for each in zip(*found, strict=True)]
+    return Results(*tables)
 
 
 def folders_of(folder: Path) -> list[Path]:
@@ -79,17 +81,41 @@ def _read_folder(folder: Path) -> Results:
     )
 
 
-def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """One table below the other, each row once, with the types that each has."""
-    types = {name: table[name].dtype.name for table in tables for name in table}
+def together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One table below the other, with the types that they agree on.
+
+    Where they do not, as for an option that is `12` in one and `1.5` or `auto` in another, all are numbers or
+    all are text.
+    """
+    types: dict[str, set[str]] = {}
+    for table in tables:
+        for name in table:
+            types.setdefault(str(name), set()).add(table[name].dtype.name)
     whole = pd.concat([table.astype(object) for table in tables], ignore_index=True)
-    return whole.astype(types).drop_duplicates(ignore_index=True)
+    made = whole.astype({name: next(iter(found)) for name, found in types.items() if len(found) == 1})
+    for name in [name for name, found in types.items() if len(found) > 1]:
+        column = whole[name].convert_dtypes()
+        words = whole[name].map(str, na_action="ignore").astype("string")
+        made[name] = words if column.dtype == object else column
+    made.attrs = tables[0].attrs if all(table.attrs == tables[0].attrs for table in tables) else {}
+    return made
 
 
 def read_runs(path: str | Path) -> pd.DataFrame:
-    """Read runs.csv alone, given its path or the folder it lies in. Raises StoreError."""
+    """Read runs.csv alone, given its path or the folder it lies in.
+
+    What the sweep.yaml beside it asks, if there is one, is in `.attrs`: title, baseline and margin.
+
+    Raises StoreError, and ConfigError for a sweep.yaml that cannot be read.
+    """
     path = Path(path)
-    return _read_table(path / "runs.csv" if path.is_dir() else path, RUN_IDENTITY, RUN_OUTCOME)
+    file = path / "runs.csv" if path.is_dir() else path
+    runs = _read_table(file, RUN_IDENTITY, RUN_OUTCOME)
+    resolved = file.parent / "sweep.yaml"
+    if resolved.exists():
+        header = read_resolved(resolved)
+        runs.attrs = {"title": header.title, "baseline": dict(header.baseline), "margin": header.margin}
+    return runs
 
 
 def read_work(folder: Path) -> pd.DataFrame:

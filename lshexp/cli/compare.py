@@ -7,17 +7,29 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import Baseline, Format, Margin, Metric, app
+from lshexp.cli._app import Format, Metric, app
 
 
 @app.command()
 def compare(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="DIR|CSV...", help="Folders of sweeps, or runs.csv files.")
+        list[Path],
+        typer.Argument(metavar="DIR|CSV...", help="Folders of a sweep or of several, or runs.csv files."),
     ],
-    baseline: Baseline = "dense",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="Method to compare with, or settings such as method=dense,lr=0.01; by default the sweep's.",
+        ),
+    ] = None,
     metric: Metric = "test_acc_pct",
-    margin: Margin = 1.0,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="Difference that counts as none, in the metric's unit; by default the sweep's, or 1."
+        ),
+    ] = None,
+    wide: Annotated[bool, typer.Option("--wide", help="Show every column, however wide.")] = False,
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims instead, one card each.")
     ] = None,
@@ -27,10 +39,12 @@ def compare(
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.table,
 ) -> None:
-    """Compare configurations with a baseline: accuracy, active nodes, multiplications, energy, time.
+    """Compare configurations with a baseline: accuracy, active nodes, multiplications, time.
 
-    Means are over repeats; differences and ratios are over pairs of runs with the same seed and repeat.
-    With two pairs or more, differences have a 95 % interval and a verdict at the margin.
+    Means are over seeds; differences and ratios are over pairs of runs with the same seed. Of several
+    configurations that the baseline names, the most accurate is taken, by validation examples where there
+    are any. With three pairs or more, a difference has an interval, which holds at 95 % for all rows
+    together, and a verdict. --wide and --format csv or json have every column.
 
     With --claims, says of each claim in the file whether the rows support it, refute it or cannot tell. Exit
     code: 4 when a claim that is marked as a gate is not supported.
@@ -49,4 +63,4 @@ def compare(
         return
     from lshexp.analysis.compare import compare as compare_runs
 
-    render.comparison(compare_runs(list(paths), baseline, metric, margin, energy), form.value)
+    render.comparison(compare_runs(list(paths), baseline, metric, margin, energy), form.value, wide)

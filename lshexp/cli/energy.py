@@ -23,8 +23,11 @@ def energy(
         ),
     ] = None,
     baseline: Annotated[
-        str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
-    ] = "dense",
+        str | None,
+        typer.Option(
+            help="Method to compare with, or settings such as method=dense,lr=0.01; by default the sweep's."
+        ),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.table,
 ) -> None:
     """Price finished runs under several energy models, and see whether they agree.

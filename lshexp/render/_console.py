@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
+from collections.abc import Collection, Iterable
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from lshexp.analysis.presentation import HEADINGS
+
+PIPED_WIDTH = 80  # columns of what is not written to a terminal
 
 
 def out() -> Console:
@@ -43,8 +50,58 @@ def print_table(names: list[str], rows: list[list[str]], title: str | None = Non
     out().print(table, markup=False)
 
 
-def print_markdown(title: str, names: list[str], rows: list[list[str]]) -> None:
-    lines = [f"**{title}**", "", " | ".join(names), " | ".join(["---"] + ["---:"] * (len(names) - 1))]
-    lines += [" | ".join(row) for row in rows]
-    tabled = [f"| {line} |" if i > 1 else line for i, line in enumerate(lines)]
-    sys.stdout.write("\n".join(tabled) + "\n\n")
+def print_narrow(
+    title: str,
+    heads: list[str],
+    rows: list[list[str]],
+    text: Collection[int] = (0,),
+    below: Iterable[str] = (),
+) -> None:
+    """Print a table within the terminal's width, within 80 columns when piped; sentences `below` it are
+    indented.
+
+    Columns in `text` are words, aligned left; the first of them is broken between words where it must be, all
+    others are numbers or as short as such.
+    """
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i in text else "right", no_wrap=i > 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = out() if sys.stdout.isatty() else Console(highlight=False, width=PIPED_WIDTH)
+    with console.capture() as captured:
+        console.print(Text(title, style="bold"))
+        console.print(table)
+        for line in below:
+            console.print(Padding(Text(line), (0, 0, 0, 2)))
+    lines = [line.rstrip() for line in captured.get().split("\n")]
+    sys.stdout.write("\n".join(lines).rstrip("\n") + "\n\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print sentences within the terminal's width, within 80 columns when piped; later lines are indented."""
+    width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns if sys.stdout.isatty() else PIPED_WIDTH
+    for line in lines:
+        whole = line.replace(" %", "\N{NO-BREAK SPACE}%")  # a number stays beside its sign
+        wrapped = textwrap.fill(whole, width, subsequent_indent="  ", break_on_hyphens=False)
+        sys.stdout.write(wrapped.replace("\N{NO-BREAK SPACE}", " ") + "\n")
+
+
+def print_markdown(
+    title: str,
+    names: list[str],
+    rows: list[list[str]],
+    text: Collection[int] = (0,),
+    below: Iterable[str] = (),
+) -> None:
+    """Print a table in Markdown; columns in `text` are words. Nothing in a cell can end the cell."""
+    rules = ["---" if i in text else "---:" for i in range(len(names))]
+    lines = [names, rules, *rows]
+    tabled = [f"| {' | '.join(_in_markdown(cell) for cell in line)} |" for line in lines]
+    said = "".join(f"{_in_markdown(line)}\n\n" for line in below)
+    sys.stdout.write(f"**{_in_markdown(title)}**\n\n" + "\n".join(tabled) + "\n\n" + said)
+
+
+def _in_markdown(cell: str) -> str:
+    """A cell whose bars and line breaks do not end it."""
+    return " ".join(cell.splitlines()).replace("|", "\\|")

@@ -1,30 +1,50 @@
-"""Claim cards in a terminal."""
+"""Claims in a terminal: a matrix of claims and variants, with a row for each dataset under its claim."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from lshexp.render._console import err, print_markdown, print_table
+from lshexp.render._console import err, print_lines, print_markdown, print_narrow
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lshexp.analysis.claims import Judgement
+
+GATE = "*"
+
+
+class _Matrix(NamedTuple):
+    """Claims that are made of the same variants, side by side."""
+
+    key: str  # the setting that the variants differ in, empty where there is one card a claim
+    variants: list[str]
+    claims: list[list[Judgement]]  # the cards of each claim, in the order of `variants`
 
 
 def claims(judgements: Sequence[Judgement], form: str) -> None:
-    """Print a row for each claim and variant: under the claim's title, or all together in other forms."""
-    heads = ["variant", "verdict", "ours", "interval", "asked", "samples", "paper"]
-    if form in ("csv", "json"):
-        _machine(judgements, form)
-        return
-    if form == "md":
-        rows = [[card.claim.title, *_row(card)] for card in judgements]
-        print_markdown("Claims", ["claim", *heads], rows)
+    """Print what rows say of each claim: a column a variant, such as a preset; or csv or json, a row each."""
+    if form == "csv":
+        sys.stdout.write(_frame(judgements).to_csv(index=False, lineterminator="\n"))
+    elif form == "json":
+        sys.stdout.write(_frame(judgements).to_json(orient="records", indent=1) + "\n")
     else:
-        for title in dict.fromkeys(card.claim.title for card in judgements):
-            rows = [_row(card) for card in judgements if card.claim.title == title]
-            print_table(heads, rows, title=title, text=2)
+        from lshexp.analysis.claims import ABOUT
+
+        for matrix in _matrices(judgements):
+            _show(matrix, form)
+        legend = [
+            f"±: half of the 95 % interval {ABOUT}; it holds for all variants of a claim together",
+            "indented: the mean on one dataset; -: nothing to judge by",
+        ]
+        if any(card.gate for card in judgements):
+            legend.append(f"{GATE}: a gate, which must be supported")
+        if form == "md":
+            sys.stdout.write("; ".join(legend).replace(GATE, f"\\{GATE}") + "\n\n")
+        else:
+            print_lines(legend)
     for card in judgements:
         if card.note:
             err().print(f"note: {card.name}: {card.note}", markup=False)
@@ -35,40 +55,97 @@ def claims(judgements: Sequence[Judgement], form: str) -> None:
     )
 
 
-def _row(card: Judgement) -> list[str]:
-    mean = "" if card.mean is None else f"{card.mean:+.2f}" if card.claim.relative else f"{card.mean:.2f}"
-    span = "" if card.found is None else f"{card.found.low:.2f} to {card.found.high:.2f}"
-    return [
-        card.variant or "-",
-        card.verdict,
-        mean,
-        span,
-        f"{card.claim.asked}, gate" if card.gate else card.claim.asked,
-        str(card.samples),
-        card.claim.paper,
-    ]
+def _matrices(judgements: Sequence[Judgement]) -> list[_Matrix]:
+    """Cards of one claim side by side, and claims with the same variants under one another."""
+    by_claim: dict[str, list[Judgement]] = {}
+    for card in judgements:
+        by_claim.setdefault(card.claim.id, []).append(card)
+    made: dict[tuple[str, ...], list[list[Judgement]]] = {}
+    for cards in by_claim.values():
+        made.setdefault(tuple(card.variant for card in cards), []).append(cards)
+    return [_Matrix(*_headings(variants), claims) for variants, claims in made.items()]
 
 
-def _machine(judgements: Sequence[Judgement], form: str) -> None:
+def _headings(variants: Sequence[str]) -> tuple[str, list[str]]:
+    """`lsh.preset=paper`, `lsh.preset=lshexp` as the key `lsh.preset` and the values alone."""
+    keys = {variant.partition("=")[0] for variant in variants}
+    if len(keys) == 1 and all("," not in variant for variant in variants):
+        return keys.pop(), [variant.partition("=")[2] or "result" for variant in variants]
+    return "", list(variants)
+
+
+def _show(matrix: _Matrix, form: str) -> None:
+    title = f"Claims, by {matrix.key}" if matrix.key else "Claims"
+    rows = [row for cards in matrix.claims for row in _rows(cards, form)]
+    if form == "md":
+        print_markdown(title, ["claim", *matrix.variants], rows)
+    else:
+        print_narrow(title, ["", *matrix.variants], rows[:-1])
+
+
+def _rows(cards: Sequence[Judgement], form: str) -> list[list[str]]:
+    """A claim: verdicts, figures, and the mean on each dataset where there are several."""
+    claim = cards[0].claim
+    asked = f"asked {claim.asked}" + (f"; paper: {claim.paper}" if claim.paper else "")
+    verdicts = [card.verdict + (GATE if card.gate else "") for card in cards]
+    if form == "md":
+        pairs = zip(verdicts, cards, strict=True)
+        cells = [f"{word} {_figure(card)}".replace(GATE, f"\\{GATE}") for word, card in pairs]
+        rows = [[f"{claim.title} ({asked})", *cells]]
+    else:
+        rows = [[claim.title, *verdicts], [asked, *(_figure(card) for card in cards)]]
+    places = list(dict.fromkeys(place.name for card in cards for place in card.by_place))
+    if len(places) > 1:
+        rows += [[f"  on {said}", *(_on(card, name) for card in cards)] for name, said in _short(places)]
+    return rows if form == "md" else [*rows, [""] * (1 + len(cards))]
+
+
+def _short(places: Sequence[str]) -> list[tuple[str, str]]:
+    """Each place, and the same without its network where all have the same: `mnist` of `mnist 1000-1000`."""
+    networks = {place.rpartition(" ")[2] for place in places}
+    return [(place, place.rpartition(" ")[0] if len(networks) == 1 else place) for place in places]
+
+
+def _figure(card: Judgement) -> str:
+    if card.mean is None:
+        return "-"
+    half = "" if card.found is None else f" ±{(card.found.high - card.found.low) / 2:.2f}"
+    return _number(card, card.mean) + half
+
+
+def _on(card: Judgement, name: str) -> str:
+    return next((_number(card, place.mean) for place in card.by_place if place.name == name), "-")
+
+
+def _number(card: Judgement, value: float) -> str:
+    return f"{value:+.2f}" if card.claim.relative else f"{value:.2f}"
+
+
+def _frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """A row for each card, and one more for each dataset; `place` is empty in rows about the mean."""
     import pandas as pd
 
-    rows = [
-        {
-            "claim": card.claim.id,
-            "variant": card.variant,
-            "verdict": card.verdict,
-            "mean": card.mean,
-            "ci_low": card.found.low if card.found else None,
-            "ci_high": card.found.high if card.found else None,
-            "samples": card.samples,
-            "places": "; ".join(card.places),
-            "gate": card.gate,
-            "note": card.note,
-        }
-        for card in judgements
-    ]
-    frame = pd.DataFrame(rows)
-    if form == "csv":
-        sys.stdout.write(frame.to_csv(index=False, lineterminator="\n"))
-    else:
-        sys.stdout.write(frame.to_json(orient="records", indent=1) + "\n")
+    rows: list[dict[str, object]] = []
+    for card in judgements:
+        named = {"claim": card.claim.id, "variant": card.variant}
+        found = card.found
+        rows.append(
+            named
+            | {
+                "place": None,
+                "verdict": card.verdict,
+                "mean": card.mean,
+                "ci_low": found.low if found else None,
+                "ci_high": found.high if found else None,
+                "seeds": card.samples,
+                "baseline": None,
+                "gate": card.gate,
+                "note": card.note,
+            }
+        )
+        rows += [
+            named
+            | {"place": place.name, "mean": place.mean, "seeds": place.seeds, "baseline": place.baseline}
+            for place in card.by_place
+        ]
+    return pd.DataFrame(rows)

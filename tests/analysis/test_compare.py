@@ -11,9 +11,13 @@ import pytest
 from fake_runs import FakeSweep, fake_run, spec, sweep_of
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+from typer.testing import CliRunner
 
 import lshexp
+from lshexp import render
 from lshexp.analysis.pairing import baseline_settings, equal
+from lshexp.cli import app
 from lshexp.errors import ConfigError, DataError, StoreError
 from lshexp.runs.sweep import run_sweep
 
@@ -58,18 +62,37 @@ def test_differences_are_paired_and_ratios_relative_to_the_baseline(tmp_path):
     )
     assert lsh["energy_ratio"] == pytest.approx(0.05) and lsh["time_ratio"] == pytest.approx(1)
     assert dense["is_baseline"] and dense["difference"] == 0 and dense["energy_ratio"] == 1
-    assert frame.attrs["notes"] == [
-        "3 pairs of runs can give no p below 0.25; 6 seeds or more (--repeats) let the test decide"
-    ]
-    # differences that are all the same leave an interval of no width
-    assert (lsh["ci_low"], lsh["ci_high"]) == pytest.approx((-0.5, -0.5))
-    assert (lsh["p"], lsh["verdict"], lsh["non_inferior"]) == (0.25, "equivalent", True)
+    # differences that are all the same have a spread that nobody knows, and no interval
+    assert "their spread is not known" in frame.attrs["notes"][0]
+    assert pd.isna(lsh["ci_low"]) and pd.isna(lsh["p"]) and lsh["verdict"] == "too few seeds"
     assert pd.isna(dense["verdict"]) and pd.isna(dense["ci_low"])
 
 
-def test_the_margin_and_the_metrics_direction_decide_the_verdict(tmp_path):
+def uneven(one, report=None):
+    """LSH loses half a point, a little more or less with each seed."""
+    result = fake_run(one, report)
+    if one.method == "lsh":
+        last = result.epochs[-1]
+        object.__setattr__(last, "test_acc_pct", last.test_acc_pct + 0.02 * (one.repeat % 2))
+    return result
+
+
+def test_interval_p_and_verdict_are_of_one_test(tmp_path):
+    found = results(tmp_path, sweep_of(repeats=5).runs, uneven)
+    lsh = row(lshexp.compare(found), method="lsh")
+    differences = [-0.5, -0.48, -0.5, -0.48, -0.5]
+    low, high = stats.t.interval(0.95, 4, np.mean(differences), stats.sem(differences))
+    assert (lsh["ci_low"], lsh["ci_high"]) == pytest.approx((low, high))
+    assert lsh["p"] < 0.05 and lsh["non_inferior"] and lsh["verdict"] == "within 1 pt"
+    assert row(lshexp.compare(found, margin=0.3), method="lsh")["verdict"] == "worse by more than 0.3 pt"
+    assert row(lshexp.compare(found, margin=0.49), method="lsh")["verdict"] == "not settled"
+    dense = row(lshexp.compare(found, "lsh"), method="dense")
+    assert row(lshexp.compare(found, "lsh", margin=0.1), method="dense")["verdict"] == "better"
+    assert (dense["verdict"], dense["baseline"]) == ("within 1 pt", "lsh")
+
+
+def test_the_metrics_direction_decides_what_is_better_and_counts_need_no_spread(tmp_path):
     found = results(tmp_path, sweep_of(repeats=3).runs)
-    assert row(lshexp.compare(found, margin=0.3), method="lsh")["verdict"] == "worse"
     fewer = row(lshexp.compare(found, metric="mults_pct_of_dense", margin=1.0), method="lsh")
     assert (fewer["difference"], fewer["verdict"]) == (pytest.approx(-95), "better")
     with pytest.raises(ConfigError, match="margin: 0 is not above zero"):
@@ -129,7 +152,7 @@ def test_each_network_has_its_own_baseline(tmp_path):
     assert row(frame, method="lsh", hidden="8")["pairs"] == 0
     missing, few = frame.attrs["notes"]
     assert "toy 8:" in missing
-    assert few.startswith("1 pair of runs can give no interval and no verdict")
+    assert few.startswith("1 pair of runs cannot settle anything: 3 seeds (--repeats) are the fewest")
 
 
 def test_other_data_is_no_baseline(tmp_path):
@@ -153,14 +176,116 @@ def test_the_baseline_agrees_where_it_can(tmp_path):
     assert {"threads", "lr"} < set(frame.columns) and "batch" not in frame
 
 
-def test_several_possible_baselines_are_said_and_can_be_told_apart(tmp_path):
-    runs = [spec("dense", lr=0.1), spec("dense", lr=0.2), spec("lsh", 0, 5.0, lr=0.3)]
-    found = results(tmp_path, runs)
+def rated(valid=None):
+    """Dense at three learning rates, the last the best in the test; LSH with the optimiser of the worst."""
+
+    def run(one, report=None):
+        result = fake_run(one, report)
+        last = result.epochs[-1]
+        if one.method == "dense":
+            object.__setattr__(last, "test_acc_pct", 90 + 10 * one.lr)
+        object.__setattr__(last, "valid_acc_pct", valid(one) if valid else None)
+        return result
+
+    runs = [spec("dense", lr=0.1), spec("dense", lr=0.5, optimizer="sgd"), spec("dense", lr=0.6)]
+    return [*runs, spec("lsh", 0, 5.0, lr=0.1, optimizer="adagrad")], run
+
+
+def test_the_baseline_is_the_best_on_validation_whatever_its_optimiser(tmp_path):
+    runs, run = rated(lambda one: 99.0 if one.lr == 0.5 else 98.0)
+    frame = lshexp.compare(results(tmp_path, runs, run))
+    lsh = row(frame, method="lsh")
+    assert lsh["difference"] == pytest.approx(97.5 - 95.0) and lsh["chosen_by"] == "validation"
+    assert row(frame, lr=0.5)["is_baseline"] and frame["is_baseline"].sum() == 1
+    assert lsh["baseline"] == row(frame, lr=0.5)["label"] == "dense sgd lr=0.5"
+    assert lsh["differs"] == "adagrad (baseline sgd), lr=0.1 (baseline 0.5)"
+    assert row(frame, lr=0.6)["differs"] == "adagrad (baseline sgd), lr=0.6 (baseline 0.5)"
+    told = "`dense sgd lr=0.5` is the baseline, the best of 3 with method=dense by validation accuracy"
+    assert told in frame.attrs["notes"][0]
+
+
+def test_without_validation_the_best_in_the_test_is_taken_said_and_marked(tmp_path, capsys):
+    runs, run = rated()
+    found = results(tmp_path, runs, run)
     frame = lshexp.compare(found)
-    assert "they differ in lr" in frame.attrs["notes"][0] and row(frame, method="lsh")["pairs"] == 0
-    for baseline in ("method=dense, lr=0.2", {"method": "dense", "lr": 0.2}):
+    lsh = row(frame, method="lsh")
+    assert lsh["difference"] == pytest.approx(97.5 - 96.0) and lsh["chosen_by"] == "test"
+    assert "by TEST accuracy" in frame.attrs["notes"][0] and "--baseline" in frame.attrs["notes"][0]
+    render.comparison(frame, "table")
+    out = capsys.readouterr().out
+    assert f"{lsh['baseline']}*" in out and "*: chosen as the best by its test accuracy" in out
+    for baseline in ("method=dense, lr=0.5", {"method": "dense", "lr": 0.5}):
         frame = lshexp.compare(found, baseline)
-        assert row(frame, method="lsh")["pairs"] == 1 and row(frame, lr=0.2)["is_baseline"]
+        assert row(frame, method="lsh")["chosen_by"] == "" and row(frame, lr=0.5)["is_baseline"]
+
+
+def test_an_unknown_baseline_is_refused_and_one_that_was_not_run_is_said(tmp_path):
+    found = results(tmp_path, sweep_of().runs)
+    with pytest.raises(ConfigError, match=r"method=dens; did you mean 'dense'.*there are dense, lsh"):
+        lshexp.compare(found, "dens")
+    with pytest.raises(ConfigError, match="no run has lr=7"):
+        lshexp.compare(found, "method=dense,lr=7")
+    assert "no run has method=dropout" in lshexp.compare(found, "dropout").attrs["notes"][0]
+    done = CliRunner().invoke(app, ["compare", str(tmp_path / "fake"), "--baseline", "dens"])
+    assert isinstance(done.exception, ConfigError) and done.exception.exit_code == 2
+
+
+def test_baseline_and_margin_come_from_the_sweep(tmp_path):
+    results(tmp_path, sweep_of(repeats=5).runs, uneven)
+    asked = "name: fake\ntitle: A title\nbaseline: {method: lsh}\nmargin: 0.1\n"
+    (tmp_path / "fake" / "sweep.yaml").write_text(asked)
+    for source in (tmp_path / "fake", tmp_path / "fake" / "runs.csv", lshexp.read_results(tmp_path / "fake")):
+        frame = lshexp.compare(source)
+        assert row(frame, method="lsh")["is_baseline"] and row(frame, method="dense")["verdict"] == "better"
+    assert lshexp.read_results(tmp_path / "fake").runs.attrs["title"] == "A title"
+    asked_for = row(lshexp.compare(tmp_path / "fake", "dense", margin=2.0), method="lsh")
+    assert asked_for["verdict"] == "within 2 pt"
+    results(tmp_path, sweep_of(repeats=5, lr=0.5).runs, uneven, "other")
+    both = lshexp.compare([tmp_path / "fake", tmp_path / "other"])
+    assert "different baselines or margins: dense and 1 are taken" in " ".join(both.attrs["notes"])
+
+
+def test_the_table_fits_80_columns_and_explains_itself(tmp_path, capsys):
+    def run(one, report=None):
+        return fake_run(one, status="diverged" if one.method == "dropout" else "ok")
+
+    runs = [spec("dense", r, optimizer="momentum", lr=0.1) for r in range(3)]
+    long = {"preset": "a_rather_long_name", "rank": "count"}
+    runs += [
+        spec("winner_take_all", r, 5.0, method_options=long | {"K": K}) for r in range(3) for K in (4, 6)
+    ]
+    frame = lshexp.compare(results(tmp_path, [*runs, spec("dropout", 0, 25.0)], run))
+    render.comparison(frame, "table")
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "against dense; also different: adagrad (baseline momentum)" in " ".join(out.split())
+    for word in ("act %", "±", "mult %", "time", "-", "too few seeds"):
+        assert f"\n{word}: " in out
+    head = next(line for line in out.splitlines() if line.startswith("method"))
+    numbers = [line for line in out.splitlines() if " 5.00 " in line]
+    ends = {line.index("5.00", head.index("mult %")) + 4 for line in numbers}
+    assert ends == {head.index("mult %") + 6}
+    render.comparison(frame, "table", wide=True)
+    wide = capsys.readouterr().out
+    assert "energy_ratio" in wide and "differs" in wide and "lr=0.01 (baseline 0.1)" in wide
+
+
+def test_a_missing_time_is_explained(tmp_path):
+    runs = results(tmp_path, sweep_of().runs).runs
+    runs["timing_valid"] = False
+    frame = lshexp.compare(runs)
+    assert "1 of 1 rows have no time ratio" in " ".join(frame.attrs["notes"])
+    assert "time ratio" not in " ".join(lshexp.compare(tmp_path / "fake").attrs["notes"])
+
+
+def test_a_bar_in_a_name_does_not_end_a_cell_of_markdown(tmp_path, capsys):
+    runs = [spec("dense"), *(spec("lsh", 0, 5.0, method_options={"file": name}) for name in ("a|b.csv", "c"))]
+    frame = lshexp.compare(results(tmp_path, runs))
+    for wide in (False, True):
+        render.comparison(frame, "md", wide)
+        lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+        assert any(r"file=a\|b.csv" in line for line in lines)
+        assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
 
 
 def test_options_show_only_where_one_method_has_several(tmp_path):
@@ -240,10 +365,11 @@ def test_damaged_tables_are_refused_in_one_line(tmp_path, damage, complaint):
     assert "runs.csv" in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_wrong_path_points_to_the_right_one(tmp_path):
+def test_a_folder_of_sweeps_is_compared_as_one_and_a_wrong_path_points_to_the_right_one(tmp_path):
     results(tmp_path, sweep_of().runs)
+    assert list(lshexp.compare(tmp_path)["runs"]) == [2, 2]
     with pytest.raises(StoreError, match=r"did you mean .*fake"):
-        lshexp.compare(tmp_path)
+        lshexp.compare(tmp_path / "runs.csv")
     with pytest.raises(StoreError, match="is not a folder"):
         lshexp.read_results(tmp_path / "nowhere")
 

@@ -6,7 +6,7 @@ from shlex import quote
 
 import pandas as pd
 
-from lshexp.analysis.energy import sensitivity
+from lshexp.analysis.energy import Network, sensitivity
 from lshexp.analysis.report._html import Html, join, text
 from lshexp.analysis.report._sources import Question, Sweep
 from lshexp.analysis.report._tables import commands, notes, paragraph, table
@@ -24,7 +24,8 @@ def section(sweep: Sweep, question: Question) -> Html:
             network.cells(found.models),
             sortable=False,
         )
-        + notes(network.sentences(found.models))
+        + notes([network.finding(found.models)])
+        + _ranks(network, found.models)
         for network in found.networks
     ]
     again = "" if question.baseline == Question().baseline else f" --baseline {quote(question.baseline)}"
@@ -40,6 +41,13 @@ def section(sweep: Sweep, question: Question) -> Html:
             commands(f"lshexp energy {sweep.typed}{again}"),
         ]
     )
+
+
+def _ranks(network: Network, models: list[str]) -> Html:
+    """The configurations whose rank is not the same under all tables; nothing where there are none."""
+    rows: list[list[object]] = [list(row) for row in network.ranks(models)]
+    heads = ["configuration", *map(text, models)]
+    return table(f"{network.title}: ranks that change", heads, rows, sortable=False) if rows else Html()
 
 
 def _metered(runs: pd.DataFrame) -> str:

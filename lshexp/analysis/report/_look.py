@@ -69,7 +69,7 @@ th[aria-sort=descending] button::after{content:"\\a0\\2193"}
 .verdict{font-weight:600;white-space:nowrap}
 .better{color:var(--good)}.supported{color:var(--good)}
 .worse{color:var(--bad)}.refuted{color:var(--bad)}.failed{color:var(--bad)}.diverged{color:var(--bad)}
-.equivalent{color:var(--even)}
+.within{color:var(--even)}
 .undetermined{color:var(--open)}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1rem}
 .cards{padding:0;list-style:none;max-width:none}

@@ -10,9 +10,13 @@ import pandas as pd
 from lshexp.analysis.presentation import HEADINGS
 from lshexp.analysis.presentation import cell as presented
 from lshexp.analysis.report._html import Html, element, join, text
+from lshexp.analysis.statistics import kind_of
 
 MISSING = "-"
-VERDICTS = ("better", "equivalent", "worse", "undetermined", "supported", "refuted", "failed", "diverged")
+VERDICTS: dict[str, str] = {
+    word: word
+    for word in ("better", "within", "worse", "undetermined", "supported", "refuted", "failed", "diverged")
+} | {"not settled": "undetermined", "too few seeds": "undetermined"}  # classes of the style sheet
 
 
 class Group(NamedTuple):
@@ -57,7 +61,8 @@ def grouped(caption: str, heads: Sequence[str], groups: Sequence[Group], sortabl
 
 def verdict(word: str) -> Html:
     """A verdict or status: the word itself, in its colour."""
-    return element("span", word, class_=f"verdict {word}" if word in VERDICTS else None)
+    colour = VERDICTS.get(kind_of(word))
+    return element("span", word, class_=f"verdict {colour}" if colour else None)
 
 
 def cell(name: str, value: object) -> str:

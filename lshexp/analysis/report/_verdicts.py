@@ -10,8 +10,9 @@ from lshexp.analysis.presentation import Part, row_label
 from lshexp.analysis.report._html import Html, element, join
 from lshexp.analysis.report._sources import Question, Sweep, Unread
 from lshexp.analysis.report._tables import cell, commands, notes, paragraph, table, verdict
+from lshexp.analysis.statistics import FEWEST, Kind, kind_of
 
-JUDGED = ("better", "equivalent", "worse", "undetermined")
+JUDGED: tuple[Kind, ...] = ("better", "within", "worse", "not settled", "too few seeds")
 
 
 def summary(sweeps: Sequence[Sweep | Unread], anchors: Sequence[str], question: Question) -> Html:
@@ -20,12 +21,14 @@ def summary(sweeps: Sequence[Sweep | Unread], anchors: Sequence[str], question: 
     for sweep, anchor in zip(sweeps, anchors, strict=True):
         link = element("a", sweep.name, href=f"#{anchor}")
         if isinstance(sweep, Unread):
-            rows.append([link, "could not be read", *["-"] * 7])
+            rows.append([link, "could not be read", *["-"] * (3 + len(JUDGED))])
             continue
         found = list(sweep.parts())
         rows += [[link, part.title, _cheapest(part), *_counts(part)] for part in found]
         if not found:
-            rows.append([link, "cannot be compared" if sweep.problem else "no runs", *["-"] * 7])
+            rows.append(
+                [link, "cannot be compared" if sweep.problem else "no runs", *["-"] * (3 + len(JUDGED))]
+            )
     heads = ["sweep", "network", "cheapest, no worse", *JUDGED, "no verdict", "failed or diverged runs"]
     unit = "percentage point" if question.metric.endswith("_pct") else "unit of the metric"
     unit += "" if question.margin == 1 else "s"
@@ -33,15 +36,16 @@ def summary(sweeps: Sequence[Sweep | Unread], anchors: Sequence[str], question: 
         [
             paragraph(
                 f"Every configuration is compared with {question.baseline} by {question.metric}, over runs "
-                "with the same seed and repeat. A difference counts as ",
-                verdict("equivalent"),
-                f" when its whole 95 % interval lies within {question.margin:g} {unit} of zero, else as ",
+                "with the same seed and repeat, with intervals that hold at 95 % for all rows of a sweep "
+                "together. A difference is ",
+                verdict("within"),
+                f" the margin when its whole interval lies within {question.margin:g} {unit} of zero, else ",
                 verdict("better"),
-                " or ",
+                " when all of it is above zero, ",
                 verdict("worse"),
-                " when the interval leaves zero out, and is ",
-                verdict("undetermined"),
-                " otherwise. It takes two pairs of runs to have a verdict at all.",
+                " when all of it is further below zero than the margin, and ",
+                verdict("not settled"),
+                f" otherwise. It takes {FEWEST} pairs of runs to have a verdict at all.",
             ),
             table("Verdicts by sweep and network", heads, rows),
             paragraph(
@@ -55,7 +59,8 @@ def summary(sweeps: Sequence[Sweep | Unread], anchors: Sequence[str], question: 
 
 def _counts(part: Part) -> list[object]:
     rows = part.frame[~part.frame["is_baseline"].astype(bool)]
-    counted: list[object] = [int((rows["verdict"] == word).sum()) for word in JUDGED]
+    kinds = [kind_of(word) for word in rows["verdict"].dropna().astype(str)]
+    counted: list[object] = [kinds.count(kind) for kind in JUDGED]
     return [
         *counted,
         int(rows["verdict"].isna().sum()),
@@ -67,7 +72,7 @@ def _cheapest(part: Part) -> str:
     rows = part.frame[~part.frame["is_baseline"].astype(bool)]
     sound = rows[rows["non_inferior"].eq(True) & rows["mults_pct_of_dense"].notna()]
     if sound.empty:
-        return "none" if rows["verdict"].notna().any() else "-"
+        return "none" if rows["p"].notna().any() else "-"
     row = sound.sort_values("mults_pct_of_dense", kind="stable").iloc[0]
     return f"{row_label(part, row)}: {row['mults_pct_of_dense']:.3g} % of the multiplications"
 
