@@ -118,7 +118,7 @@ def _values() -> dict[str, Schema]:
         values[name] = {
             "type": "object",
             "description": method.summary(),
-            "properties": options,
+            "properties": {option: {"$ref": f"#/$defs/{name}.{option}"} for option in options},
             "additionalProperties": False,
         }
         values |= {f"{name}.{option}": schema for option, schema in options.items()}
