@@ -2,13 +2,19 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q
+PROFILE ?= laptop
 
-.PHONY: help install quickstart test check faults reproduce readme format clean
+.PHONY: help install quickstart test check lint interpreted bounds lowest faults reproduce readme format clean
 
 help:
 	@echo "make quickstart  install, then compare five methods on generated data (about a minute)"
 	@echo "make test        install, then run the tests"
-	@echo "make check       what a change must pass: ruff, mypy, tests"
+	@echo "make check       what a change must pass: lint, interpreted, bounds, test"
+	@echo "make lint        ruff and mypy"
+	@echo "make interpreted tests of small sizes with kernels as plain Python"
+	@echo "make bounds      tests of kernels with every index checked"
+	@echo "make lowest      some tests with the oldest versions that pyproject.toml admits"
 	@echo "make reproduce   the paper's evaluation, PROFILE=smoke, laptop (the default) or full"
 	@echo "make faults      kill sweeps at random, fill the disk, let drivers compete (some ten minutes)"
 	@echo "make readme      put the tables of results/ into README.md"
@@ -28,27 +34,42 @@ quickstart: install
 	$(BIN)/lshexp compare results/quickstart
 
 test: install
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
-check: install
+# the whole suite comes last, so that the output ends with its summary
+check: lint interpreted bounds test
+
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+
+# compiled code is cached apart, as it differs
+interpreted: install
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m interpreted
+
+bounds: install
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-bounds $(PYTEST) tests/kernels
+
+LOWEST := $(VENV)-lowest
+lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check $$($(PYTHON) tests/lowest.py)
+	PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest -q tests/config tests/analysis/test_compare.py \
+		tests/nn/test_golden.py
 
 faults: install
 	$(BIN)/python tests/faults.py
 
-PROFILE ?= laptop
 reproduce: install
-	$(BIN)/python scripts/reproduce.py $(PROFILE)
+	$(BIN)/lshexp reproduce $(PROFILE)
 
 readme: install
-	$(BIN)/python scripts/readme.py
+	$(BIN)/python tests/readme.py
 
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,9 +9,13 @@ import importlib
 import os
 import pkgutil
 import sys
+from typing import TYPE_CHECKING
 
 from lshexp import errors
-from lshexp.cli._app import app
+from lshexp.cli._app import Interrupted, app
+
+if TYPE_CHECKING:
+    from lshexp.runs.sweep import SweepSummary
 
 # the order of `lshexp --help`; commands that are not named follow by name
 FIRST = ("sweep", "compare")
@@ -29,9 +33,8 @@ def main() -> int:
 
         render.fail(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; finished runs are kept, and the same command goes on\n")
-        return errors.EXIT_INTERRUPTED
+    except Interrupted as error:
+        return _interrupted(error.summary)
     except BrokenPipeError:
         # the reader has gone; keep Python from complaining again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -48,6 +51,15 @@ def _usage(error: Exception) -> int:
         raise error
     if show is not None:
         show()
-    elif type(error).__name__ == "Abort":
-        return errors.EXIT_INTERRUPTED
     return int(code)
+
+
+def _interrupted(summary: SweepSummary | None) -> int:
+    """Say where an interrupted sweep stands, and return the exit code."""
+    if summary is None:
+        sys.stderr.write("interrupted\n")
+    else:
+        from lshexp import render
+
+        render.interrupted(summary)
+    return errors.EXIT_INTERRUPTED

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+from lshexp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lshexp.runs.sweep import SweepSummary
+
+
+class Interrupted(Exception):  # noqa: N818 - it is not a mistake
+    """The interrupt key was pressed; `summary` says where a sweep stands, None where none was running."""
+
+    def __init__(self, summary: SweepSummary | None) -> None:
+        super().__init__()
+        self.summary = summary
+
+
+class Commands(TyperGroup):
+    """The commands; an interrupt reaches `main` with what it interrupted, which Typer would forget."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted(getattr(error, "summary", None)) from error
+
 
 app = typer.Typer(
     name="lshexp",
+    cls=Commands,
     help="How few nodes of a fully connected network must be computed, and how should they be chosen?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -31,6 +58,18 @@ class Format(StrEnum):
     md = "md"
     csv = "csv"
     json = "json"
+
+
+def span(option: str, text: str | None) -> float | None:
+    """Seconds of a span of time such as 30m; None = not given. Raises ConfigError, which names the option."""
+    if text is None:
+        return None
+    from lshexp.config.keys import duration
+
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
 
 
 def _version(wanted: bool) -> None:

@@ -7,29 +7,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lshexp.cli._app import app
+from lshexp.cli._app import app, span
 
 if TYPE_CHECKING:
-    from lshexp.bench import Plan
+    from lshexp.bench.task import Plan, Question
 
+DEFAULT_OUT = Path("results/bench")
 WIDTHS = "by default 1000,2000,4000,8000; with --to and --profile 1000, with --memory 4000"
 
 
 @app.command()
 def bench(
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="DIR", help="Where to write tables and figures.")
-    ] = Path("results/bench"),
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help=f"Where tables and figures go; by default {DEFAULT_OUT}, unless one is there already.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("-f", "--force", help="Replace the tables that are in the default folder.")
+    ] = False,
     to: Annotated[
         float | None,
-        typer.Option(min=0.01, max=100, metavar="PCT", help="Time to this test accuracy on MNIST instead."),
+        typer.Option(
+            min=0.01, max=100, metavar="PCT", help="Measure the time to this test accuracy on MNIST instead."
+        ),
     ] = None,
-    memory: Annotated[
-        bool, typer.Option("--memory", help="Peak memory instead, each network in a process of its own.")
-    ] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Measure peak memory instead.")] = False,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Where the time of our own network goes instead, by kernel.")
+        bool, typer.Option("--profile", help="Measure each kernel's share of our own time instead.")
     ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Shorten passes, and leave out repeats, to fit into 5m or 1h."),
+    ] = None,
     widths: Annotated[
         str | None, typer.Option(metavar="N,N", help=f"Nodes in each hidden layer; {WIDTHS}.")
     ] = None,
@@ -46,34 +60,37 @@ def bench(
         float | None,
         typer.Option(
             min=0.1,
-            help="Cut longer passes, by default at 1; with --to give up after, by default 120.",
+            help="End a pass after this time, by default 1; with --to give up after it, by default 120.",
         ),
     ] = None,
-    active_pct: Annotated[float, typer.Option(min=0.01, max=100, help="Active nodes of our LSH.")] = 5.0,
+    active_pct: Annotated[float, typer.Option(min=0.01, max=100, help="Active nodes of our networks.")] = 5.0,
     batch: Annotated[int, typer.Option(min=1, help="Batch size of our own networks.")] = 128,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="NAME", help="This competitor or family alone; repeatable."),
+        typer.Option("--only", metavar="NAME", help="Measure this competitor or family alone; repeatable."),
     ] = None,
     reference: Annotated[
         str, typer.Option(metavar="NAME", help="The competitor that ratios are to.")
     ] = "lsh",
 ) -> None:
-    """Time a training example: our LSH and dense networks beside PyTorch's and scikit-learn's.
+    """Time training and prediction: our networks beside PyTorch's and scikit-learn's.
 
-    All run in this process, in turn, repeat after repeat; the table gives medians and ratios to a reference.
-    What is not installed is left out: pip install lshexp[bench]. --to, --memory and --profile ask something
-    else of the same networks.
+    Each library has a process of its own; networks take turns, repeat after repeat. The tables give medians
+    and ratios to a reference, and say what the machine is. What is not installed is left out: pip install
+    lshexp[bench]. --to, --memory and --profile measure something else of the same networks.
 
-    Example: lshexp bench --widths 1000,4000 --threads 1,2 --only lsh --only pytorch
+    Example: lshexp bench --budget 5m --widths 1000,4000 --only lsh --only pytorch
     """
     from lshexp import render
-    from lshexp.bench import Question, resolved
+    from lshexp.bench.summary import check_free
+    from lshexp.bench.task import resolved
 
     questions: dict[Question, bool] = {"to": to is not None, "memory": memory, "profile": profile}
     asked = [question for question, on in questions.items() if on]
     if len(asked) > 1:
-        raise typer.BadParameter("--to, --memory and --profile are three questions; ask one at a time")
+        raise typer.BadParameter("--to, --memory and --profile exclude each other; give one at a time")
+    if asked and budget is not None:
+        raise typer.BadParameter(f"--budget does not go with --{asked[0]}; --seconds bounds a pass there")
     given = {
         "widths": _numbers("widths", widths),
         "layers": layers,
@@ -85,62 +102,88 @@ def bench(
         "batch": batch,
         "only": tuple(only) if only else None,
         "reference": reference,
+        "budget_s": span("--budget", budget),
     }
     plan, said = resolved(asked[0] if asked else "time", given)
+    if out is None and not force:
+        table = f"bench_to_{to:g}" if to is not None else f"bench_{asked[0]}" if asked else "bench"
+        check_free(DEFAULT_OUT, table)
+    folder = out or DEFAULT_OUT
     if said:
         render.say(said)
     if to is not None:
-        _to(plan, to, out)
+        _to(plan, to, folder)
     elif memory:
-        _memory(plan, out)
+        _memory(plan, folder)
     elif profile:
-        _profile(plan, out)
+        _profile(plan, folder)
     else:
-        _time(plan, out)
+        _time(plan, folder)
 
 
 def _time(plan: Plan, out: Path) -> None:
     from lshexp import render
-    from lshexp.bench import measure, summarise
-    from lshexp.bench._figure import draw
-    from lshexp.bench._files import write
-    from lshexp.bench._ratios import against_pytorch
-    from lshexp.bench.lsh import NAMES
+    from lshexp.bench import summary
+    from lshexp.bench.competitors.ours import NAMES
+    from lshexp.bench.figure import draw, draw_predictions
+    from lshexp.bench.machine import describe, rates
+    from lshexp.bench.timing import measure
 
-    timings = measure(plan, render.say)
-    summary, ratios = summarise(timings, plan.reference), against_pytorch(timings, [plan.reference, *NAMES])
-    tables = {"bench": summary, "bench_passes": timings, "bench_ratios": ratios}
-    render.bench(summary, ratios, write(out, tables, {"bench": draw(summary)}))
+    machine = describe()
+    best = [rates(threads) for threads in plan.threads]
+    render.machine(machine)
+    measured = measure(plan, render.say)
+    trained = summary.summarise(measured.training, plan.reference)
+    predicted = summary.summarise_predictions(measured.prediction, plan.reference)
+    ratios = summary.against_pytorch(measured.training, [plan.reference, *NAMES])
+    tables = {
+        "bench": trained,
+        "bench_passes": measured.training,
+        "bench_ratios": ratios,
+        "bench_predict": predicted,
+        "bench_predict_passes": measured.prediction,
+        "bench_machine": machine.table(best),
+    }
+    figures = {"bench": draw(trained, machine), "bench_predict": draw_predictions(predicted, machine)}
+    files = summary.write(out, tables, figures)
+    render.bench(trained, predicted, ratios, best)
+    render.bench_written(files)
 
 
 def _to(plan: Plan, to: float, out: Path) -> None:
     from lshexp import render
-    from lshexp.bench._figure import draw_approach
-    from lshexp.bench._files import write
-    from lshexp.bench._target import approach, best, load_digits, reached
+    from lshexp.bench import summary
+    from lshexp.bench.figure import draw_approach
+    from lshexp.bench.target import approach, best, check_digits, load_digits, reached
 
-    points = approach(plan, to, *load_digits(), render.say)
+    check_digits()
+    points = approach(plan, to, load_digits, render.say)
     table, name = reached(points, to), f"bench_to_{to:g}"
-    files = write(out, {name: table, f"{name}_curves": points}, {name: draw_approach(points, to)})
-    render.bench_to(table, best(table), plan.reference, files)
+    files = summary.write(out, {name: table, f"{name}_curves": points}, {name: draw_approach(points, to)})
+    render.bench_to(table, best(table), plan.reference)
+    render.bench_written(files)
 
 
 def _memory(plan: Plan, out: Path) -> None:
     from lshexp import render
-    from lshexp.bench._files import write
-    from lshexp.bench._memory import memory
+    from lshexp.bench import summary
+    from lshexp.bench.memory import memory
 
     usage = memory(plan, render.say)
-    render.bench_memory(usage, write(out, {"bench_memory": usage}, {}))
+    files = summary.write(out, {"bench_memory": usage}, {})
+    render.bench_memory(usage)
+    render.bench_written(files)
 
 
 def _profile(plan: Plan, out: Path) -> None:
     from lshexp import render
-    from lshexp.bench._files import write
-    from lshexp.bench._profile import profile
+    from lshexp.bench import summary
+    from lshexp.bench.profile import profile
 
     rows = profile(plan, render.say)
-    render.bench_profile(rows, write(out, {"bench_profile": rows}, {}))
+    files = summary.write(out, {"bench_profile": rows}, {})
+    render.bench_profile(rows)
+    render.bench_written(files)
 
 
 def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
@@ -149,5 +192,5 @@ def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and 0 < int(part) <= 10_000_000 for part in parts):
-        raise typer.BadParameter(f"--{option}: '{text}' is no list of whole numbers such as 1000,2000")
+        raise typer.BadParameter(f"--{option}: '{text}' is not a list of whole numbers such as 1000,2000")
     return tuple(int(part) for part in parts)

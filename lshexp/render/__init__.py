@@ -3,7 +3,7 @@
 Data goes to stdout, everything else to stderr; what is not a terminal gets no colour and no `\\r`.
 """
 
-from lshexp.render.bench import bench, bench_memory, bench_profile, bench_to, say
+from lshexp.render.bench import bench, bench_memory, bench_profile, bench_to, bench_written, machine, say
 from lshexp.render.claims import claims
 from lshexp.render.comparison import comparison
 from lshexp.render.data import datasets, downloads, fetched, statistics, verified, written
@@ -20,6 +20,7 @@ __all__ = [
     "bench_memory",
     "bench_profile",
     "bench_to",
+    "bench_written",
     "claims",
     "comparison",
     "datasets",
@@ -32,6 +33,7 @@ __all__ = [
     "interrupted",
     "label",
     "listing",
+    "machine",
     "outcome",
     "plan",
     "report_written",

@@ -12,6 +12,8 @@ from lshexp.render._console import err, out, print_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lshexp.bench.machine import Machine, Rates
+
 PLACE = ["width", "layers", "threads"]
 
 
@@ -20,21 +22,39 @@ def say(line: str) -> None:
     err().print(line, markup=False, soft_wrap=True)
 
 
-def bench(summary: pd.DataFrame, ratios: pd.DataFrame, files: list[Path]) -> None:
-    """Print a table for each network and thread count, what it means beside PyTorch, and the files."""
-    columns = ["us_per_example", "us_per_example_min", "us_per_example_max", "ratio_to_reference"]
+def machine(machine: Machine) -> None:
+    """Print what the machine is."""
+    for line in machine.lines():
+        _line(line)
+    _line("")
+
+
+def bench(summary: pd.DataFrame, predictions: pd.DataFrame, ratios: pd.DataFrame, rates: list[Rates]) -> None:
+    """Print a table of training for each network and thread count, and one of prediction for each batch."""
+    best = {rate.threads: rate for rate in rates}
     for key, part in summary.groupby(PLACE, sort=False):
         reference = part["reference"].iloc[0]
-        names = ["competitor", "us an example", "least", "most", f"ratio to {reference}"]
-        _print(part, ["competitor"], columns, names, f"{_where(key)}, {part['dataset'].iloc[0]}")
+        _times(part, f"{_where(key)}, {part['dataset'].iloc[0]}, training")
+        _line(best[int(part["threads"].iloc[0])].line())
         here = (ratios[PLACE] == list(key)).all(axis=1) & (ratios["reference"] == reference)
         for line in ratios[here].to_dict("records"):
             rival = f"PyTorch's {line['against']} ({line['competitor']}, {_cell(line['us_competitor'])} us)"
             _line(f"{reference} is {_cell(line['ratio'])} times as fast as {rival}")
-    _written(files)
+        _line("")
+        batches = predictions[(predictions[PLACE] == list(key)).all(axis=1)].groupby("batch")
+        for batch, table in batches:
+            _times(table, f"{_where(key)}, {part['dataset'].iloc[0]}, prediction at batch {batch}")
 
 
-def bench_to(table: pd.DataFrame, best: pd.DataFrame, reference: str, files: list[Path]) -> None:
+def _times(part: pd.DataFrame, title: str) -> None:
+    """One table of times, the bf16 row marked where the processor has no instructions for it."""
+    columns = ["us_per_example", "us_per_example_min", "us_per_example_max", "ratio_to_reference"]
+    names = ["competitor", "arithmetic", "us an example", "least", "most"]
+    names += [f"ratio to {part['reference'].iloc[0]}"]
+    _print(part, ["competitor", "arithmetic"], columns, names, title)
+
+
+def bench_to(table: pd.DataFrame, best: pd.DataFrame, reference: str) -> None:
     """Print every recipe's time to the target, and who was first of each kind."""
     for key, part in table.groupby(PLACE, sort=False):
         words = ["competitor", "optimizer", "reached"]
@@ -51,10 +71,9 @@ def bench_to(table: pd.DataFrame, best: pd.DataFrame, reference: str, files: lis
             set(part["competitor"].str.replace(r"_\d+$", "", regex=True)) - set(first["kind"])
         ):
             _line(f"first of {kind}: none")
-    _written(files)
 
 
-def bench_memory(usage: pd.DataFrame, files: list[Path]) -> None:
+def bench_memory(usage: pd.DataFrame) -> None:
     """Print what each competitor's memory grows by."""
     numbers = ["weights_mb", "data_mb", "growth_mb", "growth_over_weights", "peak_over_weights_and_data"]
     names = [
@@ -72,19 +91,19 @@ def bench_memory(usage: pd.DataFrame, files: list[Path]) -> None:
         "after imports, compilation and loading the data; peak: growth and data",
         markup=False,
     )
-    _written(files)
 
 
-def bench_profile(rows: pd.DataFrame, files: list[Path]) -> None:
+def bench_profile(rows: pd.DataFrame) -> None:
     """Print each kernel's share of a pass."""
     numbers = ["us_per_example", "share_pct", "madds_per_example", "gmadds_per_s", "gbytes_per_s"]
+    numbers += ["pct_of_gemm", "pct_of_stream"]
     names = ["kernel", "us an example", "share %", "multiply-adds an example", "G multiply-adds/s", "GB/s"]
+    names += ["% of GEMM", "% of stream"]
     for key, part in rows.groupby([*PLACE, "competitor", "batch"], sort=False):
         width, layers, threads, competitor, batch = key
         total = part["us_per_example"].sum()
         title = f"{_where((width, layers, threads))}, {competitor}, batch {batch}: {total:.1f} us an example"
         _print(part, ["kernel"], numbers, names, title)
-    _written(files)
 
 
 def _line(line: str) -> None:
@@ -104,7 +123,8 @@ def _where(key: Sequence[object]) -> str:
     return f"{layers}x{width}, threads {threads}"
 
 
-def _written(files: list[Path]) -> None:
+def bench_written(files: list[Path]) -> None:
+    """Say on stderr which files there are now."""
     err().print(f"written: {', '.join(str(path) for path in files)}", markup=False)
 
 

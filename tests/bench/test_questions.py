@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from bench_data import bright, mislabelled
 from typer.testing import CliRunner
 
-from lshexp.bench import Plan, _memory, families
-from lshexp.bench._figure import draw_approach
-from lshexp.bench._kernel_counts import COSTS
-from lshexp.bench._ours import Variant, our_network
-from lshexp.bench._profile import ELSEWHERE, profile, timed_kernels
-from lshexp.bench._target import Point, approach, best, reached
-from lshexp.bench._task import Task, load_examples
-from lshexp.bench.dense import VARIANTS as DENSE
-from lshexp.bench.lsh import VARIANTS as LSH
+from lshexp.bench import memory as memory_module
+from lshexp.bench.competitors import families
+from lshexp.bench.competitors.ours import VARIANTS, Variant, our_network
+from lshexp.bench.figure import draw_approach
+from lshexp.bench.memory import memory
+from lshexp.bench.processes import in_process
+from lshexp.bench.profile import ELSEWHERE, profile, recorded
+from lshexp.bench.target import Point, approach, best, reached
+from lshexp.bench.task import Plan, Task, load_examples
 from lshexp.cli import app
-from lshexp.data.base import Part, Splits
 from lshexp.errors import ConfigError, DataError, PlaceError, RunError
+from lshexp.kernels import buckets, project, select, winners
 from lshexp.methods.base import Batch
 from lshexp.nn import layer
 from lshexp.nn.gemm import Gemm
@@ -49,18 +51,9 @@ def frame_of(*runs):
     return pd.DataFrame([point for run in runs for point in run], columns=list(Point._fields))
 
 
-def brightness(n):
-    """Two classes that a network tells apart at once."""
-    x = np.random.default_rng(n).random((n, 784), dtype=np.float32) * 0.1
-    y = (np.arange(n) % 2).astype(np.int32)
-    x[y == 1, :200] += 0.5
-    return Part(x, y)
-
-
 def test_training_stops_at_the_target():
-    splits = Splits(brightness(160), brightness(40))
     said = []
-    frame = approach(Plan(only=("dense",), repeats=2, **TINY), 95.0, splits, 2, said.append)
+    frame = approach(Plan(only=("dense",), repeats=2, **TINY), 95.0, bright, said.append)
     assert said[0] == "2 networks to 95 %, each given up after 1 s of training"
     for _, run in frame.groupby("repeat"):
         assert (run["accuracy_pct"].iloc[:-1] < 95).all()
@@ -71,9 +64,7 @@ def test_training_stops_at_the_target():
 
 
 def test_training_is_given_up_after_its_time():
-    splits = Splits(brightness(160), Part(brightness(40).x, np.full(40, 1, np.int32)))
-    splits.test.y[:20] = 0  # labels that have nothing to do with the examples
-    frame = approach(Plan(only=("dense",), repeats=1, seconds=0.05, **TINY), 99.0, splits, 2, print)
+    frame = approach(Plan(only=("dense",), repeats=1, seconds=0.05, **TINY), 99.0, mislabelled, print)
     assert frame["seconds"].iloc[-1] >= 0.05
     assert reached(frame, 99.0)["reached"].tolist() == ["no"]
 
@@ -107,8 +98,7 @@ def test_every_recipe_is_of_a_competitor_and_says_why():
 
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="torch is not installed")
 def test_every_recipe_trains():
-    splits = Splits(brightness(160), brightness(40))
-    frame = approach(Plan(repeats=1, seconds=0.01, **TINY), 100.0, splits, 2, print)
+    frame = approach(Plan(repeats=1, seconds=0.01, **TINY), 100.0, bright, print)
     recipes = {(recipe.name, recipe.optimizer) for family in families().values() for recipe in family.RECIPES}
     assert set(frame[["competitor", "optimizer"]].itertuples(index=False, name=None)) == recipes
 
@@ -127,7 +117,7 @@ def test_two_questions_at_once_are_a_usage_error():
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_grows_by_more_than_the_weights():
-    frame = _memory.memory(Plan(only=("dense",), **{**TINY, "widths": (1500,)}), print)
+    frame = memory(Plan(only=("dense",), **{**TINY, "widths": (1500,)}), print)
     row = frame.iloc[0]
     weights = 4 * (784 * 1500 + 1500 + 1500 * 1500 + 1500 + 2 * 1500 + 2) / 1e6
     assert row["weights_mb"] == pytest.approx(weights)
@@ -140,18 +130,14 @@ def test_memory_grows_by_more_than_the_weights():
 
 
 def test_memory_says_what_it_needs(monkeypatch, tmp_path):
-    monkeypatch.setattr(_memory, "PROC", tmp_path)
+    monkeypatch.setattr(memory_module, "PROC", tmp_path)
     with pytest.raises(PlaceError, match="on Linux alone"):
-        _memory.memory(Plan(**TINY), print)
+        memory(Plan(**TINY), print)
 
 
-def test_a_killed_process_is_an_error_of_one_line(monkeypatch):
-    def killed(*_):
-        raise _memory.BrokenProcessPool
-
-    monkeypatch.setattr(_memory.ProcessPoolExecutor, "submit", killed)
+def test_a_killed_process_is_an_error_of_one_line():
     with pytest.raises(RunError, match="memory runs out"):
-        _memory._in_child(Plan(**TINY), "dense", 8, 1)
+        in_process("ours", os._exit, 9)
 
 
 def test_a_profile_adds_up_to_the_pass():
@@ -168,7 +154,7 @@ def test_a_profile_adds_up_to_the_pass():
 
 def test_kernels_are_put_back_whatever_happens():
     before = layer.forward_rows, Gemm.scores
-    with pytest.raises(RuntimeError), timed_kernels():
+    with pytest.raises(RuntimeError), recorded():
         assert layer.forward_rows is not before[0]
         raise RuntimeError
     assert (layer.forward_rows, Gemm.scores) == before
@@ -177,27 +163,22 @@ def test_kernels_are_put_back_whatever_happens():
 HYBRID = Variant("lsh", {"preset": "hybrid"})
 
 
-@pytest.mark.parametrize("variant", [DENSE["dense"], LSH["lsh"], HYBRID])
+@pytest.mark.parametrize("variant", [VARIANTS["dense"], VARIANTS["lsh"], HYBRID])
 def test_multiplications_of_kernels_are_those_that_training_counts(variant):
     task = Task(784, 2, (32, 32), 25.0, 16, 1)
     x, y = load_examples(48).part
-    with Gemm(1) as gemm, timed_kernels() as ledger:
+    with Gemm(1) as gemm, recorded() as recorder:
         network, size = our_network(task, variant, gemm)
         for first in range(0, 48, size):
             ids = np.arange(first, first + size)
             network.train_batch(x[ids], y[ids], Batch(ids, 0, True))
     phases = [phase for phase in PHASES if phase not in ("select", "rebuild")]
     counted = sum(each.work.tally(phase).mults for each in network.layers for phase in phases)
-    selecting = {"score_by_coordinates", "project_csr", "descend_rows"}
-    found = sum(tally.madds for name, tally in ledger.tallies.items() if name not in selecting)
+    selecting = {name for module in (buckets, project, select, winners) for name in vars(module)}
+    selecting |= {"descend_rows", "score_by_coordinates"}
+    found = sum(calls.work.mults for name, calls in recorder.kernels.items() if name not in selecting)
     exact = sum(each.work.tally("select").mults for each in network.layers)
     assert counted <= found <= counted + exact  # exact looks at candidates go through the forward kernels
-
-
-def test_costs_are_of_kernels_that_there_are():
-    modules = [module for key, module in sys.modules.items() if key.startswith("lshexp.kernels.")]
-    kernels = {name for module in modules for name in vars(module)}
-    assert {name for name in COSTS if not name.startswith("gemm ")} <= kernels
 
 
 def test_a_profile_is_of_our_own_networks():

@@ -51,10 +51,46 @@ def write(folder, text):
     return folder / "bad.yaml"
 
 
+HEAVY = {"numpy", "numba", "scipy", "pandas", "pydantic", "rich", "matplotlib", "yaml", "torch"}
+
+
 def test_help_loads_nothing_heavy():
-    code = "import sys, lshexp.cli; print({'numpy','numba','pandas','pydantic','rich'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    code = (
+        "import sys; from lshexp.cli import main; sys.argv[1:] = ['--help']\n"
+        f"try: main()\nfinally: sys.stderr.write(str({HEAVY} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Usage" in done.stdout
+    for command in ("sweep", "compare", "reproduce", "bench"):
+        assert f"  {command} " in done.stdout
+    assert done.stderr == "set()"
+
+
+def test_a_misspelt_command_or_option_gets_a_suggestion(tmp_path):
+    for words, offer in (
+        (["swep"], "sweep"),
+        (["sweep", "--bugdet", "3"], "--budget"),
+        (["bench", "--onyl", "a"], "--only"),
+    ):
+        done = lshexp(*words, cwd=tmp_path)
+        assert done.returncode == 2
+        assert offer in done.stderr.splitlines()[-1]
+
+
+def test_reproduce_needs_the_sweeps_of_the_paper(tmp_path):
+    done = lshexp("reproduce", "smoke", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: no paper_*.yaml in 'experiments'; change to the project's checkout, or give --experiments DIR"
+    ]
+    assert lshexp("reproduce", "huge", cwd=tmp_path).returncode == 2
 
 
 def test_sweep_compare_and_resume(tiny):

@@ -9,21 +9,18 @@ gradients, optimiser state, tables, scratch and whatever a library keeps.
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from lshexp.bench import families, pass_size, timed
-from lshexp.bench._families import Say, wanted
-from lshexp.bench._plan import Plan
-from lshexp.bench._task import Task, load_examples
-from lshexp.errors import PlaceError, RunError
+from lshexp.bench.competitors import families, wanted
+from lshexp.bench.processes import in_process, timed
+from lshexp.bench.task import Plan, Say, Task, load_examples
+from lshexp.bench.timing import pass_size
+from lshexp.errors import PlaceError
 
 PROC = Path("/proc/self")
 TWIN = 256  # most nodes in a layer of the twin; enough that the same kernels run
@@ -56,51 +53,42 @@ def memory(plan: Plan, say: Say) -> pd.DataFrame:
     process ends before its time, ConfigError for an unknown name in `plan.only`.
     """
     _check_system()
-    names = [name for _, found in wanted(plan.only, say) for name in found]
+    chosen = [(family, name) for family, names in wanted(plan.only, say) for name in names]
     rows = []
     for threads in plan.threads:
         for width in plan.widths:
-            for name in names:
-                usage = _in_child(plan, name, width, threads)
+            for family, name in chosen:
+                usage = in_process(family, usage_here, plan, family, name, width, threads)
                 rows.append(usage)
                 say(f"{plan.layers}x{width}, threads {threads}: {name} grows by {usage.growth_mb:.0f} MB")
     return pd.DataFrame(rows, columns=list(Usage._fields))
 
 
-def usage_here(plan: Plan, name: str, width: int, threads: int) -> Usage:
+def usage_here(plan: Plan, family_name: str, name: str, width: int, threads: int) -> Usage:
     """Measure a competitor in this process, which must not have trained anything as large before."""
-    family = next(family for family in families().values() if name in family.NAMES)
+    family = families()[family_name]
     data = load_examples(plan.examples)
     x, y = data.part
     task = Task(x.shape[1], data.classes, (width,) * plan.layers, plan.active_pct, plan.batch, threads)
     twin = replace(task, hidden=(min(width, TWIN),) * plan.layers)
-    with family.trainees(twin, (name,)) as (small,):
-        timed(small, data, min(len(y), small.batch))
+    with family.networks(twin, (name,)) as small:
+        timed(small.trainees[0], data, min(len(y), small.trainees[0].batch))
     del small
     gc.collect()
     before = _reset_peak()
-    with family.trainees(task, (name,)) as (trainee,):
+    with family.networks(task, (name,)) as networks:
+        (trainee,) = networks.trainees
         first = min(len(y), trainee.batch)
         rate = first / timed(trainee, data, first)
         n = pass_size(len(y), trainee.batch, rate * plan.seconds)
         timed(trainee, data, n)
         peak = _status("VmHWM")
         batch = trainee.batch
-    weights, own, growth = 4 * task.parameters / MB, (x.nbytes + y.nbytes) / MB, peak - before
+    weights, own, growth = task.weights_mb, (x.nbytes + y.nbytes) / MB, peak - before
     return Usage(
         width, plan.layers, threads, name, batch, data.origin, n, weights, own, before, peak, growth,
         growth / weights, (growth + own) / (weights + own),
     )  # fmt: skip
-
-
-def _in_child(plan: Plan, name: str, width: int, threads: int) -> Usage:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        try:
-            return pool.submit(usage_here, plan, name, width, threads).result()
-        except BrokenProcessPool:
-            said = "its process was killed, as happens when memory runs out; try fewer --widths"
-            raise RunError(f"{name}, width {width}: {said}") from None
 
 
 def _check_system() -> None:

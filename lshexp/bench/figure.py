@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -9,37 +10,67 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lshexp.analysis.figures import style
-from lshexp.bench._target import RUN, best, kinds, reached
+from lshexp.bench.machine import Machine
+from lshexp.bench.target import RUN, best, kinds, reached
 
 # each family has a colour and marker of its own, and a dash for each further batch size
 _FAMILIES = ("lsh", "dense", "pytorch_fp32", "pytorch_bf16", "scikit_learn", "winner_take_all")
 _DASHES = ("-", (0, (5, 2)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
-def draw(summary: pd.DataFrame) -> Figure:
-    """Draw time an example against width, a panel for each thread count; both axes are logarithmic."""
+def draw(summary: pd.DataFrame, machine: Machine | None = None) -> Figure:
+    """Draw time a training example against width, a panel for each thread count, on logarithmic axes."""
     figure = style.new_figure()
     counts = sorted(summary["threads"].unique())
-    axes = style.grid(figure, 1, len(counts), height=3.4)[0]
-    for axis, threads in zip(axes, counts, strict=True):
-        part = summary[summary["threads"] == threads]
+    panels = [(_threads(count), summary[summary["threads"] == count]) for count in counts]
+    axes = style.grid(figure, 1, len(panels), height=3.4)[0]
+    _against_width(figure, axes, panels, "microseconds a training example", machine)
+    return figure
+
+
+def draw_predictions(summary: pd.DataFrame, machine: Machine | None = None) -> Figure:
+    """Draw time a predicted example against width, a panel for each thread count and batch size."""
+    figure = style.new_figure()
+    panels = [
+        (f"{_threads(threads)}, batch {batch}", part)
+        for (threads, batch), part in summary.groupby(["threads", "batch"])
+    ]
+    columns = min(len(panels), summary["batch"].nunique())
+    rows = style.grid(figure, -(-len(panels) // columns), columns, height=3.0)
+    axes = [axis for row in rows for axis in row]
+    _against_width(figure, axes, panels, "microseconds a predicted example", machine)
+    return figure
+
+
+def _against_width(
+    figure: Figure,
+    axes: list[Axes],
+    panels: list[tuple[str, pd.DataFrame]],
+    ylabel: str,
+    machine: Machine | None,
+) -> None:
+    for axis, (title, part) in zip(axes, panels, strict=True):
         used: dict[str, int] = {}
         for name in part["competitor"].drop_duplicates():
             line = part[part["competitor"] == name].sort_values("width")
             family = _family(name)
             dash = _DASHES[used.get(family, 0) % len(_DASHES)]
             used[family] = used.get(family, 0) + 1
+            emulated = " (emulated)" if "emulated" in line["arithmetic"].iloc[0] else ""
             look = _look(name) | {"linestyle": dash}
-            axis.plot(line["width"], line["us_per_example"], **look, label=name.replace("_", " "))
+            label = name.replace("_", " ") + emulated
+            axis.plot(line["width"], line["us_per_example"], **look, label=label)
         axis.set_xscale("log", base=2)
         axis.set_yscale("log")
         ticks = sorted(part["width"].unique())
         axis.set_xticks(ticks, [str(tick) for tick in ticks])
         axis.set_xlabel(f"nodes in each of {part['layers'].iloc[0]} hidden layers")
-        axis.set_title(f"{_threads(threads)}, {part['dataset'].iloc[0]}")
-    axes[0].set_ylabel("microseconds a training example")
+        axis.set_title(f"{title}, {part['dataset'].iloc[0]}")
+    axes[0].set_ylabel(ylabel)
     style.legend(figure, axes)
-    return figure
+    if machine is not None:
+        lines = [part for line in machine.lines() for part in textwrap.wrap(line, 100)]
+        figure.suptitle("\n".join(lines), fontsize=6, x=0.01, ha="left", color=style.INK)
 
 
 def draw_approach(points: pd.DataFrame, to: float) -> Figure:

@@ -1,4 +1,7 @@
-"""Our own networks, trained as a sweep trains them."""
+"""Our own networks, trained as a sweep trains them: dense, LSH sampling, exact winners.
+
+A variant is one line of `VARIANTS`.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp import registry
-from lshexp.bench._task import MOMENTUM, Task, Trainee
+from lshexp.bench.task import MOMENTUM, Networks, Predictor, Predictors, Recipe, Task, Trainee
 from lshexp.methods.base import Batch
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.trainer import EVALUATION_BATCH, using_threads
+from lshexp.runs.worker import SPINS
 from lshexp.spec import Input, RunSpec
 
 
@@ -27,15 +31,49 @@ class Variant(NamedTuple):
     input: Input = "rows"
 
 
+VARIANTS = {
+    "dense": Variant("dense"),
+    "lsh": Variant("lsh"),
+    "lsh_hybrid": Variant("lsh", {"preset": "hybrid"}),
+    "lsh_hybrid_512": Variant("lsh", {"preset": "hybrid"}, batch=512),
+    "lsh_hybrid_no_tables_512": Variant("lsh", {"preset": "hybrid", "L": 0}, batch=512),
+    "winner_take_all_lists_512": Variant(
+        "winner_take_all", {"over": "example", "where_sparse": "scan"}, batch=512, input="lists"
+    ),
+}
+NAMES = tuple(VARIANTS)
+ENVIRONMENT = {"GOMP_SPINCOUNT": SPINS}  # as in the runs of a sweep: idle kernel threads soon sleep
+RECIPES = (
+    Recipe(
+        "dense",
+        "momentum",
+        0.1,
+        "of 0.02, 0.05 and 0.1 best on held-out digits: experiments/headline_lr.yaml",
+    ),
+    Recipe("lsh", "sgd", 1.0, "best of 0.5, 1 and 2 on held-out digits: experiments/headline_lr.yaml"),
+    Recipe("lsh_hybrid", "sgd", 1.0, "as lsh, whose first layer it has"),
+    Recipe("lsh_hybrid", "adagrad", 0.02, "took lsh to 96.7 % of held-out digits in the fewest examples"),
+)
+
+
+def missing() -> str | None:
+    """Our own networks run everywhere."""
+    return None
+
+
 @contextmanager
-def our_trainees(
-    task: Task, variants: Mapping[str, Variant], names: tuple[str, ...]
-) -> Iterator[list[Trainee]]:
+def networks(
+    task: Task, names: tuple[str, ...], variants: Mapping[str, Variant] = VARIANTS
+) -> Iterator[Networks]:
     """Networks of the variants of those names; each has weights of its own, the same at the start."""
     with ExitStack() as stack:
         stack.enter_context(using_threads(task.threads))
         gemm = stack.enter_context(Gemm(task.threads))
-        yield [_trainee(task, name, variants[name], gemm) for name in names]
+        built = [(name, *our_network(task, variants[name], gemm)) for name in names]
+        yield Networks(
+            [_trainee(name, network, batch) for name, network, batch in built],
+            lambda: Predictors([_predictor(name, network) for name, network, _ in built], []),
+        )
 
 
 def our_network(task: Task, variant: Variant, gemm: Gemm) -> tuple[Network, int]:
@@ -56,9 +94,7 @@ def our_network(task: Task, variant: Variant, gemm: Gemm) -> tuple[Network, int]
     return Network(spec, method, task.features, task.classes, gemm), spec.batch
 
 
-def _trainee(task: Task, name: str, variant: Variant, gemm: Gemm) -> Trainee:
-    network, size = our_network(task, variant, gemm)
-
+def _trainee(name: str, network: Network, size: int) -> Trainee:
     def train(x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
         loss = 0.0
         for ids in _batches(len(y), size):
@@ -70,6 +106,13 @@ def _trainee(task: Task, name: str, variant: Variant, gemm: Gemm) -> Trainee:
         return sum(network.predict(x[ids], y[ids], Batch(ids, 0, False)).hits for ids in parts)
 
     return Trainee(name, size, train, test)
+
+
+def _predictor(name: str, network: Network) -> Predictor:
+    def predict(x: NDArray[np.float32], y: NDArray[np.int32]) -> int:
+        return network.predict(x, y, Batch(np.arange(len(y)), 0, False)).hits
+
+    return Predictor(name, predict)
 
 
 def _batches(examples: int, size: int) -> Iterator[NDArray[np.int64]]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from lshexp.bench._task import MOMENTUM, Recipe, Task, Trainee
+from lshexp.bench.task import MOMENTUM, Networks, Predictor, Predictors, Recipe, Task, Trainee
 
 BATCH = 256
 NAMES = (f"scikit_learn_{BATCH}",)
+ENVIRONMENT: Mapping[str, str] = {}
 # its solvers are plain SGD, with or without momentum, and Adam
 _SOLVERS = {"sgd": ("sgd", 0.0), "momentum": ("sgd", MOMENTUM), "adam": ("adam", 0.0)}
 RECIPES = (
@@ -29,7 +30,7 @@ def missing() -> str | None:
 
 
 @contextmanager
-def trainees(task: Task, names: tuple[str, ...]) -> Iterator[list[Trainee]]:
+def networks(task: Task, names: tuple[str, ...]) -> Iterator[Networks]:
     """One classifier."""
     from sklearn.neural_network import MLPClassifier
 
@@ -55,4 +56,9 @@ def trainees(task: Task, names: tuple[str, ...]) -> Iterator[list[Trainee]]:
     def test(x: NDArray[np.float32], y: NDArray[np.int32]) -> int:
         return int(np.count_nonzero(model.predict(x) == y))
 
-    yield [Trainee(names[0], BATCH, train, test)]
+    def predict(x: NDArray[np.float32], y: NDArray[np.int32]) -> object:
+        with threadpool_limits(task.threads, user_api="blas"):
+            return model.predict(x)
+
+    predictors = Predictors([Predictor("scikit_learn", predict)], [])
+    yield Networks([Trainee(names[0], BATCH, train, test)], lambda: predictors)

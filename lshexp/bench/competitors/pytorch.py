@@ -1,25 +1,29 @@
 """PyTorch's dense network on the CPU, fp32 and bf16 autocast, at several batch sizes.
 
 It is given what makes it fastest: fused optimisers, and subnormal numbers flushed to zero. All batch sizes
-train one and the same network in turn, so that a wide one is held in memory once.
+train one and the same network in turn, so that a wide one is held in memory once. It predicts in fp32, with
+weights in bf16, and compiled by `torch.compile` where that works.
 """
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.bench._task import MOMENTUM, Recipe, Task, Trainee
+from lshexp.bench.machine import has_bf16
+from lshexp.bench.task import MOMENTUM, Networks, Predictor, Predictors, Recipe, Task, Trainee
 
 FP32, BF16 = "pytorch_fp32_", "pytorch_bf16_"
 BATCHES = (32, 128, 256, 1024)
 # where a processor has no bf16 of its own, a larger batch of it takes minutes on a wide network
+ENVIRONMENT: Mapping[str, str] = {}
 NAMES = (*(f"{FP32}{batch}" for batch in BATCHES), f"{BF16}256")
 # the rate of each optimiser at each batch size: of two or three, the soonest at 97 % of 10,000 training
 # digits held out, or the most accurate of them after two epochs
@@ -45,8 +49,8 @@ def missing() -> str | None:
 
 
 @contextmanager
-def trainees(task: Task, names: tuple[str, ...]) -> Iterator[list[Trainee]]:
-    """One network, trained in as many ways as there are names."""
+def networks(task: Task, names: tuple[str, ...]) -> Iterator[Networks]:
+    """One network, trained in as many ways as there are names, and predicting in each precision wanted."""
     import torch
 
     torch.manual_seed(task.seed)
@@ -58,7 +62,10 @@ def trainees(task: Task, names: tuple[str, ...]) -> Iterator[list[Trainee]]:
     optimiser = _optimiser(task, model.parameters())
     before = torch.get_num_threads()
     try:
-        yield [_trainee(name, model, optimiser, task.threads) for name in names]
+        yield Networks(
+            [_trainee(name, model, optimiser, task.threads) for name in names],
+            lambda: _predictors(model, names, task),
+        )
     finally:
         torch.set_num_threads(before)
 
@@ -112,4 +119,42 @@ def _trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
             guesses = model(torch.from_numpy(x)).argmax(1).numpy()
         return int(np.count_nonzero(guesses == y))
 
-    return Trainee(name, batch, train, test)
+    arithmetic = _bf16() if name.startswith(BF16) else "fp32"
+    return Trainee(name, batch, train, test, arithmetic)
+
+
+def _predictor(name: str, model: Any, dtype: Any, threads: int) -> Predictor:
+    import torch
+
+    def predict(x: NDArray[np.float32], y: NDArray[np.int32]) -> object:
+        with _settings(threads), torch.inference_mode():
+            return model(torch.from_numpy(x).to(dtype)).argmax(1).numpy()
+
+    return Predictor(name, predict, "fp32" if dtype == torch.float32 else _bf16())
+
+
+def _predictors(model: Any, names: tuple[str, ...], task: Task) -> Predictors:
+    """The precisions of `names`, and the compiled network, which needs a C++ compiler, where that works."""
+    import torch
+
+    ready, left_out = [], []
+    if any(name.startswith(FP32) for name in names):
+        ready.append(_predictor("pytorch_fp32", model, torch.float32, task.threads))
+        torch._dynamo.reset()  # forget the code of another width or thread count
+        compiled = torch.compile(model, dynamic=False)
+        predictor = _predictor("pytorch_compiled", compiled, torch.float32, task.threads)
+        try:
+            predictor.predict(np.zeros((1, task.features), np.float32), np.zeros(1, np.int32))
+            ready.append(predictor)
+        except Exception as error:  # whatever a compiler may raise
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            left_out.append(f"pytorch_compiled: torch.compile does not work here: {reason}")
+    if any(name.startswith(BF16) for name in names):
+        reduced = copy.deepcopy(model).to(torch.bfloat16)
+        ready.append(_predictor("pytorch_bf16", reduced, torch.bfloat16, task.threads))
+    return Predictors(ready, left_out)
+
+
+def _bf16() -> str:
+    """How bf16 products are computed here."""
+    return "bf16" if has_bf16() else "bf16, emulated"

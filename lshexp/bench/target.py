@@ -7,16 +7,16 @@ trains: not while it is built, tested, or handed its next quarter of the digits.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from lshexp import registry
-from lshexp.bench._families import Say, wanted
-from lshexp.bench._plan import Plan
-from lshexp.bench._task import Family, Recipe, Task
+from lshexp.bench.competitors import families, wanted
+from lshexp.bench.processes import in_process
+from lshexp.bench.task import Plan, Recipe, Say, Task
 from lshexp.data.base import Examples, Part, Splits
 from lshexp.streams import stream
 
@@ -40,6 +40,19 @@ class Point(NamedTuple):
     accuracy_pct: float
 
 
+class Trial(NamedTuple):
+    """One recipe to be trained."""
+
+    family: str
+    recipe: Recipe
+    plan: Plan
+    width: int
+    threads: int
+    repeat: int
+    to: float
+
+
+Loader = Callable[[], tuple[Splits, int]]  # the digits and how many classes they have
 RUN = [name for name in Point._fields if name not in ("examples", "seconds", "accuracy_pct")]
 
 
@@ -49,29 +62,33 @@ def load_digits() -> tuple[Splits, int]:
     return dataset.load(), dataset.info().classes
 
 
-def approach(plan: Plan, to: float, splits: Splits, classes: int, say: Say) -> pd.DataFrame:
+def check_digits() -> None:
+    """Raise DataError, saying what to do, when MNIST's files are absent."""
+    dataset = registry.datasets.build("mnist", {})
+    dataset.locate()
+
+
+def approach(plan: Plan, to: float, load: Loader, say: Say) -> pd.DataFrame:
     """Train every recipe of the wanted competitors until it reaches `to` % or `plan.seconds` have passed.
 
-    Returns one row a test, as `Point` names them. A network whose loss is no finite number is given up.
+    Each is trained in a process of its own, which gets the digits from `load`. Returns one row a test, as
+    `Point` names them. A network whose loss is no finite number is given up.
     """
-    runners = [
+    chosen = [
         (family, recipe)
         for family, names in wanted(plan.only, say)
-        for recipe in family.RECIPES
+        for recipe in families()[family].RECIPES
         if recipe.name in names
     ]
-    runs = len(plan.threads) * len(plan.widths) * plan.repeats * len(runners)
+    runs = len(plan.threads) * len(plan.widths) * plan.repeats * len(chosen)
     say(f"{runs} networks to {to:g} %, each given up after {plan.seconds:g} s of training")
     rows: list[Point] = []
     for threads in plan.threads:
         for width in plan.widths:
             for repeat in range(plan.repeats):
-                for family, recipe in runners:
-                    task = Task(
-                        splits.train.features, classes, (width,) * plan.layers, plan.active_pct, plan.batch,
-                        threads, recipe.optimizer, recipe.lr, SEED + repeat,
-                    )  # fmt: skip
-                    points = list(_points(family, recipe, task, splits, repeat, to, plan.seconds))
+                for family, recipe in chosen:
+                    trial = Trial(family, recipe, plan, width, threads, repeat, to)
+                    points = in_process(family, trained, trial, load)
                     rows += points
                     say(f"{plan.layers}x{width}, threads {threads}: {_told(points[-1], to)}")
     return pd.DataFrame(rows, columns=list(Point._fields))
@@ -110,31 +127,35 @@ def kinds(competitors: pd.Series) -> pd.Series:
     return competitors.str.replace(r"_\d+$", "", regex=True)
 
 
-def _points(
-    family: Family, recipe: Recipe, task: Task, splits: Splits, repeat: int, to: float, seconds: float
-) -> Iterator[Point]:
-    """Train a fresh network; a point after each quarter of an epoch."""
-    order = _quarters(splits.train, repeat)
-    first = next(order)
-    with family.trainees(task, (recipe.name,)) as (warm,):  # compiles; thrown away
-        small = slice(0, 2 * warm.batch)
-        warm.train(first.rows[small], first.y[small])
+def trained(trial: Trial, load: Loader) -> list[Point]:
+    """Train a fresh network in this process; a point after each quarter of an epoch."""
+    splits, classes = load()
+    family, recipe, plan = families()[trial.family], trial.recipe, trial.plan
+    task = Task(
+        splits.train.features, classes, (trial.width,) * plan.layers, plan.active_pct, plan.batch,
+        trial.threads, recipe.optimizer, recipe.lr, SEED + trial.repeat,
+    )  # fmt: skip
+    order = _quarters(splits.train, trial.repeat)
+    part = next(order)
+    with family.networks(task, (recipe.name,)) as networks:  # compiles; thrown away
+        (warm,) = networks.trainees
+        warm.train(part.rows[: 2 * warm.batch], part.y[: 2 * warm.batch])
     test = splits.test.batch(np.arange(splits.test.size))
-    run = (task.hidden[0], len(task.hidden), task.threads, recipe.name)
-    setting = (recipe.optimizer, recipe.lr, repeat)
-    spent, seen, accuracy = 0.0, 0, 0.0
-    with family.trainees(task, (recipe.name,)) as (trainee,):
-        part = first
-        while accuracy < to and spent < seconds:
+    points: list[Point] = []
+    spent, seen, accuracy, loss = 0.0, 0, 0.0, 0.0
+    with family.networks(task, (recipe.name,)) as networks:
+        (trainee,) = networks.trainees
+        run = (trial.width, plan.layers, trial.threads, recipe.name, trainee.batch)
+        setting = (recipe.optimizer, recipe.lr, trial.repeat)
+        while accuracy < trial.to and spent < plan.seconds and np.isfinite(loss):
             started = time.perf_counter()
             loss = trainee.train(part.rows, part.y)
             spent += time.perf_counter() - started
             seen += len(part.y)
             accuracy = 100 * trainee.test(test.rows, test.y) / len(test.y)
-            yield Point(*run, trainee.batch, *setting, seen, spent, accuracy)
-            if not np.isfinite(loss):
-                return
+            points.append(Point(*run, *setting, seen, spent, accuracy))
             part = next(order)
+    return points
 
 
 def _quarters(train: Examples, repeat: int) -> Iterator[Part]:
