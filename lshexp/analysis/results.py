@@ -161,7 +161,7 @@ def _read_text(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
             raise ValueError("it breaks off in the middle of a line")
         frame = pd.read_csv(path, dtype=asked, keep_default_na=False, na_values=[""], encoding="utf-8")
         for name in frame.select_dtypes(["string", "object"]):
-            frame[name] = frame[name].map(plain, na_action="ignore")
+            frame[name] = [plain(cell) if isinstance(cell, str) else cell for cell in frame[name]]
         return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
     except FileNotFoundError:
         raise StoreError(f"{path} does not exist{_what_is_there(path.parent)}") from None

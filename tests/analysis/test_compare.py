@@ -392,6 +392,11 @@ def test_tables_of_before_a_setting_existed_are_read(tmp_path):
     assert list(read_runs(folder)["input"]) == ["rows"] and list(read_runs(folder)["probe"]) == [0.0]
 
 
+def test_options_that_some_runs_lack_keep_their_values(tmp_path):
+    runs = [spec("dense"), *(spec("lsh", 0, 5.0, method_options={"follow": f}) for f in (True, False))]
+    assert list(results(tmp_path, runs).runs["p_follow"].dropna()) == [True, False]
+
+
 def test_tables_of_before_something_was_measured_have_it_empty(tmp_path):
     results(tmp_path, [spec("dense")])
     folder = tmp_path / "fake"
