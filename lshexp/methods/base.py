@@ -116,6 +116,10 @@ class Method(Plugin):
         """
         return False
 
+    def derived(self, share: float) -> dict[str, Any]:
+        """Values in effect of options that were left out and follow from the active share, by option."""
+        return {}
+
     @abstractmethod
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Set the method to work on a hidden layer.

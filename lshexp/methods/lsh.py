@@ -191,6 +191,10 @@ class Lsh(Method):
         """With `where_sparse: scan`, wherever inputs come as candidates."""
         return sparse_input and self.where_sparse == "scan"
 
+    def derived(self, share: float) -> dict[str, Any]:
+        """K, where it was left out and there are tables."""
+        return {"K": derived_bits(share)} if self.K is None and self.L else {}
+
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Look up a share of `share` of the nodes."""
         if self.scans(layer.sparse_input):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Status = Literal["ok", "diverged", "failed"]
 
@@ -75,6 +75,7 @@ class RunResult:
     notes: dict[str, int] = field(default_factory=dict)  # counters of caps and fallbacks, by name
     selection: list[SelectionRow] = field(default_factory=list)  # empty unless the run has a probe
     rapl_j: dict[str, float] | None = None  # joules of each RAPL domain of the machine over train_s
+    derived: dict[str, Any] = field(default_factory=dict)  # options left out, at the values in effect
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,6 +164,9 @@ class _Run:
             notes=self._notes(),
             selection=self.selection,
             rapl_j=self.meter.joules,
+            derived=registry.methods.build(self.spec.method, self.spec.method_options).derived(
+                self.spec.active_pct / 100
+            ),
         )
 
     def _epoch(self, epoch: int, last_acc: float | None, report: Reporter | None) -> EpochRow:
@@ -242,10 +246,10 @@ def _digest(*arrays: np.ndarray) -> str:
 
 
 def _peak_rss_mb() -> float:
-    """Peak resident memory of this process so far, in MB; current memory where no peak is kept."""
+    """Peak resident memory of this process so far, in 10**6 bytes; current memory where no peak is kept."""
     try:
         import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     except ImportError:  # not a Unix
         return float(psutil.Process().memory_info().rss / 1e6)
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes of what the system counts in
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

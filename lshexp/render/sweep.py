@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from lshexp.spec import RunSpec
 
 
+SHOWN_VALUES = 8  # of a swept setting
+_WHY = {
+    "missing": "not done yet",
+    "unrecorded": "in the tables without a record here, as in a clone; each row stays until its run is done",
+    "failed": "failed before",
+    "diverged": "diverged before, and asked for again",
+    "ok": "done before, and asked for again",
+}
+
+
 def summary(done: SweepSummary) -> None:
     """Say where a sweep stands, which runs failed and why, and what to do next."""
     console, counts, folder = err(), done.counts, done.plan.folder
@@ -70,9 +80,36 @@ def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
     took = f", about {_span(sum(cost.seconds for cost in estimates) / jobs)}" if estimates else ""
     todo = f"{len(estimates)} of {len(planned.runs)} runs to do{took}"
     err().print(f"{planned.name}: {todo}{merged}", markup=False)
+    for line in _axes(planned):
+        err().print(f"  {line}", markup=False)
+    for line in _reasons(planned, estimates):
+        err().print(f"  {line}", markup=False)
     scaled = sum(not cost.measured for cost in estimates)
     if scaled:
         err().print(f"  {scaled} estimates are scaled from another configuration of the method", markup=False)
+
+
+def _axes(planned: Plan) -> list[str]:
+    """What the sweep varies: `swept: active_pct 5, 10, 25`."""
+    lines = []
+    for name, values in planned.swept.items():
+        shown = ", ".join(str(value) for value in values[:SHOWN_VALUES] if value is not None)
+        lines.append(f"swept: {name} {shown}{', ...' if len(values) > SHOWN_VALUES else ''}")
+    return lines
+
+
+def _reasons(planned: Plan, estimates: Sequence[Estimate]) -> list[str]:
+    """Why runs are to be done, and what becomes of rows that the tables have already."""
+    lines = []
+    why: Counter[str] = Counter()
+    for cost in estimates:
+        known = cost.run.run_id in planned.unrecorded
+        state = "unrecorded" if known else cost.run.record.status if cost.run.record else "missing"
+        why[_WHY[state]] += 1
+    lines += [f"{number} to do: {reason}" for reason, number in why.items()]
+    if planned.leaving:
+        lines.append(f"{planned.leaving} would leave the tables; that needs --replace")
+    return lines
 
 
 def _group(spec: RunSpec) -> tuple[str, ...]:

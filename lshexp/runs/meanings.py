@@ -48,7 +48,7 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "status": "how the run ended; ok, diverged or failed",
         "error": "why the run is not ok, in one line",
         "repeat": "number of the repeat, counted from 0; methods share the seeds of a repeat",
-        "p_*": "options of the method; p_K is the option K",
+        "p_*": "options of the method; p_K is the option K, or the K that was derived where it was left out",
         "dataset_*": "options of the dataset",
         "note_*": "counters of what a method did other than asked: fallbacks and caps",
         "test_acc_pct": "test examples classified correctly after the last epoch",

@@ -20,6 +20,7 @@ from lshexp.spec import RunSpec
 
 State = Literal["done", "failed", "missing"]
 Retry = Literal["none", "failed", "diverged"]
+_TOLD_FIRST = ("dataset", "hidden", "active_pct", "p_preset")  # of settings that go together
 SHOWN_VALUES = 3  # of a setting, in a message
 _RETRIED: dict[Retry, tuple[str, ...]] = {
     "none": (),
@@ -104,14 +105,28 @@ class Plan:
     unrecorded: tuple[str, ...] = ()  # runs with a finished row and no record, as in a clone: done again
 
     @cached_property
-    def varied(self) -> tuple[str, ...]:
-        """Settings that differ between runs, by the names of their columns; `repeat` is not one."""
-        values: dict[str, set[Cell]] = {}
+    def swept(self) -> dict[str, list[Cell]]:
+        """Settings that take several values, by the names of their columns, in the order of the runs."""
+        values: dict[str, dict[Cell, None]] = {}
         for run in self.runs:
             for name, value in settings(run.spec).items():
-                values.setdefault(name, set()).add(value)
-        shown = [name for name, found in values.items() if len(found) > 1 and name != "repeat"]
-        return tuple(shown)
+                values.setdefault(name, {})[value] = None
+        return {name: list(found) for name, found in values.items() if len(found) > 1 and name != "repeat"}
+
+    @cached_property
+    def distinguishing(self) -> tuple[str, ...]:
+        """Few settings that tell any two runs apart, repeats aside: one that follows from others is left out.
+
+        The method comes first, whether it differs or not.
+        """
+        cells = [settings(run.spec) for run in self.runs]
+        known: list[tuple[Cell, ...]] = [(row["method"],) for row in cells]
+        chosen = ["method"]
+        for name in sorted(self.swept, key=lambda name: name not in _TOLD_FIRST):
+            finer = [(*key, row.get(name)) for key, row in zip(known, cells, strict=True)]
+            if len(set(finer)) > len(set(known)):
+                known, chosen = finer, [*chosen, name]
+        return tuple(chosen)
 
     def to_run(self, wanted: Wanted = WHAT_IS_LEFT) -> list[PlannedRun]:
         """Runs that a call of `run_sweep` would do. Raises ConfigError for an id that no run has."""

@@ -151,7 +151,7 @@ class _RunCells:
         row = RunRow(record, energy)
         self.identity = _row(RUN_IDENTITY, row)
         self.outcome = _row(RUN_OUTCOME, row)
-        self.options = _texts(flatten(OPTION_PREFIX, record.spec.method_options))
+        self.options = _texts(flatten(OPTION_PREFIX, {**record.spec.method_options, **record.result.derived}))
         self.extras = _texts(
             flatten(DATASET_PREFIX, record.spec.dataset_options) | flatten(NOTE_PREFIX, record.result.notes)
         )

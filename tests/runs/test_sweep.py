@@ -22,6 +22,7 @@ import lshexp
 from lshexp import registry
 from lshexp.config import load_sweep
 from lshexp.errors import ConfigError, DataError, StoreError
+from lshexp.render.progress import label
 from lshexp.runs.plan import Wanted, plan_sweep
 from lshexp.runs.store import Store
 from lshexp.runs.sweep import Listener, SweepInterrupted, run_sweep
@@ -362,3 +363,16 @@ def test_the_resolved_sweep_is_beside_its_results(tmp_path):
     again = load_sweep(tmp_path / "small" / "sweep.yaml")
     assert again.runs == sweep.runs and again.baseline == {"method": "dense"}
     assert run_sweep(again, tmp_path, run=fake_run).ran == 0
+
+
+def test_the_settings_that_tell_runs_apart_are_few(tmp_path):
+    sweep = FakeSweep(
+        [spec("dense"), *(spec("lsh", n, share, lr=lr, method_options={"K": k, "L": k})
+                          for n in range(2) for k in (5, 6) for share, lr in ((5.0, 0.1), (10.0, 0.2)))]
+    )  # fmt: skip
+    plan = plan_sweep(sweep, tmp_path)
+    assert plan.distinguishing == ("method", "active_pct", "p_K"), "lr goes with the share, and L with K"
+    assert len({label(run, plan) for run in plan.runs}) == len(plan.runs)
+    assert label(plan.runs[1], plan) == "lsh 5% K=5 #0"
+    assert plan.swept == {"method": ["dense", "lsh"], "active_pct": [100.0, 5.0, 10.0],
+                          "lr": [0.01, 0.1, 0.2], "p_K": [5, 6], "p_L": [5, 6]}  # fmt: skip

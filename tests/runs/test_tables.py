@@ -218,3 +218,9 @@ def test_a_table_is_read_back_without_the_apostrophes(tmp_path):
     assert (row["error"], row["p_path"], row["p_dims"]) == (f"'{formula}", "'-a", "-1")
     frame = read_runs(tmp_path)
     assert (frame["error"][0], frame["p_path"][0], frame["p_dims"][0]) == (formula, "-a", -1)
+
+
+def test_an_option_that_was_derived_is_in_its_column(tmp_path):
+    left_out = record(spec("lsh", method_options={"K": None}), derived={"K": 5})
+    given = record(spec("lsh", method_options={"K": 7}), run_id="ba9876543210")
+    assert [row["p_K"] for row in table(tmp_path, left_out, given)] == ["5", "7"]

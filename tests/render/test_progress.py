@@ -1,0 +1,71 @@
+"""What a sweep shows while it runs fits a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from fake_runs import FakeSweep, fake_run, spec
+from rich.console import Console
+
+from lshexp.nn.result import Progress
+from lshexp.render.progress import _Bars, _bars, watch
+from lshexp.render.sweep import _axes, _reasons, interrupted
+from lshexp.runs.plan import plan_sweep
+from lshexp.runs.sweep import SweepSummary, run_sweep
+
+pytestmark = pytest.mark.usefixtures("toy_dataset")
+
+
+def grid():
+    """A sweep over K and L, whose runs differ in nothing else."""
+    return FakeSweep(
+        [spec("lsh", 0, 5.0, method_options={"K": k, "L": size}) for k in (5, 6) for size in (10, 100)],
+        name="a_sweep_with_a_name_that_is_rather_long_for_one_line_of_80_columns",
+    )
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return plan_sweep(grid(), tmp_path)
+
+
+def test_bars_fit_80_columns_and_cut_no_number(plan):
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    bars = _bars(console)
+    listener = _Bars(bars, "lshexp sweep s.yaml")
+    listener.sweep_started(plan, 4)
+    for run in plan.runs[:2]:
+        listener.run_started(run)
+    listener.run_progressed(plan.runs[0], Progress(12, 20, 5000, 10000, 0.25, 98.76))
+    with console.capture() as captured:
+        console.print(bars.get_renderable())
+    lines = captured.get().splitlines()
+    assert len(lines) == 3, "one line each"
+    assert max(map(len, lines)) <= 80
+    assert "0/4" in lines[0] and lines[0].rstrip().endswith("--:--")
+    assert "lsh K=5 L=10 #0" in lines[1] and "58 %" in lines[1] and "epoch 12/20 98.76 %" in lines[1]
+    assert "lsh K=5 L=100 #0" in lines[2]
+
+
+def test_the_line_of_a_finished_run_names_what_is_swept(tmp_path, capsys):
+    with watch("lines", "lshexp sweep s.yaml") as listener:
+        run_sweep(grid(), tmp_path, run=fake_run, listener=listener)
+    lines = capsys.readouterr().err.splitlines()[1:]
+    assert [line.partition(":")[0] for line in lines] == [
+        "[1/4] lsh K=5 L=10 #0", "[2/4] lsh K=5 L=100 #0", "[3/4] lsh K=6 L=10 #0", "[4/4] lsh K=6 L=100 #0",
+    ]  # fmt: skip
+    assert lines[0].endswith("test 97.50 %, active 5.0 %, mults 5.0 % of dense, 1.0 s")
+
+
+def test_a_dry_run_says_what_is_swept_and_that_rows_would_leave(plan, tmp_path):
+    assert _axes(plan) == ["swept: p_K 5, 6", "swept: p_L 10, 100"]
+    run_sweep(grid(), tmp_path, run=fake_run)
+    changed = FakeSweep([spec("lsh", 0, 5.0, epochs=3)], name=grid().name)
+    (line,) = _reasons(plan_sweep(changed, tmp_path), [])
+    assert line == "4 finished runs with epochs=2 would leave the tables; that needs --replace"
+
+
+def test_an_interrupt_says_how_far_it_got(plan, capsys):
+    interrupted(SweepSummary(plan, 0, []))
+    assert capsys.readouterr().err == "interrupted: 0 of 4 done; the same command goes on\n"
