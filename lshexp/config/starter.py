@@ -20,7 +20,7 @@ _STARTER = """\
 #   run it:                 lshexp sweep {file}
 #   look at the results:    lshexp compare results/{name}
 name: {name}  # also of the folder of results
-repeats: 2  # runs of each configuration, each with a seed of its own
+repeats: 3  # runs of each configuration, each with a seed of its own; five or more to settle anything
 baseline: {{method: dense}}  # what the others are compared with
 margin: 1.0  # a difference of so many points of accuracy counts as equal
 

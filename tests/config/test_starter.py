@@ -30,9 +30,9 @@ def test_the_starter_parses_and_plans_and_is_small(tmp_path):
     sweep = load_sweep(path)
     assert (sweep.name, sweep.baseline, sweep.header.margin) == ("my", {"method": "dense"}, 1.0)
     assert {run.method for run in sweep.runs} == {"lsh", "dropout", "dense"}
-    assert len(sweep.runs) == 10
+    assert len(sweep.runs) == 15
     plan = plan_sweep(sweep, tmp_path / "results")
-    assert len(plan.to_run()) == 10
+    assert len(plan.to_run()) == 15
     assert all(run.epochs * run.dataset_options["train"] <= 4000 for run in sweep.runs)
 
 
