@@ -307,7 +307,7 @@ class Expander:
         consistent = True
         if (values.get("average_from") or 0) > epochs:
             message = (
-                f"{values['average_from']} is more than the {epochs} epochs, so nothing would be averaged"
+                f"{values['average_from']} is beyond the last epoch, {epochs}; nothing would be averaged"
             )
             self._problems.at(combination["average_from"], message)
             consistent = False

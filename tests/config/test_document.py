@@ -94,9 +94,14 @@ def test_an_alias_has_its_own_path_and_the_place_of_its_anchor():
     assert str(root.value["b"].key_mark) == "f:2:1"
 
 
+def test_a_later_anchor_takes_the_name_of_an_earlier_one():
+    assert read("a: &x 1\nb: *x\nc: &x 2\nd: *x\n").plain() == {"a": 1, "b": 1, "c": 2, "d": 2}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("a: !<plain> x", "f:1:4: a: tag plain is not allowed"),
         ("a: [1,\nb: 2", "f:2:5: not valid YAML: while parsing a flow sequence"),
         ("a: 1\n b: 2", "f:2:3: not valid YAML: mapping values are not allowed here"),
         ("a: b: c", "f:1:5: not valid YAML"),

@@ -311,9 +311,9 @@ CORPUS = {
             grid: {epochs: [1, 2]}
         """,
         """
-        s.yaml:5:30: sweep[0].grid.average_from[1]: 5 is more than the 4 epochs, so nothing would be averaged
+        s.yaml:5:30: sweep[0].grid.average_from[1]: 5 is beyond the last epoch, 4; nothing would be averaged
         s.yaml:5:68: sweep[0].grid.batch[1]: 65 is more than the 64 examples to train on
-        s.yaml:6:25: sweep[1].set.average_from: 2 is more than the 1 epochs, so nothing would be averaged
+        s.yaml:6:25: sweep[1].set.average_from: 2 is beyond the last epoch, 1; nothing would be averaged
         s.yaml:6:79: sweep[1].set.batch: 64 is more than the 60 examples to train on
         """,
     ),
