@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -11,15 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from lshexp.arrays import CSR, Inputs
-from lshexp.data._labels import Labels, class_numbers
-from lshexp.data._scaling import Scale, scale_parts
+from lshexp.arrays import CSR, FloatArray, Inputs, OffsetArray
+from lshexp.data._cells import Labels, class_numbers
 from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, freeze
 from lshexp.data.files import Stamp, find_own_file, sha256, stamp
+from lshexp.data.inputs import feature_statistics
 from lshexp.errors import DataError
 from lshexp.streams import stream
+from lshexp.validation import suggest
 
-Split = Literal["train", "test"]
+SplitName = Literal["train", "test"]
+Scale = Literal["none", "unit", "minmax", "standard"]
+_MOST_REMEMBERED = 64  # datasets
+_MOVED = 64 << 20  # bytes moved at a time when rows change places
 
 
 class Head(NamedTuple):
@@ -28,6 +32,7 @@ class Head(NamedTuple):
     features: int
     labels: Labels
     picture: tuple[int, int, int] | None = None
+    stored: int | None = None  # numbers kept of a sparse file; None where all are
 
 
 class Table(NamedTuple):
@@ -35,31 +40,46 @@ class Table(NamedTuple):
 
     x: Inputs
     labels: Labels
+    picture: tuple[int, int, int] | None = None
+
+    @property
+    def head(self) -> Head:
+        """What a first look at the file would have told."""
+        stored = self.x.nnz if isinstance(self.x, CSR) else None
+        return Head(self.x.shape[1], self.labels, self.picture, stored)
+
+
+class _Known(NamedTuple):
+    """What has been found out about files; it holds for as long as they do not change."""
+
+    info: DatasetInfo
+    stored: int | None  # as in Head, of all files
+
+
+_known: dict[tuple[OwnData, tuple[Stamp, ...]], _Known] = {}
 
 
 class OwnData(Dataset):
     """Base of the readers of a user's files.
 
-    Examples come in a random order given by `seed`, so that the first thousand of a sorted file hold all its
-    classes.
+    A relative path is looked for below the folder that $LSHEXP_DATA names, then below the current one. With
+    `test_path` the test examples are that file's; without it `test_fraction` of the rows, drawn with `seed`,
+    are kept for testing. Either way examples come in a random order given by `seed`, so that the first
+    thousand of a sorted file hold all its classes. `scale` is measured on the training examples: `unit`
+    divides all features by the largest magnitude, `minmax` moves each feature to 0..1, `standard` to mean 0
+    and deviation 1.
+
+    `load` reads each file once and holds its numbers once.
     """
 
     location_options: ClassVar[tuple[str, ...]] = ("path", "test_path")
     generated_instead: ClassVar[str | None] = None
 
-    path: str = Field(description="file; a relative path is below $LSHEXP_DATA or the current folder")
-    test_path: str | None = Field(
-        default=None, description="file of the test examples; left out: some of `path` are for testing"
-    )
-    test_fraction: float = Field(
-        default=0.2, gt=0, lt=1, description="share of examples kept for testing where there is no test_path"
-    )
-    seed: int = Field(default=0, ge=0, description="seed of the order of examples and of the split")
-    scale: Scale = Field(
-        default="none",
-        description="how features are scaled, as measured on the training examples; none: not at all, unit: "
-        "all divided by the largest magnitude, minmax: each to 0..1, standard: each to mean 0, deviation 1",
-    )
+    path: str
+    test_path: str | None = None
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+    scale: Scale = "none"
 
     @model_validator(mode="after")
     def _paths_are_plain(self) -> OwnData:
@@ -71,24 +91,39 @@ class OwnData(Dataset):
         return self
 
     @abstractmethod
-    def head(self, path: Path, split: Split) -> Head:
+    def head(self, path: Path, split: SplitName) -> Head:
         """Look at a file without holding its features in memory. Raises DataError when it is damaged."""
 
     @abstractmethod
-    def table(self, path: Path, split: Split, features: int) -> Table:
-        """Read a file in full; `features` is the width that all files come to. Raises DataError."""
+    def table(self, path: Path, split: SplitName) -> Table:
+        """Read a file in full, in the order of its rows; the arrays are the caller's. Raises DataError."""
 
     def splits_itself(self, path: Path) -> bool:
         """Tell whether the file at `path` holds both training and test examples under their names."""
         return False
 
+    def widened(self, path: Path, x: Inputs, features: int) -> Inputs:
+        """Return what `table` has read of one file at the width that all files come to."""
+        return x
+
     def locate(self) -> list[Path]:
         """Return the one or two files."""
         return [find_own_file(self.name, text) for text in (self.path, self.test_path) if text is not None]
 
+    def check_files(self) -> None:
+        """Look at the files as `info` does. Raises DataError."""
+        self.info()
+
     def info(self) -> DatasetInfo:
         """Look at the files; the answer is remembered for as long as they do not change."""
-        return _info(self, tuple(stamp(path) for path in self.locate()))
+        return self._look().info
+
+    def memory_bytes(self) -> int:
+        """Return the memory that `load` needs at its peak: the numbers once, sparse ones twice, and slack."""
+        info, stored = self._look()
+        dense = 4 * info.features * (info.train_examples + info.test_examples)
+        held = dense if stored is None else 2 * 8 * stored
+        return held + min(held, _MOVED)
 
     def fingerprint(self) -> str:
         """Return the checksum of each file and the options that change what is read from it."""
@@ -97,48 +132,30 @@ class OwnData(Dataset):
         return f"{self.name}:{','.join(digests)}:{sorted(options.items())}"
 
     def load(self) -> Splits:
-        """Return both parts in the order that `seed` gives.
+        """Return both splits in the order that `seed` gives.
 
         Raises DataError when a file is absent, damaged, too large for the memory, or no table of numbers.
         """
-        sources = self._sources()
-        features = self.info().features
-        tables = [(path, self.table(path, split, features)) for path, split in sources]
-        labels, _ = class_numbers([(path, table.labels) for path, table in tables])
-        parts = [Part(table.x, y) for (_, table), y in zip(tables, labels, strict=True)]
-        order = self._order(len(parts[0].y))
+        sources, stamps = self._sources(), self._stamps()
+        tables = [self.table(path, split) for path, split in sources]
+        labels, known = self._found(sources, [table.head for table in tables])
+        _remember(self, stamps, known)
+        parts = []
+        for (path, _), y in zip(sources, labels, strict=True):
+            x = self.widened(path, tables.pop(0).x, known.info.features)
+            order = stream(self.seed, "order of examples").permutation(len(y))
+            parts.append(Part(_reordered(x, order), y[order]))
         if len(parts) == 1:
-            kept = _kept(len(order), self.test_fraction)
-            train, test = _taken(parts[0], order[kept:]), _taken(parts[0], order[:kept])
-        else:
-            train = _taken(parts[0], order)
-            test = _taken(parts[1], self._order(len(parts[1].y)))
-        train, test = scale_parts(self.scale, train, test)
-        return Splits(_frozen(train), _frozen(test))
+            size, kept = parts[0].size, known.info.test_examples
+            parts = [parts[0].cut(kept, size), parts[0].cut(0, kept)]
+        rescale(self.scale, parts[0], *parts)
+        train, test = (part if isinstance(part.x, CSR) else freeze(part) for part in parts)
+        return Splits(train, test)
 
     def sample(self, examples: int) -> Part:
         """Return the first training examples with all their features."""
         part = super().sample(examples)
         return Part(part.rows, part.y)
-
-    def look(self) -> DatasetInfo:
-        """Scan the files for what `info` tells. Raises DataError."""
-        sources = self._sources()
-        heads = [(path, self.head(path, split)) for path, split in sources]
-        labels, classes = class_numbers([(path, head.labels) for path, head in heads])
-        counts = [len(column) for column in labels]
-        if len(counts) == 1:
-            kept = _kept(counts[0], self.test_fraction)
-            counts = [counts[0] - kept, kept]
-        return DatasetInfo(
-            features=self.width([(path, head.features) for path, head in heads]),
-            classes=classes,
-            train_examples=counts[0],
-            test_examples=counts[1],
-            origin=", ".join(dict.fromkeys(str(path) for path, _ in sources)),
-            picture=heads[0][1].picture,
-            licence="yours",
-        )
 
     def width(self, widths: list[tuple[Path, int]]) -> int:
         """Return the number of features all files agree on. Raises DataError where they do not."""
@@ -150,30 +167,114 @@ class OwnData(Dataset):
             raise DataError(f"{first}: has no features beside the labels")
         return features
 
-    def _sources(self) -> list[tuple[Path, Split]]:
+    def _look(self) -> _Known:
+        """What is known of the files, which are scanned if that has not been done."""
+        stamps = self._stamps()
+        if (self, stamps) not in _known:
+            sources = self._sources()
+            heads = [self.head(path, split) for path, split in sources]
+            _remember(self, stamps, self._found(sources, heads)[1])
+        return _known[self, stamps]
+
+    def _found(
+        self, sources: Sequence[tuple[Path, SplitName]], heads: Sequence[Head]
+    ) -> tuple[list[NDArray[np.int32]], _Known]:
+        """Class numbers of each file's rows, and what is known of the files by them."""
+        paths = [path for path, _ in sources]
+        labels, classes = class_numbers(
+            [(path, head.labels) for path, head in zip(paths, heads, strict=True)]
+        )
+        counts = [len(column) for column in labels]
+        if len(counts) == 1:
+            kept = max(1, min(counts[0] - 1, round(counts[0] * self.test_fraction)))
+            counts = [counts[0] - kept, kept]
+        info = DatasetInfo(
+            features=self.width(list(zip(paths, (head.features for head in heads), strict=True))),
+            classes=classes,
+            train_examples=counts[0],
+            test_examples=counts[1],
+            origin=", ".join(dict.fromkeys(map(str, paths))),
+            picture=heads[0].picture,
+            licence="yours",
+        )
+        stored = [head.stored for head in heads if head.stored is not None]
+        return labels, _Known(info, sum(stored) if stored else None)
+
+    def _stamps(self) -> tuple[Stamp, ...]:
+        return tuple(stamp(path) for path in self.locate())
+
+    def _sources(self) -> list[tuple[Path, SplitName]]:
         paths = self.locate()
-        splits: tuple[Split, ...] = ("train", "test")
+        splits: tuple[SplitName, ...] = ("train", "test")
         if len(paths) == 1 and not self.splits_itself(paths[0]):
             return [(paths[0], "train")]
         return list(zip(paths * 2 if len(paths) == 1 else paths, splits, strict=True))
 
-    def _order(self, examples: int) -> NDArray[np.int64]:
-        return stream(self.seed, "order of examples").permutation(examples)
+
+class Columns(OwnData):
+    """Base of the readers of tables with columns.
+
+    `label` is the name of the label's column, or its place: from 0, or from -1 at the end.
+    """
+
+    label: str | int = Field(default=-1)
+
+    def label_place(self, path: Path, names: Sequence[str]) -> int:
+        """Return the place of the label's column among `names`. Raises DataError when there is none."""
+        if isinstance(self.label, str):
+            places = [place for place, name in enumerate(names) if name == self.label]
+            if len(places) == 1:
+                return places[0]
+            if places:
+                raise DataError(
+                    f"{path}: {len(places)} columns are named '{self.label}'; give the label's place"
+                )
+            raise DataError(f"{path}: no column is named '{self.label}'{suggest(self.label, names[:50])}")
+        if not -len(names) <= self.label < len(names):
+            raise DataError(f"{path}: label {self.label}: there are only {len(names)} columns, from 0")
+        return self.label % len(names)
 
 
-def _kept(examples: int, fraction: float) -> int:
-    """How many examples are for testing: the share asked for, but one at least, and one to train."""
-    return max(1, min(examples - 1, round(examples * fraction)))
+def rescale(scale: Scale, train: Part, *parts: Part) -> None:
+    """Scale the parts in place by what is measured on `train`; a feature that never varies becomes 0.
+
+    Sparse examples take `none` and `unit`, which keep zeros.
+    """
+    if scale == "none":
+        return
+    if scale == "unit":
+        values = _stored(train)
+        largest = np.float32(max(values.max(initial=0), -values.min(initial=0))) or np.float32(1)
+        for part in parts:
+            _stored(part)[...] /= largest
+        return
+    found = feature_statistics(train)
+    offset, spread = (
+        (found.low, found.high - found.low) if scale == "minmax" else (found.mean, found.deviation)
+    )
+    divisor = np.where(spread > 0, spread, 1).astype(np.float32)
+    for part in parts:
+        rows = _stored(part)
+        rows -= offset.astype(np.float32)
+        rows /= divisor
 
 
-def _taken(part: Part, ids: NDArray[np.int64]) -> Part:
-    return Part(part.x[ids], part.y[ids])
+def _stored(part: Part) -> FloatArray:
+    """The numbers themselves, to be changed in place: of sparse examples those that are stored."""
+    return part.x.data if isinstance(part.x, CSR) else part.x
 
 
-def _frozen(part: Part) -> Part:
-    return part if isinstance(part.x, CSR) else freeze(part)
+def _reordered(x: Inputs, order: OffsetArray) -> Inputs:
+    """The rows in another order; those of an array change places within it, some columns at a time."""
+    if isinstance(x, CSR):
+        return x[order]
+    columns = max(16, _MOVED // (x.itemsize * max(1, len(x))))
+    for first in range(0, x.shape[1], columns):
+        x[:, first : first + columns] = x[order, first : first + columns]
+    return x
 
 
-@functools.lru_cache(maxsize=64)
-def _info(dataset: OwnData, stamps: tuple[Stamp, ...]) -> DatasetInfo:
-    return dataset.look()
+def _remember(dataset: OwnData, stamps: tuple[Stamp, ...], known: _Known) -> None:
+    if len(_known) >= _MOST_REMEMBERED:
+        _known.clear()
+    _known[dataset, stamps] = known

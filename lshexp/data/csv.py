@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._columns import CELLS, Columns, numbers
-from lshexp.data._own import Head, Split, Table
+from lshexp.data._cells import CELLS, GrowingArray, numbers
+from lshexp.data._own import Columns, Head, SplitName, Table
 from lshexp.data.reading import one_line, open_text, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 1_000_000
 MOST_ROWS = 10_000  # read at once
 BYTES_A_CELL, MOST_TEXT = 256, 4096  # a line may hold so many for each column, and for its label
+LONGEST_LABEL = 256  # characters
 MISSING = ["", "NA", "NaN", "nan"]
 
 
@@ -38,27 +39,27 @@ class Csv(Columns):
     header: bool = Field(default=True, description="whether the first row names the columns")
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="character between two cells")
 
-    def head(self, path: Path, split: Split) -> Head:
+    def head(self, path: Path, split: SplitName) -> Head:
         """Stream through the file for its labels."""
         names = self._names(path)
         place = self.label_place(path, names)
-        labels = [self._labels(chunk, place) for chunk in self._chunks(path, len(names), place, [place])]
+        labels = [
+            self._labels(path, chunk, place) for chunk in self._chunks(path, len(names), place, [place])
+        ]
         return Head(len(names) - 1, _joined(path, labels))
 
-    def table(self, path: Path, split: Split, features: int) -> Table:
-        """Read the file in pieces."""
+    def table(self, path: Path, split: SplitName) -> Table:
+        """Read the file once, a piece at a time."""
         names = self._names(path)
         place = self.label_place(path, names)
         wanted = [name for at, name in enumerate(names) if at != place]
-        pieces: list[NDArray[np.float32]] = []
+        x = GrowingArray(np.float32, len(wanted))
         labels = []
-        rows = 0
         for chunk in self._chunks(path, len(names), place, range(len(names))):
-            labels.append(self._labels(chunk, place))
-            pieces.append(numbers(path, chunk.drop(columns=str(place)), wanted, rows))
-            rows += len(chunk)
-            require_table(path, rows, features)
-        return Table(np.concatenate(pieces), _joined(path, labels))
+            labels.append(self._labels(path, chunk, place))
+            x.append(numbers(path, chunk.drop(columns=str(place)), wanted, len(x)))
+            require_table(path, len(x), len(wanted))
+        return Table(x.take(), _joined(path, labels))
 
     def _names(self, path: Path) -> list[str]:
         """Names of the columns; their numbers where the file has no header."""
@@ -99,8 +100,13 @@ class Csv(Columns):
                 na_values={name: MISSING for name in names if name != names[label]},
             )
 
-    def _labels(self, chunk: pd.DataFrame, place: int) -> NDArray[np.str_]:
-        return chunk[str(place)].fillna("").str.strip().to_numpy(dtype=np.str_)
+    def _labels(self, path: Path, chunk: pd.DataFrame, place: int) -> NDArray[np.str_]:
+        labels = chunk[str(place)].fillna("").str.strip()
+        if labels.str.len().max() > LONGEST_LABEL:
+            raise DataError(
+                f"{path}: a label is longer than {LONGEST_LABEL} characters; set `label` to another column"
+            )
+        return labels.to_numpy(dtype=np.str_)
 
 
 def _joined(path: Path, labels: list[NDArray[np.str_]]) -> NDArray[np.str_]:

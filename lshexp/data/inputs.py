@@ -29,6 +29,8 @@ class FeatureStatistics:
 
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]  # exactly 0 where all examples have the same value
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def fit_transform(scaling: Scaling, train: Examples) -> InputTransform:
 
 
 def feature_statistics(train: Examples) -> FeatureStatistics:
-    """Return mean and deviation of each feature, in float64.
+    """Return mean, deviation and range of each feature, in float64.
 
     Blocks are merged by the update of Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm
     for computing sample variances", 1979, so that one pass is enough and nothing cancels.
@@ -123,7 +125,7 @@ def feature_statistics(train: Examples) -> FeatureStatistics:
         count = total
     deviation = np.sqrt(squares / count)
     constant = low == high  # rounding would leave them a tiny deviation
-    return FeatureStatistics(np.where(constant, low, mean), np.where(constant, 0.0, deviation))
+    return FeatureStatistics(np.where(constant, low, mean), np.where(constant, 0.0, deviation), low, high)
 
 
 def _blocks(train: Examples) -> Iterator[FloatArray]:

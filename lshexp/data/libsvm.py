@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, model_validator
 
-from lshexp.arrays import CSR
-from lshexp.data._own import Head, OwnData, Split, Table
+from lshexp.arrays import CSR, Inputs
+from lshexp.data._cells import GrowingArray
+from lshexp.data._own import Head, OwnData, SplitName, Table
 from lshexp.data.formats import MOST_FEATURES, svm_chunks
 from lshexp.data.reading import require_memory, require_table
 from lshexp.errors import DataError
@@ -44,29 +45,35 @@ class Libsvm(OwnData):
             raise ValueError(f"scale '{self.scale}' makes zeros something else; use unit, or set dense: true")
         return self
 
-    def head(self, path: Path, split: Split) -> Head:
+    def head(self, path: Path, split: SplitName) -> Head:
         """Stream through the file for labels and the largest index."""
-        largest, labels = -1, [np.array([], dtype=np.str_)]
+        largest, stored, labels = -1, 0, [np.array([], dtype=np.str_)]
         for block in svm_chunks(path, int(not self.zero_based)):
             labels.append(block.labels)
-            largest = max(largest, int(block.indices.max(initial=-1)))
-        return Head(largest + 1, np.concatenate(labels))
+            largest, stored = max(largest, int(block.indices.max(initial=-1))), stored + len(block.indices)
+        return Head(largest + 1, np.concatenate(labels), stored=None if self.dense else stored)
 
-    def table(self, path: Path, split: Split, features: int) -> Table:
-        """Read the file a block at a time."""
-        blocks = []
-        pairs = 0
+    def table(self, path: Path, split: SplitName) -> Table:
+        """Read the file once, a block at a time; the width is that of its largest index."""
+        indices, data = GrowingArray(np.int32), GrowingArray(np.float32)
+        counts, labels = [np.array([0], dtype=np.int64)], [np.array([], dtype=np.str_)]
         for block in svm_chunks(path, int(not self.zero_based)):
-            blocks.append(block)
-            pairs += len(block.indices)
-            require_memory(path, 16 * pairs, f"{pairs:,} and more values")
-        counts, ids, values = (np.concatenate([block[at] for block in blocks]) for at in (1, 2, 3))
-        indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-        labels = np.concatenate([block.labels for block in blocks])
-        rows = CSR(indptr, ids, values, (len(counts), features))
+            indices.append(block.indices)
+            data.append(block.data)
+            counts.append(block.counts)
+            labels.append(block.labels)
+            require_memory(path, 16 * len(data), f"{len(data):,} and more values")
+        indptr, columns = np.cumsum(np.concatenate(counts)), indices.take()
+        shape = len(indptr) - 1, int(columns.max(initial=-1)) + 1
+        return Table(CSR(indptr, columns, data.take(), shape), np.concatenate(labels))
+
+    def widened(self, path: Path, x: Inputs, features: int) -> Inputs:
+        """Return the examples with this many features, as dense rows where `dense` asks for them."""
+        assert isinstance(x, CSR)  # as `table` gives it
         if self.dense:
-            require_table(path, len(rows), features)
-        return Table(rows.to_dense() if self.dense else rows, labels)
+            require_table(path, len(x), features)
+        wide = CSR(*x.arrays, (len(x), features))
+        return wide.to_dense() if self.dense else wide
 
     def width(self, widths: list[tuple[Path, int]]) -> int:
         """Return `features`, or the largest index of all files."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tokenize
 import zipfile
 from collections.abc import Iterator
@@ -14,9 +15,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._labels import Labels
-from lshexp.data._numbers import finite_float32
-from lshexp.data._own import Head, OwnData, Split, Table
+from lshexp.data._cells import CELLS, Labels, finite_float32
+from lshexp.data._own import Head, OwnData, SplitName, Table
 from lshexp.data.reading import READ_ERRORS, one_line, require_memory, require_plausible_size, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
@@ -39,6 +39,7 @@ class _Array(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    fortran: bool  # whether the first index changes fastest
 
 
 @register("dataset", "npz")
@@ -59,26 +60,34 @@ class Npz(OwnData):
             names = set(archive.namelist())
         return self.test_path is None and {f"{self.x}_train.npy", f"{self.x}_test.npy"} <= names
 
-    def head(self, path: Path, split: Split) -> Head:
+    def head(self, path: Path, split: SplitName) -> Head:
         """Read the headers, and the labels."""
         shape = self._features(path, split).shape
-        picture = (1, *shape[1:]) if len(shape) == 3 else shape[1:] if len(shape) == 4 else None
-        features = int(np.prod(shape[1:], dtype=np.int64))
-        return Head(features, self._labels(path, split, shape[0]), picture)
+        return Head(_width(shape), self._labels(path, split, shape[0]), _picture(shape))
 
-    def table(self, path: Path, split: Split, features: int) -> Table:
-        """Read the arrays; each example's features become one row."""
-        shape = self._features(path, split).shape
-        require_table(path, shape[0], features)
+    def table(self, path: Path, split: SplitName) -> Table:
+        """Read the arrays, features a piece at a time; each example's become one row."""
+        array = self._features(path, split)
+        examples, features = array.shape[0], _width(array.shape)
+        require_table(path, examples, features)
+        x = np.empty((examples, features), np.float32)
         with _opened(path) as archive:
-            values = _read(path, archive, self._name(path, self.x, split))
-        x = finite_float32(path, values.reshape(shape[0], features))
-        return Table(x, self._labels(path, split, shape[0]))
+            first = 0
+            for rows in _pieces(path, archive, self._name(path, self.x, split), array):
+                x[first : first + len(rows)] = finite_float32(path, rows, first)
+                first += len(rows)
+        return Table(x, self._labels(path, split, examples), _picture(array.shape))
 
-    def _name(self, path: Path, stem: str, split: Split) -> str:
+    def memory_bytes(self) -> int:
+        """Return the memory that `load` needs: an array in Fortran's order is held as it is stored, too."""
+        whole = [self._features(path, split) for path, split in self._sources()]
+        held = [math.prod(array.shape) * array.dtype.itemsize for array in whole if array.fortran]
+        return super().memory_bytes() + max(held, default=0)
+
+    def _name(self, path: Path, stem: str, split: SplitName) -> str:
         return f"{stem}_{split}" if self.splits_itself(path) else stem
 
-    def _features(self, path: Path, split: Split) -> _Array:
+    def _features(self, path: Path, split: SplitName) -> _Array:
         name = self._name(path, self.x, split)
         with _opened(path) as archive:
             array = _header(path, archive, name)
@@ -89,7 +98,7 @@ class Npz(OwnData):
             )
         return array
 
-    def _labels(self, path: Path, split: Split, examples: int) -> Labels:
+    def _labels(self, path: Path, split: SplitName, examples: int) -> Labels:
         name = self._name(path, self.label, split)
         with _opened(path) as archive:
             array = _header(path, archive, name)
@@ -141,9 +150,9 @@ def _header(path: Path, archive: zipfile.ZipFile, name: str) -> _Array:
             raise ValueError(f"array '{name}' has format {version[0]}.{version[1]}")
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         try:
-            shape, _, dtype = read(file)
+            shape, fortran, dtype = read(file)
         except HEADER_ERRORS:
-            raise ValueError(f"array '{name}' has a header that is none") from None
+            raise ValueError(f"array '{name}' has a header that NumPy cannot read") from None
         if dtype.hasobject:
             raise DataError(f"{path}: array '{name}' holds Python objects; save numbers or texts")
         nbytes = dtype.itemsize
@@ -152,10 +161,39 @@ def _header(path: Path, archive: zipfile.ZipFile, name: str) -> _Array:
         if min(shape, default=0) < 0 or nbytes + file.tell() != archive.getinfo(f"{name}.npy").file_size:
             raise ValueError(f"array '{name}' is not as long as its header says")
     require_memory(path, nbytes, f"the numbers of '{name}'")
-    return _Array(shape, dtype)
+    return _Array(shape, dtype, fortran and len(shape) > 1)
 
 
 def _read(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     _header(path, archive, name)
     with _member(path, archive, name) as file:
         return np.asarray(npy.read_array(file, allow_pickle=False))
+
+
+def _pieces(path: Path, archive: zipfile.ZipFile, name: str, array: _Array) -> Iterator[NDArray[Any]]:
+    """The rows of an array, [n, features], some at a time."""
+    width = _width(array.shape)
+    most = max(1, CELLS // max(1, width))
+    if array.fortran:
+        values = _read(path, archive, name)
+        for first in range(0, array.shape[0], most):
+            yield values[first : first + most].reshape(-1, width)
+        return
+    with _member(path, archive, name) as file:
+        (npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0)(file)
+        for first in range(0, array.shape[0], most):
+            rows = min(most, array.shape[0] - first)
+            content = file.read(rows * width * array.dtype.itemsize)
+            yield np.frombuffer(content, array.dtype, rows * width).reshape(rows, width)
+
+
+def _width(shape: tuple[int, ...]) -> int:
+    """Features of an example: all axes but the first."""
+    return math.prod(shape[1:])
+
+
+def _picture(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Views, height and width where the examples look like pictures."""
+    if len(shape) == 3:
+        return 1, shape[1], shape[2]
+    return (shape[1], shape[2], shape[3]) if len(shape) == 4 else None

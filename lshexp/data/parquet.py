@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lshexp.data._columns import CELLS, Columns
-from lshexp.data._labels import Labels
-from lshexp.data._numbers import finite_float32
-from lshexp.data._own import Head, Split, Table
+from lshexp.data._cells import CELLS, Labels, finite_float32
+from lshexp.data._own import Columns, Head, SplitName, Table
 from lshexp.data.reading import one_line, require_memory, require_plausible_size, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
@@ -30,27 +28,23 @@ class Parquet(Columns):
     which `pip install lshexp[parquet]` brings.
     """
 
-    def head(self, path: Path, split: Split) -> Head:
+    def head(self, path: Path, split: SplitName) -> Head:
         """Read the schema and the column of labels."""
         with _opened(path) as file:
-            names = file.schema_arrow.names
-            place = self._checked(path, file)
-            require_plausible_size(path, 4 * file.metadata.num_rows)
-            require_memory(path, 8 * file.metadata.num_rows, f"{file.metadata.num_rows:,} labels")
-            column = file.read(columns=[names[place]]).column(0)
-            return Head(len(names) - 1, _labels(path, names[place], column.combine_chunks()))
+            return Head(len(file.schema_arrow.names) - 1, self._read_labels(path, file))
 
-    def table(self, path: Path, split: Split, features: int) -> Table:
+    def table(self, path: Path, split: SplitName) -> Table:
         """Read the file in pieces."""
         with _opened(path) as file:
+            labels = self._read_labels(path, file)
             place = self._checked(path, file)
             names = [name for at, name in enumerate(file.schema_arrow.names) if at != place]
-            rows = file.metadata.num_rows
+            rows, features = file.metadata.num_rows, len(names)
             require_plausible_size(path, 4 * rows * features)
             require_table(path, rows, features)
             x = np.empty((rows, features), np.float32)
             row = 0
-            for batch in file.iter_batches(max(1, CELLS // features), columns=names):
+            for batch in file.iter_batches(max(1, CELLS // max(1, features)), columns=names):
                 if row + len(batch) > rows:
                     raise DataError(f"{path}: holds more rows than it says")
                 columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
@@ -58,7 +52,15 @@ class Parquet(Columns):
                 row += len(batch)
         if row != rows:
             raise DataError(f"{path}: holds {row:,} rows where it says {rows:,}")
-        return Table(x, self.head(path, split).labels)
+        return Table(x, labels)
+
+    def _read_labels(self, path: Path, file: ParquetFile) -> Labels:
+        """The column of labels, once all columns are known to be of the right types."""
+        name = file.schema_arrow.names[self._checked(path, file)]
+        rows = file.metadata.num_rows
+        require_plausible_size(path, 4 * rows)
+        require_memory(path, 8 * rows, f"{rows:,} labels")
+        return _labels(path, name, file.read(columns=[name]).column(0).combine_chunks())
 
     def _checked(self, path: Path, file: ParquetFile) -> int:
         """Place of the label, once every other column is known to be numbers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 
 from lshexp import registry
 from lshexp.arrays import CSR
-from lshexp.data import formats, reading
-from lshexp.data._labels import class_numbers
+from lshexp.data import _cells, _own, csv, formats, inputs, npz, parquet, reading
+from lshexp.data._cells import class_numbers
 from lshexp.data.base import Part
 from lshexp.data.sheet import contact_sheet
 from lshexp.errors import ConfigError, DataError
@@ -207,14 +208,80 @@ def test_what_does_not_fit_the_memory_is_refused_before_it_is_read(folder, monke
             registry.datasets.build(name, {"path": file}).load()
 
 
-def test_a_bomb_of_rows_stops_where_no_table_would_go(folder, monkeypatch):
-    monkeypatch.setattr(reading, "FREE_BYTES", 1 << 20)
-    with gzip.open("bomb.csv.gz", "wb", compresslevel=9) as file:
-        file.write(b"a,b\n")
-        for _ in range(60):
-            file.write(b"0,0\n" * 250_000)
+def test_a_bomb_of_rows_is_given_up_while_it_expands(folder, monkeypatch):
+    expanded = []
+    whole = reading._GuardedText.readinto
+    monkeypatch.setattr(
+        reading._GuardedText, "readinto", lambda *args: expanded.append(whole(*args)) or expanded[-1]
+    )
+    four_megabytes = gzip.compress(b"0,0\n" * (1 << 20))
+    (folder / "bomb.csv.gz").write_bytes(gzip.compress(b"a,b\n") + four_megabytes * 600)  # 2.4 GB
+    tracemalloc.start()
     with pytest.raises(DataError, match="200 times its size"):
         registry.datasets.build("csv", {"path": "bomb.csv.gz"}).info()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(expanded) < 50e6
+    assert peak < 150e6
+
+
+def test_a_label_as_long_as_a_text_is_refused(folder):
+    Path("a.csv").write_text("a,label\n1," + "x" * 300 + "\n2,y\n", encoding="utf-8")
+    with pytest.raises(DataError, match="a label is longer than 256 characters"):
+        registry.datasets.build("csv", {"path": "a.csv"}).info()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_loading_reads_a_file_once_and_knows_its_sizes(folder, monkeypatch, file):
+    write(file, *table())
+    dataset = registry.datasets.build(file.partition(".")[0], {"path": file})
+    tables, heads = [], []
+    whole = type(dataset).table
+    monkeypatch.setattr(type(dataset), "table", lambda *args: tables.append(args) or whole(*args))
+    monkeypatch.setattr(type(dataset), "head", lambda *args: heads.append(args))
+    splits = dataset.load()
+    assert (len(tables), len(heads)) == (1, 0)
+    assert dataset.info().train_examples == splits.train.size == 48
+    assert dataset.memory_bytes() > 0
+
+
+@pytest.mark.parametrize("scale", ["none", "unit", "standard", "minmax"])
+@pytest.mark.parametrize(
+    "kind", ["csv", "npz", "npz in Fortran's order", "parquet", "libsvm", "libsvm dense"]
+)
+def test_loading_takes_the_memory_that_was_foretold(folder, monkeypatch, kind, scale):
+    monkeypatch.setattr(_cells, "_GROWTH", 1 << 18)
+    monkeypatch.setattr(_own, "_MOVED", 1 << 18)
+    monkeypatch.setattr(inputs, "_CELLS", 1 << 14)
+    monkeypatch.setattr(formats, "_SVM_BYTES", 1 << 16)
+    for module in (csv, npz, parquet):
+        monkeypatch.setattr(module, "CELLS", 1 << 14)
+    rows, features = 6000, 100
+    x = np.random.default_rng(0).random((rows, features)).astype(np.float32)
+    y = np.arange(rows) % 3
+    options = {"path": "a", "scale": scale}
+    if kind.startswith("npz"):
+        np.savez("a.npz", x=np.asfortranarray(x) if "Fortran" in kind else x.astype(np.float64), y=y)
+        options["path"] = "a.npz"
+    elif kind.startswith("libsvm"):
+        x[:, 30:] = 0
+        lines = (f"{label} " + " ".join(f"{at + 1}:{v:.3f}" for at, v in enumerate(row[:30])) for row, label in zip(x, y, strict=True))  # fmt: skip # noqa: E501
+        Path("a").write_text("\n".join(lines), encoding="utf-8")
+        options |= {"dense": "dense" in kind, "features": features}
+        if "dense" not in kind and scale not in ("none", "unit"):
+            return
+    else:
+        frame = pd.DataFrame(x, columns=[f"f{at}" for at in range(features)])
+        frame["label"] = y
+        frame.to_parquet("a", row_group_size=500) if kind == "parquet" else frame.to_csv("a", index=False)
+    dataset = registry.datasets.build(kind.partition(" ")[0], options)
+    foretold = dataset.memory_bytes()
+    tracemalloc.start()
+    dataset.load()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    overhead = 2.5e6 if kind != "libsvm" and "dense" not in kind else 4e6  # of parsing a piece, and of labels
+    assert 0.6 * foretold < peak < foretold + overhead
 
 
 def sparse_rows(random, rows=40, features=30, share=0.1):
@@ -234,7 +301,7 @@ def test_libsvm_text_is_read_exactly(folder, monkeypatch, first):
     lines[9] += " # a note"
     Path("a.txt").write_text("\r\n".join(lines), encoding="utf-8")
     dataset = registry.datasets.build("libsvm", {"path": "a.txt", "zero_based": not first})
-    table = dataset.table(folder / "a.txt", "train", 30)
+    table = dataset.table(folder / "a.txt", "train")
     np.testing.assert_array_equal(table.x.to_dense(), rows)
     assert table.labels.tolist() == ["+1", "-1"] * 20
     assert dataset.info().features == 30

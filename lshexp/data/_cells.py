@@ -1,15 +1,21 @@
-"""Labels of any kind as class numbers."""
+"""Cells of a user's tables: labels of any kind as class numbers, features as finite float32."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from lshexp.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELLS = 1 << 20  # of a table, read at once
+_GROWTH = 64 << 20  # bytes by which an array grows
 
 Labels = NDArray[Any]  # one a row: numbers, truth values or text
 _SHOWN = 40  # characters of a label in messages
@@ -91,3 +97,72 @@ def _check_sign(columns: Sequence[tuple[Path, Labels]], values: Sequence[Labels]
 def _shown(label: object) -> str:
     text = str(label)
     return "".join(c if c.isprintable() else "?" for c in text[:_SHOWN])
+
+
+def finite_float32(path: Path, values: NDArray[Any], first_row: int = 0) -> NDArray[np.float32]:
+    """Return [n, features] as float32 in C order; `first_row` is the number of rows before these.
+
+    Raises DataError, naming row and feature, for NaN, infinities, and numbers too large for float32.
+    """
+    with np.errstate(over="ignore"):
+        x = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(x).all():
+        row, feature = np.argwhere(~np.isfinite(x))[0]
+        given = values[row, feature]
+        raise DataError(
+            f"{path}: row {first_row + row + 1}, feature {feature + 1}: {given} is not a finite number in "
+            "float32; fill in what is missing"
+        )
+    return x
+
+
+def numbers(path: Path, frame: pd.DataFrame, names: Sequence[str], first_row: int) -> NDArray[np.float32]:
+    """Return the frame's cells as float32[n, features]; `first_row` is the number of rows before it.
+
+    Raises DataError for a column that is not numbers, naming the first cell that is none, and for cells that
+    are empty or not finite.
+    """
+    import pandas as pd
+
+    for name, (_, column) in zip(names, frame.items(), strict=True):
+        if column.dtype.kind in "biuf":
+            continue
+        wrong = pd.to_numeric(column, errors="coerce").isna()
+        row = int(wrong.to_numpy().argmax())
+        cell = str(column.iloc[row])[:40]
+        raise DataError(
+            f"{path}: row {first_row + row + 1}, column '{name}': '{cell}' is not a number; turn such "
+            "columns into numbers first, or leave them out"
+        )
+    return finite_float32(path, frame.to_numpy(), first_row)
+
+
+class GrowingArray:
+    """An array of rows whose number is not known beforehand; it is held once, with at most 64 MB to spare."""
+
+    def __init__(self, dtype: DTypeLike, *row: int) -> None:
+        """Start with no rows; `row` is the shape of each, nothing for single numbers."""
+        self._values = np.empty((0, *row), dtype)
+        self._row = row
+        self._spare = max(1, _GROWTH // max(1, self._values.itemsize * int(np.prod(row, dtype=np.int64))))
+        self._count = 0
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Copy [n, ...] behind the rows that are there."""
+        end = self._count + len(rows)
+        if end > len(self._values):
+            self._resize(end + self._spare)
+        self._values[self._count : end] = rows
+        self._count = end
+
+    def take(self) -> NDArray[Any]:
+        """Return all rows, which are no longer held here."""
+        self._resize(self._count)
+        values, self._values = self._values, np.empty((0, *self._row), self._values.dtype)
+        return values
+
+    def _resize(self, rows: int) -> None:
+        self._values.resize((rows, *self._row), refcheck=False)  # moves pages, where it can, instead of bytes
+
+    def __len__(self) -> int:
+        return self._count
