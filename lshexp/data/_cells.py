@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CELLS = 1 << 20  # of a table, read at once
-_GROWTH = 64 << 20  # bytes by which an array grows
+_GROWTH = 64 << 20  # most bytes by which an array grows
 
 Labels = NDArray[Any]  # one a row: numbers, truth values or text
 _SHOWN = 40  # characters of a label in messages
@@ -138,7 +138,7 @@ def numbers(path: Path, frame: pd.DataFrame, names: Sequence[str], first_row: in
 
 
 class GrowingArray:
-    """An array of rows whose number is not known beforehand; it is held once, with at most 64 MB to spare."""
+    """An array of rows whose number is not known beforehand; it is held once, with at most 64 MB or its size to spare."""
 
     def __init__(self, dtype: DTypeLike, *row: int) -> None:
         """Start with no rows; `row` is the shape of each, nothing for single numbers."""
@@ -151,7 +151,7 @@ class GrowingArray:
         """Copy [n, ...] behind the rows that are there."""
         end = self._count + len(rows)
         if end > len(self._values):
-            self._resize(end + self._spare)
+            self._resize(end + min(end, self._spare))
         self._values[self._count : end] = rows
         self._count = end
 

@@ -56,6 +56,8 @@ class Csv(Columns):
         x = GrowingArray(np.float32, len(wanted))
         labels = []
         for chunk in self._chunks(path, len(names), place, range(len(names))):
+            if chunk.empty:  # there is a header and nothing else
+                continue
             labels.append(self._labels(path, chunk, place))
             x.append(numbers(path, chunk.drop(columns=str(place)), wanted, len(x)))
             require_table(path, len(x), len(wanted))
