@@ -138,7 +138,7 @@ def numbers(path: Path, frame: pd.DataFrame, names: Sequence[str], first_row: in
 
 
 class GrowingArray:
-    """An array of rows whose number is not known beforehand; it is held once, with at most 64 MB or its size to spare."""
+    """An array of rows whose number is not known beforehand; it is held once, with at most 64 MB to spare."""
 
     def __init__(self, dtype: DTypeLike, *row: int) -> None:
         """Start with no rows; `row` is the shape of each, nothing for single numbers."""
