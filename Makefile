@@ -12,7 +12,7 @@ help:
 	@echo "make test        install, then run the tests"
 	@echo "make check       what a change must pass: lint, interpreted, bounds, test"
 	@echo "make lint        ruff and mypy"
-	@echo "make interpreted tests of small sizes with kernels as plain Python"
+	@echo "make interpreted tests of kernels, run as plain Python"
 	@echo "make bounds      tests of kernels with every index checked"
 	@echo "make lowest      some tests with the oldest versions that pyproject.toml admits"
 	@echo "make reproduce   the paper's evaluation, PROFILE=smoke, laptop (the default) or full"
@@ -44,10 +44,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# compiled code is cached apart, as it differs
 interpreted: install
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m interpreted
+	NUMBA_DISABLE_JIT=1 $(PYTEST) tests/kernels
 
+# compiled code is cached apart, as it differs
 bounds: install
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-bounds $(PYTEST) tests/kernels
 
