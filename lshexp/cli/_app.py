@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,14 +44,6 @@ app = typer.Typer(
 )
 
 
-# what is compared, asked alike by every command that compares
-Baseline = Annotated[
-    str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
-]
-Metric = Annotated[str, typer.Option(help="Column of runs.csv to compare.")]
-Margin = Annotated[float, typer.Option(help="Largest difference that counts as equal, in the metric's unit.")]
-
-
 class Format(StrEnum):
     """Form of a printed table."""
 
@@ -58,6 +51,24 @@ class Format(StrEnum):
     md = "md"
     csv = "csv"
     json = "json"
+
+
+# options that several commands have
+SweepFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The folder of a sweep.", show_default=False)
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        help="Method to compare with, or settings such as method=dense,lr=0.01; by default the sweep's."
+    ),
+]
+Metric = Annotated[str, typer.Option(help="Column of runs.csv to compare.")]
+Margin = Annotated[
+    float | None,
+    typer.Option(help="Difference that counts as none, in the metric's unit; by default the sweep's, or 1."),
+]
+Form = Annotated[Format, typer.Option("--format", help="Form of the table.")]
 
 
 def span(option: str, text: str | None) -> float | None:

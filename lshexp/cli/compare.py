@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import Format, Metric, app
+from lshexp.cli._app import Baseline, Form, Format, Margin, Metric, app
 
 
 @app.command()
@@ -16,19 +16,9 @@ def compare(
         list[Path],
         typer.Argument(metavar="DIR|CSV...", help="Folders of a sweep or of several, or runs.csv files."),
     ],
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="Method to compare with, or settings such as method=dense,lr=0.01; by default the sweep's.",
-        ),
-    ] = None,
+    baseline: Baseline = None,
     metric: Metric = "test_acc_pct",
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            help="Difference that counts as none, in the metric's unit; by default the sweep's, or 1."
-        ),
-    ] = None,
+    margin: Margin = None,
     wide: Annotated[bool, typer.Option("--wide", help="Show every column, however wide.")] = False,
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims instead, one card each.")
@@ -37,7 +27,7 @@ def compare(
         str | None,
         typer.Option(metavar="MODEL|FILE", help="Price energy anew: horowitz45_mem, or my_table.yaml."),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.table,
+    form: Form = Format.table,
 ) -> None:
     """Compare configurations with a baseline: accuracy, active nodes, multiplications, time.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import Format, app
+from lshexp.cli._app import Baseline, Form, Format, SweepFolder, app
 
 
 @app.command()
 def energy(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a sweep.", show_default=False)],
+    folder: SweepFolder,
     models: Annotated[
         list[str] | None,
         typer.Option(
@@ -22,13 +21,8 @@ def energy(
             help="A model, with options as in horowitz45_mem,memory=sram_8kb, or a .yaml file; repeatable.",
         ),
     ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="Method to compare with, or settings such as method=dense,lr=0.01; by default the sweep's."
-        ),
-    ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.table,
+    baseline: Baseline = None,
+    form: Form = Format.table,
 ) -> None:
     """Price finished runs under several energy models, and see whether they agree.
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import app
+from lshexp.cli._app import SweepFolder, app
 
 
 @app.command()
 def figures(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a sweep.", show_default=False)],
+    folder: SweepFolder,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="Where to write; by default DIR/figures."),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import Baseline, Margin, Metric, app
+from lshexp.cli._app import Metric, app
 
 
 @app.command()
@@ -20,9 +20,13 @@ def report(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Where to write; by default DIR/report.html."),
     ] = None,
-    baseline: Baseline = "dense",
+    baseline: Annotated[
+        str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
+    ] = "dense",
     metric: Metric = "test_acc_pct",
-    margin: Margin = 1.0,
+    margin: Annotated[
+        float, typer.Option(help="Difference that counts as none, in the metric's unit.")
+    ] = 1.0,
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims and show a card for each.")
     ] = None,
