@@ -42,7 +42,7 @@ def test_every_plugin_is_described_and_survives_a_round_trip(kind, name):
 
 @pytest.mark.parametrize(("kind", "name"), KINDS)
 def test_every_option_is_described_once_where_it_is_defined(kind, name):
-    for option in describe(registry.lookup(kind, name)):
+    for option in describe(registry.KINDS[kind].lookup(name)):
         assert option.description, option.name
         assert not option.description.endswith("."), option.name
 

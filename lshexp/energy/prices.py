@@ -17,9 +17,9 @@ class Picojoules(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
-    mult: Price
-    add: Price
-    access: Price = 0.0  # of `access_bytes` bytes, loaded or stored
+    mult: Price = Field(description="of a multiplication")
+    add: Price = Field(description="of an addition")
+    access: Price = Field(default=0.0, description="of `access_bytes` bytes, loaded or stored")
 
 
 class PriceTable(EnergyModel):
@@ -29,10 +29,13 @@ class PriceTable(EnergyModel):
     counters know no caches.
     """
 
-    title: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$")]
-    source: str = ""  # where the prices are from
-    picojoules: Picojoules
-    access_bytes: Annotated[int, Field(ge=1, le=4096)] = 8
+    title: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$",
+        description="name of the model in tables; letters, digits, '.', '_' and '-'",
+    )
+    source: str = Field(default="", description="where the prices are from")
+    picojoules: Picojoules = Field(description="prices of one operation each, picojoules")
+    access_bytes: int = Field(default=8, ge=1, le=4096, description="bytes of one memory access")
 
     def joules(self, work: Work) -> float:
         """Return the energy of the arithmetic and of the bytes touched, in joules."""
