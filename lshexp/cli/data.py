@@ -84,7 +84,7 @@ def show(
     """
     from lshexp import render
     from lshexp.config.overrides import chosen_dataset
-    from lshexp.data.sheet import contact_sheet
+    from lshexp.data.export import contact_sheet
     from lshexp.io import make_folder, write_atomic
 
     dataset = chosen_dataset(name, options or ())
@@ -141,7 +141,7 @@ def make(
     """
     from lshexp import render
     from lshexp.config.overrides import chosen_dataset
-    from lshexp.runs.export import export_npz
+    from lshexp.data.export import export_npz
 
     path = out or Path(f"{name}.npz")
     size = export_npz(chosen_dataset(name, options or ()), path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -153,6 +154,10 @@ class Mnist(Dataset):
     def fingerprint(self) -> str:
         """Return a digest of the pinned checksums."""
         return f"mnist:{digits_fingerprint()}"
+
+    def memory_bytes(self) -> int:
+        """Return the memory of the digits, and of the bytes that the training ones are made from."""
+        return super().memory_bytes() + math.prod(FILES["train_images"].shape)
 
     def load(self) -> Splits:
         """Return the digits as grey values / 255.

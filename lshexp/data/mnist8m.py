@@ -93,6 +93,11 @@ class Mnist8m(Dataset):
         options = ",".join(f"{key}={value}" for key, value in sorted(self.model_dump().items()))
         return f"{self.name}:{self.revision}:{options}:{digits_fingerprint()}"
 
+    def memory_bytes(self) -> int:
+        """Return the memory of the test digits, the training ones as bytes, and the fields while drawn."""
+        digits, fields = ROUND * SIDE * SIDE, FIELDS * FIELD_SIDE * FIELD_SIDE
+        return super().memory_bytes() + digits + 4 * 8 * fields
+
     def load(self) -> Splits:
         """Read the digits and draw the fields; training examples are made when they are asked for.
 

@@ -69,6 +69,10 @@ class Norb(Dataset):
         """Return the reader, its revision and options, and a digest of the files' contents."""
         return f"{self.name}:{self.revision}:train={self.train}:{contents_digest(self.locate())}"
 
+    def memory_bytes(self) -> int:
+        """Return the memory of all pairs, since every one is read whatever `train` says."""
+        return 4 * 2 * PAIRS * 2 * SIDE * SIDE
+
     def load(self) -> Splits:
         """Return the pairs as grey values / 255.
 

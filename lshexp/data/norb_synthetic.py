@@ -90,6 +90,10 @@ class NorbSynthetic(Dataset):
         """Render both splits, which takes a minute on one core, or read them from the cache."""
         return Splits(self._all("train"), self._all("test"))
 
+    def memory_bytes(self) -> int:
+        """Return the memory of both splits, and of one as it is rendered and rounded to bytes."""
+        return (2 * 4 + 4 + 1) * PAIRS * self.info().features
+
     def sample(self, examples: int) -> Part:
         """Return the first training pairs, to be looked at."""
         return self.examples("train", 0, min(examples, PAIRS))

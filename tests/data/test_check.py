@@ -107,3 +107,14 @@ def test_own_files_need_no_advice_to_fetch(home):
     message = complaint("csv", path="absent.csv")
     assert "fetch" not in message
     assert "generated" not in message
+
+
+@pytest.mark.parametrize("name", ["convex", "rectangles_images", "norb_synthetic"])
+def test_the_memory_of_a_generated_set_is_at_least_that_of_its_arrays(name):
+    dataset = registry.datasets.build(name)
+    info = dataset.info()
+    assert dataset.memory_bytes() >= 4 * info.features * (info.train_examples + info.test_examples)
+
+
+def test_the_memory_of_a_streamed_set_is_not_that_of_its_training_examples():
+    assert registry.datasets.build("mnist8m").memory_bytes() < 200e6

@@ -15,7 +15,7 @@ from lshexp.arrays import CSR
 from lshexp.data import _cells, _own, csv, formats, inputs, npz, parquet, reading
 from lshexp.data._cells import class_numbers
 from lshexp.data.base import Part
-from lshexp.data.sheet import contact_sheet
+from lshexp.data.export import contact_sheet
 from lshexp.errors import ConfigError, DataError
 
 NAMES = ["low", "mid", "high"]
