@@ -297,9 +297,9 @@ def test_options_that_a_preset_implies_are_not_shown(tiny):
     words = ["-s", "lsh.preset=lshexp,paper", "-s", "active_pct=25"]
     assert lshexp("sweep", "tiny.yaml", *words, cwd=tiny).returncode == 0
     shown = lshexp("compare", "results/tiny", cwd=tiny).stdout
-    assert "p_preset" in shown
-    assert "p_probes" not in shown
-    assert "p_probes" not in lshexp("compare", "results/tiny", "--format", "md", cwd=tiny).stdout
+    assert "lsh lshexp" in shown and "lsh paper" in shown
+    assert "probes" not in shown
+    assert "probes" not in lshexp("compare", "results/tiny", "--format", "md", "--wide", cwd=tiny).stdout
 
 
 @pytest.mark.parametrize("kind", ["methods", "datasets", "hashes", "energy", "optimizers"])
