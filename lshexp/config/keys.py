@@ -120,14 +120,24 @@ def described_keys() -> list[KeyWords]:
         "sweep": "list of maps",
         "cases": "text",
         "exclude": "list of maps",
+        # what is written, where that is more than the kind of the field
+        "timeout": "duration",
+        "dataset": "text or map",
+        "probe": "number or per cent",
     }
 
     def own(key: str, description: str) -> FieldWords:
         return FieldWords(key, kinds.get(key, "map"), "", "", description)
 
-    top = [header.get(key) or own(key, description) for key, description in FILE_KEYS.items()]
+    def written(words: FieldWords) -> FieldWords:
+        return words._replace(kind=kinds.get(words.name, words.kind))
+
+    top = [
+        written(header[key]) if key in header else own(key, description)
+        for key, description in FILE_KEYS.items()
+    ]
     blocks = [own(key, description) for key, description in BLOCK_KEYS.items()]
-    runs = [words for words in describe(RunSpec) if words.name in RUN_KEYS]
+    runs = [written(words) for words in describe(RunSpec) if words.name in RUN_KEYS]
     options = own(
         "METHOD",
         "options of the method of that name, as in lsh: {K: 6} or lsh.K: 6; "

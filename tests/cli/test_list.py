@@ -53,6 +53,8 @@ def test_every_key_is_described():
     keys = described_keys()
     assert {key.field.name for key in keys} == {*FILE_KEYS, *BLOCK_KEYS, *RUN_KEYS, "METHOD"}
     assert [key.field.name for key in keys if not key.field.description] == []
+    kinds = {key.field.name: key.field.kind for key in keys}
+    assert (kinds["timeout"], kinds["dataset"], kinds["batch"]) == ("duration", "text or map", "whole number")
     assert listed("keys", "batch").splitlines()[2].endswith("examples in one optimiser step")
 
 
