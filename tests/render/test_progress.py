@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lshexp.nn.result import Progress
 from lshexp.render.progress import _Bars, _bars, watch
-from lshexp.render.sweep import _axes, _reasons, interrupted
+from lshexp.render.sweep import _axes, _reasons, interrupted, summary
 from lshexp.runs.plan import plan_sweep
 from lshexp.runs.sweep import SweepSummary, run_sweep
 
@@ -69,3 +69,15 @@ def test_a_dry_run_says_what_is_swept_and_that_rows_would_leave(plan, tmp_path):
 def test_an_interrupt_says_how_far_it_got(plan, capsys):
     interrupted(SweepSummary(plan, 0, []))
     assert capsys.readouterr().err == "interrupted: 0 of 4 done; the same command goes on\n"
+
+
+def test_nothing_but_failures_does_not_lead_to_a_comparison(tmp_path, capsys):
+    def broken(run, report):
+        raise ValueError("no good")
+
+    summary(run_sweep(grid(), tmp_path, run=broken))
+    said = capsys.readouterr().err
+    assert "4 x failed: ValueError: no good" in said
+    assert "compare" not in said and "/logs, then the same command again" in said
+    summary(run_sweep(grid(), tmp_path, run=fake_run))
+    assert "next:   lshexp compare" in capsys.readouterr().err
