@@ -63,8 +63,3 @@ def _interrupted(summary: SweepSummary | None) -> int:
 
         render.interrupted(summary)
     return errors.EXIT_INTERRUPTED
-
-
-def _interrupted() -> int:
-    sys.stderr.write("interrupted; the same command goes on where it was\n")
-    return errors.EXIT_INTERRUPTED

@@ -108,7 +108,7 @@ def sweep(
     from lshexp.config.keys import duration
     from lshexp.runs.executors import build_executor
     from lshexp.runs.plan import Wanted, check_data, plan_sweep
-    from lshexp.runs.sweep import SweepInterrupted, run_sweep
+    from lshexp.runs.sweep import run_sweep
 
     try:
         budget_s = None if budget is None else duration(budget)
@@ -134,20 +134,16 @@ def sweep(
 
         render.plan(plan, estimate(plan.to_run(wanted), default_energy_model()), jobs or 1)
         return
-    try:
-        with render.watch(progress.value, f"lshexp sweep {file}") as listener:
-            summary = run_sweep(
-                loaded,
-                out,
-                wanted=wanted,
-                fail_fast=fail_fast,
-                budget_s=budget_s,
-                listener=listener,
-                executor=place,
-            )
-    except SweepInterrupted as stop:
-        render.interrupted(stop.summary)
-        raise typer.Exit(errors.EXIT_INTERRUPTED) from None
+    with render.watch(progress.value, f"lshexp sweep {file}") as listener:
+        summary = run_sweep(
+            loaded,
+            out,
+            wanted=wanted,
+            fail_fast=fail_fast,
+            budget_s=budget_s,
+            listener=listener,
+            executor=place,
+        )
     render.summary(summary)
     if not summary.complete:
         raise typer.Exit(errors.RunError.exit_code)
