@@ -103,7 +103,7 @@ class OwnData(Dataset):
         return False
 
     def widened(self, path: Path, x: Inputs, features: int) -> Inputs:
-        """Return what `table` has read of one file at the width that all files come to."""
+        """Return the examples that `table` has read from one file at the width common to all files."""
         return x
 
     def locate(self) -> list[Path]:

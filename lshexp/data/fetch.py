@@ -104,7 +104,7 @@ def _download(url: str, remote: Remote, folder: Path, watch: Watcher | None) -> 
             reason = f"cannot be reached, {_cause(error)}"
         except requests.exceptions.RequestException as error:
             reason = one_line(error)[:200]
-        except ValueError:  # pooch's word for a wrong checksum
+        except ValueError:  # what pooch raises for a wrong checksum
             if downloader.resumed:
                 reason = "sent two different files"
                 continue  # what was there is gone: this attempt starts from nothing

@@ -125,7 +125,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (*READ_ERRORS, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
-        # ValueError is NumPy's word for a damaged array, RuntimeError zipfile's for one with a password
+        # NumPy raises ValueError for a damaged array, zipfile RuntimeError for one with a password
         raise DataError(f"{path}: not a readable .npz archive: {one_line(error)}") from None
 
 
