@@ -35,14 +35,12 @@ DEFAULT_BASELINE = "dense"
 DEFAULT_MARGIN = 1.0
 COUNTED = ("mults_", "bytes_", "active_pct", "predict_mults")  # beginnings of metrics that are counts
 LEADING = ("dataset", "hidden", "method", "active_pct")
-MEANS = (
-    "active_pct_achieved", "mults_pct_of_dense", "mults_pct_of_dense_paper", "predict_mults_pct_of_dense",
-    "predict_us",
-)  # fmt: skip
+MEANS = ("active_pct_achieved", "mults_pct_of_dense", "mults_pct_of_dense_paper")
+PREDICTING = "predict_"  # beginning of columns that say what predicting costs
 SUMMARY = (
     "data", "network", "label", "is_baseline", "baseline", "chosen_by", "differs", "runs", "failed",
     "diverged", "metric", "mean", "sd", "pairs", "difference", "ci_low", "ci_high", "p", "verdict",
-    "non_inferior", *MEANS, "energy_ratio", "time_ratio",
+    "non_inferior",
 )  # fmt: skip
 
 
@@ -96,7 +94,7 @@ def compare(
             {name: config.settings[name] for name in shown} | row
             for config, row in zip(configs, _summaries(configs, metric, margin), strict=True)
         ],
-        columns=[*shown, *SUMMARY],
+        columns=[*shown, *SUMMARY, *_means(runs), "energy_ratio", "time_ratio"],
     )
     frame = frame.sort_values(
         ["dataset", "hidden", "data", "network", "is_baseline", "method", "active_pct"],
@@ -240,10 +238,15 @@ def _summary(
         "p": found.p if found else None,
         "verdict": words,
         "non_inferior": non_inferior(found, margin, upward),
-        **{name: _number(ok[name].mean()) if name in ok else float("nan") for name in MEANS},
+        **{name: _number(ok[name].mean()) for name in _means(ok)},
         "energy_ratio": _ratio(pairs, "energy_proxy_j"),
         "time_ratio": _ratio(timed, "train_s"),
     }
+
+
+def _means(runs: pd.DataFrame) -> list[str]:
+    """Columns of which a row has the mean: shares, and what predicting costs where it was measured."""
+    return [*MEANS, *(name for name in map(str, runs) if name.startswith(PREDICTING))]
 
 
 def _what_is_missing(frame: pd.DataFrame) -> list[str]:

@@ -19,13 +19,12 @@ HEADINGS = {
     "active_pct_achieved": "active % got",
     "mults_pct_of_dense": "mults % of dense",
     "mults_pct_of_dense_paper": "mults % as in paper",
-    "predict_mults_pct_of_dense": "predict mults % of dense",
 }
 METRICS = {"test_acc_pct": "test acc %", "valid_acc_pct": "valid acc %"}
 WIDE = (
     "label", "active_pct", "active_pct_achieved", "runs", "failed", "diverged", "mean", "sd", "pairs",
     "difference", "ci_low", "ci_high", "p", "verdict", "mults_pct_of_dense", "mults_pct_of_dense_paper",
-    "predict_mults_pct_of_dense", "predict_us", "energy_ratio", "time_ratio", "baseline", "differs",
+    "energy_ratio", "time_ratio", "baseline", "differs",
 )  # fmt: skip
 TEXT = ("label", "verdict", "baseline", "differs")
 
@@ -55,7 +54,7 @@ def parts(frame: pd.DataFrame) -> Iterator[Part]:
     """Cut a comparison by data and network, in its own order."""
     for (data, network), rows in frame.groupby(["data", "network"], observed=True, sort=False):
         settings = [name for name in frame.columns[: list(frame.columns).index("data")] if _tells(name, rows)]
-        yield Part(f"{data}, hidden {network}", rows, settings, [name for name in WIDE if _shown(name, rows)])
+        yield Part(f"{data}, hidden {network}", rows, settings, _wide(rows))
 
 
 def narrow(part: Part, short: bool = True) -> Narrow:
@@ -161,6 +160,13 @@ def _two_decimals(value: float) -> str:
 def _tells(name: str, rows: pd.DataFrame) -> bool:
     """Whether a setting is not the same in all rows of one dataset and network."""
     return name in ("method", "active_pct") or rows[name].nunique(dropna=False) > 1
+
+
+def _wide(rows: pd.DataFrame) -> list[str]:
+    """Every column that says something about these rows, what predicting costs before the ratios."""
+    at = WIDE.index("energy_ratio")
+    predicting = (name for name in map(str, rows) if name.startswith("predict_"))
+    return [name for name in (*WIDE[:at], *predicting, *WIDE[at:]) if _shown(name, rows)]
 
 
 def _shown(name: str, rows: pd.DataFrame) -> bool:

@@ -270,6 +270,15 @@ def test_the_table_fits_80_columns_and_explains_itself(tmp_path, capsys):
     assert "energy_ratio" in wide and "differs" in wide and "lr=0.01 (baseline 0.1)" in wide
 
 
+def test_what_predicting_costs_is_shown_where_it_was_measured(tmp_path, capsys):
+    runs = results(tmp_path, sweep_of().runs).runs.assign(predict_us=[4.0, 2.0, 6.0, 3.0])
+    frame = lshexp.compare(runs)
+    assert row(frame, method="dense")["predict_us"] == 5.0 and row(frame, method="lsh")["predict_us"] == 2.5
+    render.comparison(frame, "csv")
+    render.comparison(frame, "table", wide=True)
+    assert capsys.readouterr().out.count("predict_us") == 2
+
+
 def test_a_missing_time_is_explained(tmp_path):
     runs = results(tmp_path, sweep_of().runs).runs
     runs["timing_valid"] = False
