@@ -119,8 +119,8 @@ def finite_float32(path: Path, values: NDArray[Any], first_row: int = 0) -> NDAr
 def numbers(path: Path, frame: pd.DataFrame, names: Sequence[str], first_row: int) -> NDArray[np.float32]:
     """Return the frame's cells as float32[n, features]; `first_row` is the number of rows before it.
 
-    Raises DataError for a column that is not numbers, naming the first cell that is not a number, and for cells that
-    are empty or not finite.
+    Raises DataError for a column that is not numbers, naming its first cell that is not a number, and for
+    cells that are empty or not finite.
     """
     import pandas as pd
 
