@@ -37,7 +37,7 @@ Share = Annotated[
 
 # Raised by hand whenever a change makes the same configuration give other numbers, so that finished
 # records of the old revision are run again instead of being mixed with new ones.
-KERNEL_REVISION = 1
+KERNEL_REVISION = 2
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
 ADDED_LATER = ("probe", "input", "inputs", "simulate_workers")

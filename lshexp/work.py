@@ -64,21 +64,3 @@ class LayerWork:
     def mults(self) -> int:
         """Multiplications of all phases so far."""
         return sum(self.tally(phase).mults for phase in PHASES)
-
-
-class StepCost(NamedTuple):
-    """Arithmetic of one optimiser step on one weight, gradient at hand, and the state it keeps."""
-
-    mults: int
-    adds: int
-    slots: int  # state values kept for each weight
-
-
-# rule code -> cost; the codes are the order of the names, and kernels/step.py holds the arithmetic
-RULES = ("sgd", "momentum", "adagrad", "adagrad_momentum")
-STEP_COSTS = {
-    "sgd": StepCost(mults=1, adds=1, slots=0),  # w -= lr*g
-    "momentum": StepCost(mults=2, adds=2, slots=1),  # v = m*v + g; w -= lr*v
-    "adagrad": StepCost(mults=4, adds=3, slots=1),  # a += g*g; w -= lr*g / (sqrt(a) + eps)
-    "adagrad_momentum": StepCost(mults=5, adds=4, slots=2),  # a += g*g; v = m*v + lr*g/(sqrt(a)+eps); w -= v
-}

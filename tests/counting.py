@@ -172,15 +172,21 @@ class Twin:
         m = self.meter
         if self.optimizer == "sgd":
             return m.add(w, -m.mul(self.lr, g))
+        before = state.copy()
         if self.optimizer == "momentum":
             state[0] = m.add(m.mul(self.momentum, state[0]), g)
-            return m.add(w, -m.mul(self.lr, state[0]))
-        state[0] = m.add(state[0], m.mul(g, g))
-        change = m.div(m.mul(self.lr, g), m.add(m.sqrt(state[0]), 1e-8))
-        if self.optimizer == "adagrad_momentum":
-            change = m.add(m.mul(self.momentum, state[1]), change)
-            state[1] = change
-        return m.add(w, -change)
+            stepped = m.add(w, -m.mul(self.lr, state[0]))
+        else:
+            state[0] = m.add(state[0], m.mul(g, g))
+            change = m.div(m.mul(self.lr, g), m.add(m.sqrt(state[0]), 1e-8))
+            if self.optimizer == "adagrad_momentum":
+                change = m.add(m.mul(self.momentum, state[1]), change)
+                state[1] = change
+            stepped = m.add(w, -change)
+        if g == 0:  # lazy: a weight without a gradient is left alone, though its step was computed
+            state[:] = before
+            return w
+        return stepped
 
 
 def matmul(meter, a, b):

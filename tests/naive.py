@@ -85,7 +85,12 @@ def weight_gradient(x, starts, nodes, deltas, n_nodes):
 
 
 def step(rule, w, g, state, lr, momentum, epsilon=1e-8):
-    """One optimiser step on one weight; returns the weight and its new state (a list)."""
+    """One optimiser step on one weight; returns the weight and its new state (a list).
+
+    Momentum is lazy: without a gradient, weight and state stay as they are.
+    """
+    if g == 0:
+        return w, list(state)
     if rule == "sgd":
         return w - lr * g, []
     if rule == "momentum":

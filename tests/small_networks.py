@@ -57,8 +57,8 @@ class Recorder:
     def refresh(self):
         self.selector.refresh()
 
-    def occupancy(self):
-        return self.selector.occupancy()
+    def diagnostics(self):
+        return self.selector.diagnostics()
 
     def notes(self):
         return self.selector.notes()

@@ -18,6 +18,7 @@ from lshexp.config.keys import RUN_KEYS, KeyRules
 from lshexp.config.nodes import Mark, Problems, YamlNode, kind_of, merge, nested
 from lshexp.data.base import DatasetInfo
 from lshexp.errors import ConfigError
+from lshexp.nn.plan import plan_layers
 from lshexp.spec import RunSpec
 from lshexp.validation import validate
 
@@ -281,7 +282,11 @@ class Expander:
         if not (self._enough(values, dataset, combination) and self._consistent(values, combination)):
             return None
         try:
-            return validate(RunSpec, values)
+            spec = validate(RunSpec, values)
+            info = dataset.info
+            widths = [info.features, *spec.hidden, info.classes]
+            plan_layers(spec, registry.methods.build(method, spec.method_options), widths, info.sparse)
+            return spec
         except ConfigError as error:
             self._problems.at_parts(YamlNode(combination, (), Mark(""), Mark("")), error)
             return None

@@ -85,6 +85,7 @@ class DatasetInfo:
     origin: str  # one line: where it comes from, or how it is made
     picture: tuple[int, int, int] | None = None  # (views, height, width) where features are pixels
     streamed: bool = False  # whether training examples are made or read as they are trained on
+    sparse: bool = False  # whether examples come as a CSR
     licence: str = "not stated"  # of the data, as its publisher or its mirrors state it
 
 

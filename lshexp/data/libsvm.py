@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from lshexp.arrays import CSR, Inputs
 from lshexp.data._cells import GrowingArray
 from lshexp.data._own import Head, OwnData, SplitName, Table
+from lshexp.data.base import DatasetInfo
 from lshexp.data.formats import MOST_FEATURES, svm_chunks
 from lshexp.data.reading import require_memory, require_table
 from lshexp.errors import DataError
@@ -74,6 +76,10 @@ class Libsvm(OwnData):
             require_table(path, len(x), features)
         wide = CSR(*x.arrays, (len(x), features))
         return wide.to_dense() if self.dense else wide
+
+    def info(self) -> DatasetInfo:
+        """Look at the files; examples stay sparse unless `dense` says otherwise."""
+        return replace(super().info(), sparse=not self.dense)
 
     def width(self, widths: list[tuple[Path, int]]) -> int:
         """Return `features`, or the largest index of all files."""

@@ -1,13 +1,16 @@
-"""The optimisers' arithmetic on one weight row, and the dense step built from it.
+"""The optimisers: what a step costs, its arithmetic on one weight and on a row, and the dense step.
 
-The rules are listed, with their counted cost, in `lshexp.work.RULES`; their code is the position there:
-0 sgd, 1 momentum, 2 adagrad (Duchi, Hazan and Singer, 2011), 3 Adagrad with momentum on the scaled step, as
-in the code of Spring and Shrivastava. State is lazy: a weight that had no gradient in a batch is left alone,
-velocity included, in every method, so that the cost of a step follows the active nodes.
+To add one, enter its cost in `OPTIMIZERS`, write its arithmetic into `step_weight` and `step_row` under the
+code that is its position there, and add its name to `lshexp.spec.Optimizer`.
+
+Momentum is lazy: a weight whose gradient in a batch is exactly zero is left alone, its state included. A step
+on the active nodes can afford no more, as its cost must follow them. The rule holds for dense steps too, so
+that a method that selects all nodes learns what the dense network learns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +18,49 @@ from numba import njit, prange
 
 from lshexp.arrays import FloatArray
 from lshexp.kernels._cost import VALUE
-from lshexp.work import RULES, STEP_COSTS, Work
+from lshexp.work import Work
+
+
+class StepCost(NamedTuple):
+    """Arithmetic of one optimiser step on one weight, gradient at hand, and the state it keeps."""
+
+    mults: int
+    adds: int
+    slots: int  # state values kept for each weight
+
+
+# The position of a name is its code in the kernels. Adagrad: Duchi, Hazan and Singer (2011); with momentum on
+# the scaled step as in the code of Spring and Shrivastava.
+OPTIMIZERS: Mapping[str, StepCost] = {
+    "sgd": StepCost(mults=1, adds=1, slots=0),  # w -= lr*g
+    "momentum": StepCost(mults=2, adds=2, slots=1),  # v = m*v + g; w -= lr*v
+    "adagrad": StepCost(mults=4, adds=3, slots=1),  # a += g*g; w -= lr*g / (sqrt(a) + eps)
+    "adagrad_momentum": StepCost(mults=5, adds=4, slots=2),  # a += g*g; v = m*v + lr*g/(sqrt(a)+eps); w -= v
+}
 
 
 class Rule(NamedTuple):
-    """An optimiser and its constants."""
+    """An optimiser and its constants, as kernels take them."""
 
     code: int
     lr: np.float32
     momentum: np.float32
     epsilon: np.float32
+
+    @property
+    def cost(self) -> StepCost:
+        """Cost of one step on one weight."""
+        return list(OPTIMIZERS.values())[self.code]
+
+    @property
+    def linear(self) -> bool:
+        """Whether steps are w -= lr * gradient, so that they can be followed from the gradients' terms."""
+        return self.code == 0
+
+
+def rule_of(optimizer: str, lr: float, momentum: float) -> Rule:
+    """Return the rule of an optimiser by its name in `OPTIMIZERS`."""
+    return Rule(list(OPTIMIZERS).index(optimizer), np.float32(lr), np.float32(momentum), np.float32(1e-8))
 
 
 @njit(parallel=False, cache=True, fastmath={"contract"}, error_model="numpy")
@@ -33,6 +69,8 @@ def step_weight(rule, w, g, state, node, i):
     code, lr, momentum, epsilon = rule
     if code == 0:
         return w - lr * g
+    if g == 0:
+        return w
     if code == 1:
         velocity = momentum * state[0, node, i] + g
         state[0, node, i] = velocity
@@ -53,6 +91,7 @@ def step_row(rule, w, gradient, state, node):
     `error_model="numpy"`: Python's check for a zero divisor would keep the loops out of vector registers.
     """
     code, lr, momentum, epsilon = rule
+    zero = np.float32(0)
     # the branch stands outside the loops so that each of them can be vectorised
     if code == 0:
         for i in range(len(w)):
@@ -60,9 +99,11 @@ def step_row(rule, w, gradient, state, node):
     elif code == 1:
         velocity = state[0, node]
         for i in range(len(w)):
-            speed = momentum * velocity[i] + gradient[i]
-            velocity[i] = speed
-            w[i] -= lr * speed
+            g = gradient[i]
+            before = velocity[i]
+            speed = momentum * before + g
+            velocity[i] = before if g == zero else speed
+            w[i] -= zero if g == zero else lr * speed
     elif code == 2:
         total = state[0, node]
         for i in range(len(w)):
@@ -77,9 +118,10 @@ def step_row(rule, w, gradient, state, node):
             g = gradient[i]
             squares = total[i] + g * g
             total[i] = squares
-            moved = momentum * change[i] + lr * g / (np.sqrt(squares) + epsilon)
-            change[i] = moved
-            w[i] -= moved
+            before = change[i]
+            moved = momentum * before + lr * g / (np.sqrt(squares) + epsilon)
+            change[i] = before if g == zero else moved
+            w[i] -= zero if g == zero else moved
 
 
 def step_row_cost(rule: Rule, w: FloatArray) -> Work:
@@ -89,19 +131,18 @@ def step_row_cost(rule: Rule, w: FloatArray) -> Work:
 
 def stepped_cost(rule: Rule, weights: int) -> Work:
     """Steps of so many weights whose gradients lie in memory."""
-    cost = STEP_COSTS[RULES[rule.code]]
+    cost = rule.cost
     return Work(weights * cost.mults, weights * cost.adds, VALUE * weights * (3 + 2 * cost.slots))
 
 
 def step_weight_cost(rule: Rule) -> Work:
     """One step with the weight and its gradient in variables, where only the state is loaded and stored."""
-    cost = STEP_COSTS[RULES[rule.code]]
-    return Work(cost.mults, cost.adds, VALUE * 2 * cost.slots)
+    return Work(rule.cost.mults, rule.cost.adds, VALUE * 2 * rule.cost.slots)
 
 
 def summed_steps_cost(rule: Rule, weights: int) -> Work:
     """Steps of so many weights in memory whose gradients are in variables."""
-    cost = STEP_COSTS[RULES[rule.code]]
+    cost = rule.cost
     return Work(weights * cost.mults, weights * cost.adds, VALUE * weights * (2 + 2 * cost.slots))
 
 

@@ -57,7 +57,7 @@ class _Standout(Selector):
             self._beta = _solve_beta(drive, self._share)
         keep = _sigmoid(drive + np.float32(self._beta))
         if not batch.training:
-            return Selection(active=None, scored=True, scores=scores, gate=keep)
+            return Selection(active=None, scored=True, scores=scores, multiplier=keep)
         if self._sought:
             seen = float(keep.mean(dtype=np.float64))
             if 0 < seen < 1:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.registry import Plugin
 from lshexp.work import LayerWork
+
+if TYPE_CHECKING:
+    from lshexp.kernels.step import Rule
 
 
 class LayerView(Protocol):
@@ -26,8 +29,14 @@ class LayerView(Protocol):
     bias: FloatArray  # float32[nodes]
     work: LayerWork
     threads: int
-    rate: np.float32 | None  # where steps are plain SGD's, w -= rate * gradient; otherwise None
-    sparse_input: bool  # whether its inputs are always sparse
+    rule: Rule  # the optimiser
+
+    @property
+    def scan(self) -> bool:
+        """Whether the plan has all nodes computed, exactly, from the few inputs that are not zero.
+
+        True in no layer unless the method asks for it with `scans_sparse_inputs`.
+        """
 
     def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
         """Pre-activations of every node, float32[B, nodes], counted under `phase`."""
@@ -48,16 +57,15 @@ class Selection(NamedTuple):
     """The answer. `active` None means every node.
 
     `scored` says that active.data (or `scores`, when active is None) already hold pre-activations that the
-    selection had to compute. Activations are multiplied by `scale`, and by `gate` where there is one
-    (float32[B, N], every node only). `memo` is handed back with the step that these nodes end in.
+    selection had to compute. Activations are multiplied by `multiplier`: a number, or, where every node is
+    active, float32[B, nodes]. `token` is what the method wants back with the step that these nodes end in.
     """
 
     active: CSR | None
     scored: bool = False
-    scale: float = 1.0
     scores: FloatArray | None = None
-    gate: FloatArray | None = None
-    memo: object = None
+    multiplier: float | FloatArray = 1.0
+    token: object = None
 
 
 class Step(NamedTuple):
@@ -65,7 +73,7 @@ class Step(NamedTuple):
 
     by_node: CSC
     deltas: FloatArray  # float32[P], gradient of the batch loss at each pair's pre-activation
-    memo: object = None  # what the selection left for it
+    token: object = None  # that of the selection
 
     @property
     def touched(self) -> IntArray:
@@ -81,14 +89,14 @@ class Selector(ABC):
         """Choose the active nodes of each example of a batch."""
 
     def after_update(self, step: Step) -> None:  # noqa: B027 - most methods keep no tables
-        """Learn that weight rows have changed, and how."""
+        """Take note that a step has changed weight rows, and how."""
 
     def refresh(self) -> None:  # noqa: B027 - most methods keep no tables
-        """Learn that all weights have changed at once."""
+        """Take note that all weights have changed at once."""
 
-    def occupancy(self) -> OffsetArray | None:
-        """Nodes in each bucket of each hash table, int64[L, buckets]; None where there are no tables."""
-        return None
+    def diagnostics(self) -> Mapping[str, float]:
+        """Measures of the method's own state, by the name of their column in selection.csv."""
+        return {}
 
     def notes(self) -> dict[str, int]:
         """Counters of fallbacks and caps, by name, over the run so far."""
@@ -109,10 +117,12 @@ class Method(Plugin):
         """
         return cls.name
 
-    def scans(self, sparse_input: bool) -> bool:
-        """Whether a hidden layer has all its nodes computed from a few live inputs each.
+    @property
+    def scans_sparse_inputs(self) -> bool:
+        """Whether layers whose input is always sparse are to have all nodes computed, to select among them.
 
-        Its weights are then stored by input. `sparse_input`: its inputs are always sparse.
+        `lshexp.nn.plan` then stores their weights by input and sets `LayerView.scan`; a network without any
+        such layer is refused.
         """
         return False
 

@@ -49,4 +49,4 @@ class _Draw(Selector):
         # one scaled logarithm a drawn node and one past the end of each example
         self._layer.work.add("select", mults=pairs + n, adds=0, nbytes=4 * pairs)
         active = CSR(indptr, drawn[:pairs], np.empty(pairs, dtype=np.float32), (n, nodes))
-        return Selection(active, scale=1.0 / share)
+        return Selection(active, multiplier=1.0 / share)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from lshexp import registry
-from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, OffsetArray
+from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
 from lshexp.errors import ConfigError
 from lshexp.hashing.base import HashFamily, Query, project
 from lshexp.hashing.tables import Tables
@@ -187,9 +187,10 @@ class Lsh(Method):
             return self.refine
         return SPARSE_FACTOR * self.refine if self.refine_sparse is None else self.refine_sparse
 
-    def scans(self, sparse_input: bool) -> bool:
-        """With `where_sparse: scan`, wherever inputs come as candidates."""
-        return sparse_input and self.where_sparse == "scan"
+    @property
+    def scans_sparse_inputs(self) -> bool:
+        """With `where_sparse: scan`."""
+        return self.where_sparse == "scan"
 
     def derived(self, share: float) -> dict[str, Any]:
         """K, where it was left out and there are tables."""
@@ -197,7 +198,7 @@ class Lsh(Method):
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Look up a share of `share` of the nodes."""
-        if self.scans(layer.sparse_input):
+        if layer.scan:
             return Exact(layer, wanted_nodes(share, layer.nodes))
         bits = self.K or derived_bits(share)
         return LshSelector(self, layer, bits, wanted_nodes(share, layer.nodes), key)
@@ -220,8 +221,8 @@ def _joined(inputs: Sequence[Inputs]) -> Inputs:
     return joined
 
 
-class _Memo(NamedTuple):
-    """What a selection leaves for the step it ends in."""
+class _Token(NamedTuple):
+    """What a selection wants back with the step it ends in."""
 
     steps: FloatArray | None  # for `Hasher.follow`
     learned: int  # times that the family had learned the inputs
@@ -240,7 +241,7 @@ class LshSelector(Selector):
         )
         order = stream_key(key, "order")
         self.tables = Tables(bits, options.L, layer.nodes, layer.threads, order) if options.L else None
-        self._follows = options.follow and layer.rate is not None and options.family().can_follow
+        self._follows = options.follow and layer.rule.linear and options.family().can_follow
         self._learned = 0  # times that the family has learned the inputs
         self._seen = 0  # examples in training
         self._singles: deque[Inputs] = deque(maxlen=SAMPLE)  # the last inputs, while batches are of one
@@ -264,7 +265,7 @@ class LshSelector(Selector):
             short = np.count_nonzero(candidates.row_lengths() < self._budget)
             self._notes["short_selections"] += int(short)
             self._notes["capped_buckets"] += capped
-        return Selection(candidates, scored=refine > 0, memo=_Memo(query.steps, self._learned))
+        return Selection(candidates, scored=refine > 0, token=_Token(query.steps, self._learned))
 
     def _ranked(self, query: Query, keep: int) -> tuple[CSR, int]:
         """Candidates in number as `rank` says, at most `keep` by `sketch`; and the buckets cut short."""
@@ -282,11 +283,11 @@ class LshSelector(Selector):
     def after_update(self, step: Step) -> None:
         layer = self._layer
         if self._follows:
-            memo = step.memo
-            assert isinstance(memo, _Memo) and memo.steps is not None and layer.rate is not None
-            if memo.learned == self._learned:
+            token = step.token
+            assert isinstance(token, _Token) and token.steps is not None
+            if token.learned == self._learned:
                 bounds = balanced_bounds(step.by_node.indptr, layer.threads)
-                self.hasher.follow(memo.steps, step.by_node, step.deltas, layer.rate, bounds, layer.work)
+                self.hasher.follow(token.steps, step.by_node, step.deltas, layer.rule.lr, bounds, layer.work)
             elif len(step.deltas):  # a step that comes late: its numbers are those of other directions
                 self._hash(step.touched)
         if self._options.rehash == "touched" and len(step.deltas):
@@ -295,8 +296,14 @@ class LshSelector(Selector):
     def refresh(self) -> None:
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
 
-    def occupancy(self) -> OffsetArray | None:
-        return self.tables.occupancy() if self.tables else None
+    def diagnostics(self) -> Mapping[str, float]:
+        """Nodes in a bucket, over all tables: mean of buckets not empty, maximum, share of empty ones."""
+        if self.tables is None:
+            return {}
+        sizes = self.tables.occupancy()
+        filled = sizes[sizes > 0]
+        measures = {"bucket_max": int(sizes.max()), "bucket_empty_pct": 100 * float(np.mean(sizes == 0))}
+        return measures | ({"bucket_mean": float(filled.mean())} if len(filled) else {})
 
     def notes(self) -> dict[str, int]:
         return dict(self._notes)

@@ -58,9 +58,10 @@ class WinnerTakeAll(Method):
             del options["where_sparse"]
         return options
 
-    def scans(self, sparse_input: bool) -> bool:
-        """With `where_sparse: scan`, wherever inputs come as active."""
-        return sparse_input and self.where_sparse == "scan"
+    @property
+    def scans_sparse_inputs(self) -> bool:
+        """With `where_sparse: scan`."""
+        return self.where_sparse == "scan"
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Keep the `share` largest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lshexp.work import STEP_COSTS
+from lshexp.kernels.step import OPTIMIZERS
 
 
 class DenseCost:
@@ -23,5 +23,5 @@ class DenseCost:
         return examples * (3 * self.products - self.first)
 
     def training(self, examples: int, steps: int, optimizer: str) -> int:
-        """All of training: forward, backward, and one optimiser step a batch on every parameter."""
-        return self.forward_backward(examples) + steps * self.parameters * STEP_COSTS[optimizer].mults
+        """All of training: forward, backward, and `steps` optimiser steps on every parameter."""
+        return self.forward_backward(examples) + steps * self.parameters * OPTIMIZERS[optimizer].mults

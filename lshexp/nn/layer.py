@@ -1,13 +1,8 @@
-"""One fully connected layer: its parameters, its optimiser state, and the three ways it computes.
+"""One fully connected layer: its parameters, its optimiser state, and how they are computed with.
 
-| input | nodes    | path                                                                |
-|-------|----------|---------------------------------------------------------------------|
-| rows  | all      | BLAS, in fixed blocks                                               |
-| rows  | selected | kernels over the batch grouped by node, four examples a weight row  |
-| CSR   | any      | kernels over the batch grouped by node, stored inputs only          |
-
-Which path runs follows from the data handed in, so forward, backward, update and counting are the same
-code for every method. All gradients are those of the batch's mean loss.
+`lshexp.nn.plan` decides which of the two classes stores a layer: `Layer` by node, `LayerByInput` by input.
+Forward, backward, update and counting are the same for every method. All gradients are those of the batch's
+mean loss.
 """
 
 from __future__ import annotations
@@ -23,22 +18,22 @@ from lshexp.kernels.backward import (
     input_products,
     sum_products,
 )
-from lshexp.kernels.csr import group_by_column
+from lshexp.kernels.by_input import descend_by_input, input_gradient_by_input, scan_csr
+from lshexp.kernels.csr import gather_rows, group_by_column
 from lshexp.kernels.forward import forward_csr, forward_rows
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import Rule, step_dense
 from lshexp.kernels.update import step_bias, update_csr, update_rows
 from lshexp.nn.gemm import Gemm
-from lshexp.work import RULES, STEP_COSTS, LayerWork
+from lshexp.nn.plan import LayerPlan
+from lshexp.work import LayerWork
 
-# Weights of so many bytes do not stay in cache between the examples of a batch; so many terms of a gradient
-# may be kept until they are summed.
-BEYOND_CACHE = 2**24
+# So many terms of an input gradient may be kept until they are summed.
 MOST_TERMS = 2**24
 
 
 class Pairs(NamedTuple):
-    """Selected (example, node) pairs, both ways round."""
+    """Active (example, node) pairs: by example, and the same grouped by node."""
 
     by_example: CSR
     by_node: CSC
@@ -47,16 +42,13 @@ class Pairs(NamedTuple):
 class Layer:
     """Parameters weights float32[N, D] and bias float32[N], with the state of their optimiser."""
 
-    def __init__(
-        self, weights: FloatArray, optimizer: str, lr: float, momentum: float, gemm: Gemm, threads: int
-    ):
+    def __init__(self, weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
         self.nodes, self.fan_in = weights.shape
+        self.plan = plan
         self.weights = weights
         self.bias = np.zeros(self.nodes, dtype=np.float32)
-        self.rate = np.float32(lr) if optimizer == "sgd" else None
-        self.sparse_input = False  # set by the network where inputs are always sparse
-        self.cost = STEP_COSTS[optimizer]
-        self.rule = Rule(RULES.index(optimizer), np.float32(lr), np.float32(momentum), np.float32(1e-8))
+        self.rule = rule
+        self.cost = rule.cost
         self.state = np.zeros((self.cost.slots, *weights.shape), dtype=np.float32)
         self.bias_state = np.zeros((self.cost.slots, 1, self.nodes), dtype=np.float32)
         self.work = LayerWork()
@@ -65,8 +57,13 @@ class Layer:
         self._every: dict[int, Pairs] = {}
         self._terms = np.empty(0, dtype=np.float32)  # scratch, kept because fresh memory is slow to touch
 
+    @property
+    def scan(self) -> bool:
+        """Whether a method is to compute every node from the stored inputs; the plan's decision."""
+        return self.plan.scan
+
     def every_node(self, examples: int) -> Pairs:
-        """All nodes for each of `examples` examples, as pairs; values are scratch for their scores."""
+        """All nodes for each of `examples` examples, as pairs; their values are not set."""
         if examples not in self._every:
             every = CSR.from_lengths(np.full(examples, self.nodes), self.nodes)
             every.indices[:] = np.tile(np.arange(self.nodes, dtype=np.int32), examples)
@@ -79,24 +76,20 @@ class Layer:
 
     def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
         """Pre-activations of every node as rows float32[B, N], counted under `phase`."""
-        if isinstance(inputs, CSR):
-            examples = len(inputs)
-            every = self.every_node(examples)
-            values = np.empty(examples * self.nodes, dtype=np.float32)
-            self._forward_csr(inputs, every, values, phase)
-            return values.reshape(examples, self.nodes)
         examples = len(inputs)
-        self.work.add(
-            phase,
-            mults=examples * self.nodes * self.fan_in,
-            adds=examples * self.nodes * self.fan_in,
-            nbytes=4 * (examples * self.fan_in + self.nodes * (self.fan_in + 1) + examples * self.nodes),
-        )
+        if isinstance(inputs, CSR):
+            values = np.empty(examples * self.nodes, dtype=np.float32)
+            self._forward_csr(inputs, self.every_node(examples), values, phase)
+            return values.reshape(examples, self.nodes)
+        products = examples * self.nodes * self.fan_in
+        nbytes = 4 * (examples * self.fan_in + self.nodes * (self.fan_in + 1) + examples * self.nodes)
+        self.work.add(phase, products, products, nbytes)
         return self._gemm.scores(inputs, self.weights, self.bias)
 
-    def scores_of(self, inputs: Inputs, pairs: Pairs, phase: str = "forward") -> FloatArray:
-        """Pre-activations of the selected pairs, float32[P] in the order of `by_example`."""
-        values = np.empty(pairs.by_example.nnz, dtype=np.float32)
+    def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
+        """Pre-activations of active pairs, float32[P] in the order of their entries."""
+        pairs = Pairs(active, self.group(active))
+        values = np.empty(active.nnz, dtype=np.float32)
         if isinstance(inputs, CSR):
             self._forward_csr(inputs, pairs, values, phase)
         else:
@@ -105,10 +98,6 @@ class Layer:
             rows = pairs.by_node.nonempty_columns()
             self.work.add(phase, products, products, 4 * (products + len(values) + rows * (self.fan_in + 1)))
         return values
-
-    def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
-        """Pre-activations of active pairs, float32[P] in the order of their entries."""
-        return self.scores_of(inputs, Pairs(active, self.group(active)), phase)
 
     def _forward_csr(self, inputs: CSR, pairs: Pairs, values: FloatArray, phase: str) -> None:
         forward_csr(*inputs.arrays, self.weights, self.bias, pairs.by_node, self._node_bounds(pairs), values)
@@ -131,35 +120,39 @@ class Layer:
         active = pairs.by_example
         if isinstance(inputs, CSR):
             gradient = self._input_gradient_csr(inputs, pairs, deltas)
-            products = products_of(pairs.by_example, inputs)
+            products = products_of(active, inputs)
             # id, weight and the running sum read and written for each product; id and delta of each pair
             self.work.add("backward", products, products, 16 * products + 8 * active.nnz)
             return gradient
-        gradient_rows = np.empty((len(active), self.fan_in), dtype=np.float32)
+        gradient = np.empty((len(active), self.fan_in), dtype=np.float32)
         bounds = balanced_bounds(active.indptr, self.threads)
-        input_gradient_rows(active.indptr, active.indices, deltas, self.weights, bounds, gradient_rows)
+        input_gradient_rows(active.indptr, active.indices, deltas, self.weights, bounds, gradient)
         products = active.nnz * self.fan_in
-        self.work.add("backward", products, products, 4 * products + 8 * active.nnz + 4 * gradient_rows.size)
-        return gradient_rows
+        self.work.add("backward", products, products, 4 * products + 8 * active.nnz + 4 * gradient.size)
+        return gradient
 
     def _input_gradient_csr(self, inputs: CSR, pairs: Pairs, deltas: FloatArray) -> FloatArray:
-        """Example by example, or, where weights do not stay in cache, node by node: the same bits."""
-        indptr, indices, _ = pairs.by_example.arrays
+        """Example by example or, where the plan says so, node by node: the same bits."""
+        active = pairs.by_example
         gradient = np.empty(inputs.nnz, dtype=np.float32)
-        bounds = balanced_bounds(indptr, self.threads)
-        offsets = np.concatenate(([0], np.cumsum(pairs.by_example.row_lengths() * inputs.row_lengths())))
-        if self.weights.nbytes < BEYOND_CACHE or offsets[-1] > MOST_TERMS:
+        bounds = balanced_bounds(active.indptr, self.threads)
+        terms = 0
+        if self.plan.gradient_by_node:
+            offsets = np.concatenate(([0], np.cumsum(active.row_lengths() * inputs.row_lengths())))
+            terms = int(offsets[-1])
+        if not self.plan.gradient_by_node or terms > MOST_TERMS:
             input_gradient_csr(
-                indptr, indices, deltas, self.weights, inputs.indptr, inputs.indices, bounds, gradient
-            )
+                active.indptr, active.indices, deltas, self.weights, inputs.indptr, inputs.indices, bounds,
+                gradient,
+            )  # fmt: skip
             return gradient
-        if len(self._terms) < offsets[-1]:
-            self._terms = np.empty(int(1.2 * offsets[-1]), dtype=np.float32)
+        if len(self._terms) < terms:
+            self._terms = np.empty(int(1.2 * terms), dtype=np.float32)
         input_products(
-            indptr, pairs.by_node, deltas, self.weights, inputs.indptr, inputs.indices, offsets,
+            active.indptr, pairs.by_node, deltas, self.weights, inputs.indptr, inputs.indices, offsets,
             self._node_bounds(pairs), self._terms,
         )  # fmt: skip
-        sum_products(indptr, inputs.indptr, offsets, self._terms, bounds, gradient)
+        sum_products(active.indptr, inputs.indptr, offsets, self._terms, bounds, gradient)
         return gradient
 
     def update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> None:
@@ -201,6 +194,95 @@ class Layer:
         return balanced_bounds(pairs.by_node.indptr, self.threads)
 
 
+class LayerByInput(Layer):
+    """As `Layer`, for inputs that are always sparse; `weights` is the transposed view of what is stored.
+
+    The scores of all nodes are whole rows read in order, one for each stored input, where a layer stored by
+    node would gather its weights one at a time. Gradient and step touch a row at the places of the active
+    nodes, row by row for all examples of a batch, so that a row is fetched once and has one owner.
+    """
+
+    def __init__(self, weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
+        super().__init__(weights, plan, rule, gemm, threads)
+        self.state = np.zeros((self.cost.slots, self.fan_in, self.nodes), dtype=np.float32)
+        self._last: tuple[CSR, CSC] | None = None  # the last inputs, and their grouping by column
+
+    @property
+    def weights(self) -> FloatArray:
+        """float32[nodes, fan_in], a view."""
+        return self._columns.T
+
+    @weights.setter
+    def weights(self, weights: FloatArray) -> None:
+        self._columns = np.ascontiguousarray(weights.T)
+
+    def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
+        """Pre-activations of every node as rows float32[B, N], counted under `phase`."""
+        inputs = _csr(inputs)
+        examples = len(inputs)
+        scores = np.empty((examples, self.nodes), dtype=np.float32)
+        bounds = balanced_bounds(inputs.indptr, self.threads)
+        scan_csr(*inputs.arrays, self._columns, self.bias, bounds, scores)
+        products = inputs.nnz * self.nodes
+        # an id and a value an input, a weight a product; results and biases
+        nbytes = 8 * inputs.nnz + 4 * products + 4 * (scores.size + self.nodes)
+        self.work.add(phase, products, products, nbytes)
+        return scores
+
+    def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
+        """Pre-activations of active pairs, for which every node is computed."""
+        scores = self.scores_of_all(inputs, phase)
+        values = np.empty(active.nnz, dtype=np.float32)
+        gather_rows(
+            scores, active.indptr, active.indices, balanced_bounds(active.indptr, self.threads), values
+        )
+        return values
+
+    def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
+        """Gradient at the stored inputs, float32[Q]; deltas float32[P]."""
+        inputs, pairs = _csr(inputs), _pairs(pairs)
+        by_input = self._grouped_by_input(inputs)
+        gradient = np.empty(inputs.nnz, dtype=np.float32)
+        bounds = balanced_bounds(by_input.indptr, self.threads)
+        active = pairs.by_example.arrays[:2]
+        input_gradient_by_input(by_input, *active, deltas, self._columns, bounds, gradient)
+        products = products_of(pairs.by_example, inputs)
+        # an id, a delta and a weight for each product; one result an input
+        self.work.add("backward", products, products, 12 * products + 4 * len(gradient))
+        return gradient
+
+    def update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> None:
+        """Form the weight gradient and take one optimiser step; plain SGD does both term by term."""
+        inputs, pairs = _csr(inputs), _pairs(pairs)
+        by_input = self._grouped_by_input(inputs)
+        bounds = balanced_bounds(by_input.indptr, self.threads)
+        active = pairs.by_example.arrays[:2]
+        products = products_of(pairs.by_example, inputs)
+        if self.rule.linear:
+            descend_by_input(by_input, inputs.data, *active, deltas, self.rule.lr, self._columns, bounds)
+            self.work.add("backward", products, deltas.size, 8 * products + 4 * deltas.size)
+            self.work.add("update", inputs.nnz, products, 8 * products + 8 * inputs.nnz)
+        else:
+            parameters = (self.rule, self._columns, self.state)
+            stepped = int(update_csr(*active, deltas, inputs.data, by_input, bounds, *parameters))
+            self.work.add("backward", products, products + deltas.size, 16 * products + 4 * len(deltas))
+            self.count_steps(stepped)
+        bounds = self._node_bounds(pairs)
+        step_bias(deltas, pairs.by_node, bounds, self.rule, self.bias[None], self.bias_state)
+        self.count_steps(pairs.by_node.nonempty_columns())
+
+    def _grouped_by_input(self, inputs: CSR) -> CSC:
+        """Examples of each input: grouped once for gradient and step of the same inputs."""
+        if self._last is None or self._last[0].indices is not inputs.indices:
+            self._last = inputs, group_columns(inputs, self.threads)
+        return self._last[1]
+
+
+def build_layer(weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> Layer:
+    """Return a layer stored as its plan says, with these weights, float32[nodes, fan_in]."""
+    return (LayerByInput if plan.by_input else Layer)(weights, plan, rule, gemm, threads)
+
+
 def group_columns(matrix: CSR, threads: int) -> CSC:
     """Group the entries of a CSR by column."""
     columns, entries = matrix.shape[1], matrix.nnz
@@ -218,3 +300,13 @@ def group_columns(matrix: CSR, threads: int) -> CSC:
 def products_of(pairs: CSR, inputs: CSR) -> int:
     """Sum over examples of active nodes x input entries."""
     return int(pairs.row_lengths() @ inputs.row_lengths())
+
+
+def _csr(inputs: Inputs) -> CSR:
+    assert isinstance(inputs, CSR)  # the plan stores a layer by input only where all inputs are sparse
+    return inputs
+
+
+def _pairs(pairs: Pairs | None) -> Pairs:
+    assert pairs is not None  # and only for a method that selects
+    return pairs

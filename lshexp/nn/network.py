@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -18,21 +18,18 @@ from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, IntArray
 from lshexp.kernels.csr import gather_rows, keep_positive, scatter_rows
 from lshexp.kernels.loss import softmax_cross_entropy
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
-from lshexp.methods.base import Batch, Method, Selection, Selector, Step, wanted_nodes
-from lshexp.nn.by_input import LayerByInput
+from lshexp.kernels.step import rule_of
+from lshexp.methods.base import Batch, Method, Selection, Selector, Step
 from lshexp.nn.gemm import Gemm
-from lshexp.nn.layer import Layer, Pairs
+from lshexp.nn.layer import Layer, Pairs, build_layer
+from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, plan_layers
 from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
 from lshexp.work import LayerWork
 
-# Up to this share of non-zero inputs a layer reads them as a CSR. A stored input costs an index and a
-# scattered load where a dense row is read in order, so it saves time only where most of the row is skipped.
-SPARSE_UP_TO = 0.125
-
 
 class Outcome(NamedTuple):
-    """What a batch came to: sums over its examples, and the pairs that were selected in each hidden layer."""
+    """Sums over the examples of a batch, and the number of pairs selected in each hidden layer."""
 
     loss: float  # nats, summed
     hits: int
@@ -40,10 +37,7 @@ class Outcome(NamedTuple):
 
 
 class View(NamedTuple):
-    """What an onlooker sees of a hidden layer: every pre-activation float32[B, N], and what was selected.
-
-    `active` None means every node.
-    """
+    """Every pre-activation of a hidden layer, float32[B, N], and the active pairs; None means every node."""
 
     scores: FloatArray
     active: CSR | None
@@ -53,13 +47,18 @@ Seen = TypeVar("Seen")
 
 
 class Tape(NamedTuple):
-    """What a hidden layer must remember of a forward pass to go back."""
+    """What the backward pass of a hidden layer needs of its forward pass."""
 
     inputs: Inputs
-    pairs: Pairs | None  # the live pairs; None = every node
+    pairs: Pairs | None  # those with a positive activation; None = every node
     rows: FloatArray | None  # activations of every node, where pairs is None
-    scale: np.float32
-    memo: object  # what the selection left for its step
+    multiplier: np.float32 | FloatArray  # of the activations
+    token: object  # what the selection wants back with its step
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the activations have been multiplied at all."""
+        return isinstance(self.multiplier, np.ndarray) or self.multiplier != 1
 
 
 class LayerStep(NamedTuple):
@@ -69,7 +68,7 @@ class LayerStep(NamedTuple):
     inputs: Inputs
     pairs: Pairs | None  # None = every node
     deltas: FloatArray  # float32[P], or float32[B, N] where pairs is None
-    memo: object
+    token: object  # of the selection that the step began with
 
 
 class Pending(NamedTuple):
@@ -82,28 +81,32 @@ class Pending(NamedTuple):
 class Network:
     """Layers, and the selector of each hidden one. Use within the `Gemm` it is given."""
 
-    def __init__(self, spec: RunSpec, method: Method, features: int, classes: int, gemm: Gemm) -> None:
-        widths = [features, *spec.hidden, classes]
+    def __init__(
+        self,
+        spec: RunSpec,
+        method: Method,
+        features: int,
+        classes: int,
+        gemm: Gemm,
+        plans: Sequence[LayerPlan] | None = None,
+    ) -> None:
+        """Build the layers as `plans` says: those of `plan_layers` for these widths, unless others are given.
+
+        Raises ConfigError as `plan_layers` does.
+        """
+        self.plans = plans or plan_layers(spec, method, [features, *spec.hidden, classes])
         key = spec.key()
-        share = spec.active_pct / 100
-        self.layers: list[Layer] = []
-        for index in range(len(widths) - 1):
-            weights = initial_weights(key, index, widths[index + 1], widths[index])
-            sparse = index < len(spec.hidden) and _sparse_input(spec, method, widths[index], index)
-            # lock-free training reads and writes by node
-            by_input = method.scans(sparse) and spec.update == "batch"
-            kind = LayerByInput if by_input else Layer
-            layer = kind(weights, spec.optimizer, spec.lr, spec.momentum, gemm, spec.threads)
-            layer.sparse_input = sparse
-            self.layers.append(layer)
+        rule = rule_of(spec.optimizer, spec.lr, spec.momentum)
+        self.layers = [
+            build_layer(initial_weights(key, index, plan.nodes, plan.fan_in), plan, rule, gemm, spec.threads)
+            for index, plan in enumerate(self.plans)
+        ]
         self.hidden, self.output = self.layers[:-1], self.layers[-1]
         self.selectors: list[Selector] = [
-            method.selector(layer, share, stream_key(key, "method", index))
+            method.selector(layer, spec.active_pct / 100, stream_key(key, "method", index))
             for index, layer in enumerate(self.hidden)
         ]
         self.selects = method.uses_active_pct
-        # a method that computes every node has BLAS read every feature
-        self._sparse_input_layer = spec.input == "lists" and self.selects
         self._threads = spec.threads
         self.select_s = 0.0  # seconds spent choosing nodes in training
 
@@ -146,7 +149,7 @@ class Network:
             self._take(step)
 
     def _gradients(self, x: Inputs, y: IntArray, batch: Batch) -> tuple[Outcome, Iterator[LayerStep]]:
-        """Select and go forward; going backward is left to whoever takes the steps."""
+        """Select, go forward, and return the layers' steps; each is computed when it is asked for."""
         tapes, signal, selected = self.choose(x, batch)
         logits, pairs = self._logits(signal)
         deltas, losses, hits = self._loss(logits, y)
@@ -161,14 +164,14 @@ class Network:
         tapes: list[Tape] = []
         selected: list[int] = []
         signal = self._input(x)
-        for layer, selector in zip(self.hidden, self.selectors, strict=True):
+        for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
             started = time.perf_counter()
             selection = selector.select(signal, batch)
             self.select_s += time.perf_counter() - started
             tape = self._activate(layer, signal, selection)
             selected.append(_size(selection, layer, len(x)))
             tapes.append(tape)
-            signal = self._signal(tape, layer)
+            signal = self._signal(tape, index)
         return tapes, signal, selected
 
     def predict(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
@@ -176,30 +179,30 @@ class Network:
         selected: list[int] = []
         signal = self._input(x)
         with self._uncounted():
-            for layer, selector in zip(self.hidden, self.selectors, strict=True):
+            for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
                 selection = selector.select(signal, batch)
                 selected.append(_size(selection, layer, len(x)))
-                signal = self._signal(self._activate(layer, signal, selection), layer)
+                signal = self._signal(self._activate(layer, signal, selection), index)
             logits, _ = self._logits(signal)
         _, losses, hits = self._loss(logits, y)
         return Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
 
     def watch(self, x: Inputs, batch: Batch, look: Callable[[View], Seen]) -> list[Seen]:
-        """Show each hidden layer, with all its pre-activations, to `look`; no work is counted."""
+        """Call `look` with the `View` of each hidden layer and return its answers; no work is counted."""
         seen: list[Seen] = []
         signal = self._input(x)
         with self._uncounted():
-            for layer, selector in zip(self.hidden, self.selectors, strict=True):
+            for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
                 selection = selector.select(signal, batch)
                 seen.append(look(View(layer.scores_of_all(signal), selection.active)))
-                signal = self._signal(self._activate(layer, signal, selection), layer)
+                signal = self._signal(self._activate(layer, signal, selection), index)
         return seen
 
     def _input(self, x: Inputs) -> Inputs:
         """A batch in the form the first layer reads."""
-        if isinstance(x, CSR):
-            return x if self.selects else x.to_dense()
-        return CSR.from_dense(x) if self._sparse_input_layer else x
+        if self.layers[0].plan.input == "csr":
+            return x if isinstance(x, CSR) else CSR.from_dense(x)
+        return x.to_dense() if isinstance(x, CSR) else x
 
     @contextmanager
     def _uncounted(self) -> Iterator[None]:
@@ -212,38 +215,43 @@ class Network:
                 layer.work.paused = False
 
     def _activate(self, layer: Layer, inputs: Inputs, selection: Selection) -> Tape:
-        """Pre-activations where the selection has not computed them, ReLU, scale and gate."""
-        scale = np.float32(selection.scale)
+        """Pre-activations where the selection has not computed them, ReLU and multiplier."""
+        given = selection.multiplier
+        multiplier = given if isinstance(given, np.ndarray) else np.float32(given)
         if selection.active is None:
             rows = selection.scores if selection.scored else layer.scores_of_all(inputs)
             assert rows is not None  # `scored` promises the scores
             # maximum() passes NaN on: a diverged network must not look healthy
             np.maximum(rows, 0, out=rows)
-            if selection.gate is not None:
-                rows *= selection.gate
-            return Tape(inputs, None, rows, scale, selection.memo)
+            tape = Tape(inputs, None, rows, multiplier, selection.token)
+            if tape.scaled:
+                rows *= multiplier
+                layer.work.add("forward", mults=rows.size, adds=0, nbytes=8 * rows.size)
+            return tape
         active = selection.active
         if not selection.scored:
             active = active.with_data(layer.scores_of_pairs(inputs, active))
         indptr, indices = np.empty_like(active.indptr), np.empty_like(active.indices)
         data = np.empty_like(active.data)
-        keep_positive(*active.arrays, scale, indptr, indices, data)
+        keep_positive(*active.arrays, multiplier, indptr, indices, data)
         kept = int(indptr[-1])
         live = CSR(indptr, indices[:kept], data[:kept], active.shape)
-        if scale != 1:
+        tape = Tape(inputs, Pairs(live, layer.group(live)), None, multiplier, selection.token)
+        if tape.scaled:
             layer.work.add("forward", mults=kept, adds=0, nbytes=8 * kept)
-        return Tape(inputs, Pairs(live, layer.group(live)), None, scale, selection.memo)
+        return tape
 
-    def _signal(self, tape: Tape, layer: Layer) -> Inputs:
-        """A layer's output in the form the next one reads: rows, or a CSR where few nodes are live."""
+    def _signal(self, tape: Tape, index: int) -> Inputs:
+        """The output of hidden layer `index` in the form that the plan of the next one says."""
         if tape.pairs is None:
             assert tape.rows is not None  # without pairs the activations are rows
             return tape.rows
         active = tape.pairs.by_example
         examples = len(active)
-        if active.nnz <= SPARSE_UP_TO * layer.nodes * examples:
+        nodes, form = active.shape[1], self.plans[index + 1].input
+        if form == "csr" or (form != "rows" and active.nnz <= SPARSE_UP_TO * nodes * examples):
             return active
-        rows = np.empty((examples, layer.nodes), dtype=np.float32)
+        rows = np.empty((examples, nodes), dtype=np.float32)
         scatter_rows(*active.arrays, balanced_bounds(active.indptr, self._threads), rows)
         return rows
 
@@ -274,23 +282,26 @@ class Network:
             assert gradient is not None  # each layer above has left one
             flat = self._through_relu(layer, tape, gradient)
             gradient = layer.input_gradient(tape.inputs, tape.pairs, flat) if index else None
-            yield LayerStep(index, tape.inputs, tape.pairs, flat, tape.memo)
+            yield LayerStep(index, tape.inputs, tape.pairs, flat, tape.token)
 
     def _take(self, step: LayerStep) -> None:
-        """Write a layer's step and tell its selector."""
+        """Write a layer's step and report it to the layer's selector."""
         self.layers[step.layer].update(step.inputs, step.pairs, step.deltas)
         if step.pairs is not None and step.layer < len(self.selectors):
-            self.tell(step.layer, step.pairs, step.deltas, step.memo)
+            self.report_step(step.layer, step.pairs, step.deltas, step.token)
 
-    def tell(self, layer: int, pairs: Pairs, deltas: FloatArray, memo: object) -> None:
-        """Tell a hidden layer's selector of the step that its nodes have taken."""
-        self.selectors[layer].after_update(Step(pairs.by_node, deltas, memo))
+    def report_step(self, layer: int, pairs: Pairs, deltas: FloatArray, token: object) -> None:
+        """Report to the selector of a hidden layer the step that its nodes have taken."""
+        self.selectors[layer].after_update(Step(pairs.by_node, deltas, token))
 
     def _through_relu(self, layer: Layer, tape: Tape, gradient: FloatArray) -> FloatArray:
         """Turn the gradient at a layer's output into that at its pre-activations."""
         if tape.pairs is None:
             assert tape.rows is not None
             gradient *= tape.rows > 0
+            if tape.scaled:
+                gradient *= tape.multiplier
+                layer.work.add("backward", mults=gradient.size, adds=0, nbytes=8 * gradient.size)
             return gradient
         if gradient.ndim == 2:  # the layer above read rows
             active = tape.pairs.by_example
@@ -300,8 +311,8 @@ class Network:
             )
             gradient = values
         # the pairs kept are live, so the derivative of ReLU is one
-        if tape.scale != 1:
-            gradient *= tape.scale
+        if tape.scaled:
+            gradient *= tape.multiplier
             layer.work.add("backward", mults=len(gradient), adds=0, nbytes=8 * len(gradient))
         return gradient
 
@@ -310,15 +321,6 @@ def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray
     """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
     draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
     return draws * np.float32(np.sqrt(2 / fan_in))
-
-
-def _sparse_input(spec: RunSpec, method: Method, fan_in: int, index: int) -> bool:
-    """Whether a hidden layer's inputs are sparse as long as the method selects what it is asked to."""
-    if not method.uses_active_pct:
-        return False
-    if index == 0:
-        return spec.input == "lists"
-    return wanted_nodes(spec.active_pct / 100, fan_in) <= SPARSE_UP_TO * fan_in
 
 
 def _size(selection: Selection, layer: Layer, examples: int) -> int:

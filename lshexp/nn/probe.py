@@ -82,8 +82,7 @@ def _row(
 ) -> SelectionRow:
     size = int(chosen.sum())
     load = chosen.sum(axis=0)
-    occupancy = selector.occupancy()
-    filled = None if occupancy is None else occupancy[occupancy > 0]
+    measures = selector.diagnostics()
     return SelectionRow(
         epoch=epoch,
         layer=layer,
@@ -93,7 +92,7 @@ def _row(
         dead_pct=100 * float(np.mean(load == 0)),
         busiest_pct=100 * float(load.max() / len(chosen)),
         turnover_pct=None if before is None or not size else 100 * float((chosen & ~before).sum() / size),
-        bucket_mean=None if filled is None or not len(filled) else float(filled.mean()),
-        bucket_max=None if occupancy is None else int(occupancy.max()),
-        bucket_empty_pct=None if occupancy is None else 100 * float(np.mean(occupancy == 0)),
+        bucket_mean=measures.get("bucket_mean"),
+        bucket_max=None if measures.get("bucket_max") is None else int(measures["bucket_max"]),
+        bucket_empty_pct=measures.get("bucket_empty_pct"),
     )

@@ -34,6 +34,7 @@ class WorkRow:
     mults: int
     adds: int
     bytes: int
+    plan: str | None = None  # how the layer is stored and computed (`lshexp.nn.plan`)
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ class SelectionRow:
     dead_pct: float  # of all nodes, those that no example looked at made active
     busiest_pct: float  # of the examples, those that made the most popular node active
     turnover_pct: float | None  # of an example's active nodes, those that were not active an epoch before
-    bucket_mean: float | None  # nodes in a bucket that is not empty
-    bucket_max: int | None
-    bucket_empty_pct: float | None
+    # the method's own diagnostics: of hash tables, nodes in a bucket that is not empty, and so on
+    bucket_mean: float | None = None
+    bucket_max: int | None = None
+    bucket_empty_pct: float | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numba
@@ -19,10 +19,10 @@ from lshexp.energy.rapl import POWERCAP, Meter
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods.base import Batch, Method
 from lshexp.nn.asynchronous import workers_of
-from lshexp.nn.averaging import WeightAverage
 from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
+from lshexp.nn.plan import LayerPlan, plan_layers, small_twins
 from lshexp.nn.probe import Probe
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
 from lshexp.spec import RunSpec
@@ -31,7 +31,7 @@ from lshexp.work import PHASES
 
 EVALUATION_BATCH = 256
 SECONDS_BETWEEN_REPORTS = 0.2
-WARM_UP_WIDTH = 256  # wide enough that a share of nodes takes the same compute path as in the real layer
+WARM_UP_WIDTH = 256  # nodes of a hidden layer, at most
 
 
 class _DivergedError(Exception):
@@ -49,8 +49,10 @@ def run(spec: RunSpec, report: Reporter | None = None) -> RunResult:
     train, valid, test = scaled(spec.inputs, *_cut(dataset.load(), spec))
     classes = dataset.info().classes
     with using_threads(spec.threads), Gemm(spec.threads) as gemm:
-        compile_s = _warm_up(spec, method, train, classes, gemm)
-        network = Network(spec, method, train.features, classes, gemm)
+        widths = [train.features, *spec.hidden, classes]
+        plans = plan_layers(spec, method, widths, dataset.info().sparse)
+        compile_s = warm_up(spec, method, plans, train, gemm)
+        network = Network(spec, method, train.features, classes, gemm, plans)
         return _Run(spec, network, train, valid, test).finish(compile_s, report)
 
 
@@ -93,18 +95,49 @@ def _cut(splits: Splits, spec: RunSpec) -> tuple[Examples, Examples, Examples]:
     return splits.train.cut(0, n_fit), splits.train.cut(n_fit, n_train), splits.test.cut(0, n_test)
 
 
-def _warm_up(spec: RunSpec, method: Method, train: Examples, classes: int, gemm: Gemm) -> float:
-    """Compile every kernel the run will use, on a small twin of its network; return the seconds it took."""
+def warm_up(spec: RunSpec, method: Method, plans: Sequence[LayerPlan], train: Examples, gemm: Gemm) -> float:
+    """Compile every kernel the run will use, on small twins of its layers; return the seconds it took."""
     started = time.perf_counter()
     # batches are copies: numba would compile anew for the dataset's own arrays, which are read-only
     ids = np.arange(min(train.size, 32))
     x, y = train.batch(ids)
-    small = spec.model_copy(update={"hidden": [min(width, WARM_UP_WIDTH) for width in spec.hidden]})
-    network = Network(small, method, train.features, classes, gemm)
-    for training in (True, False):
-        batch = Batch(ids, 0, training)
-        ((workers_of(spec, network) or network).train_batch if training else network.predict)(x, y, batch)
+    for small in small_twins(plans, WARM_UP_WIDTH):
+        network = Network(spec, method, train.features, small[-1].nodes, gemm, small)
+        workers = workers_of(spec, network)
+        for _ in range(2):  # some methods learn at the first batch, and follow from the second on
+            (workers or network).train_batch(x, y, Batch(ids, 0, True))
+        if workers:
+            workers.drain()
+        network.predict(x, y, Batch(ids, 0, False))
+        if spec.probe:
+            Probe(network, train.cut(0, len(ids)), 1.0, spec.active_pct / 100, spec.key()).look(0)
     return time.perf_counter() - started
+
+
+class WeightAverage:
+    """A running mean of all weights and biases (stochastic weight averaging; Izmailov et al., UAI 2018).
+
+    Training goes on from the weights as they are; only what is tested is averaged.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._means = [(np.zeros_like(layer.weights), np.zeros_like(layer.bias)) for layer in network.layers]
+        self._count = 0
+
+    def include(self) -> None:
+        """Take the weights of the moment into the mean; one multiplication a parameter, counted as update."""
+        self._count += 1
+        share = np.float32(1 / self._count)
+        for layer, means in zip(self._network.layers, self._means, strict=True):
+            for mean, value in zip(means, (layer.weights, layer.bias), strict=True):
+                mean += (value - mean) * share
+            size = layer.weights.size + layer.bias.size
+            layer.work.add("update", mults=size, adds=2 * size, nbytes=12 * size)
+
+    def network(self) -> Network:
+        """The averaged network, for prediction."""
+        return self._network.with_parameters(self._means)
 
 
 class _Run:
@@ -138,7 +171,7 @@ class _Run:
                 rows.append(self._epoch(epoch, rows[-1].test_acc_pct if rows else None, report))
         except _DivergedError as stop:
             error = str(stop)
-        self.meter.stop()  # it still runs when an epoch broke off
+        self.meter.stop()  # it still runs when an epoch was cut short
         network = self.network
         dense = DenseCost([self.train.features, *(layer.nodes for layer in network.layers)])
         active = self.selected / max(1, self.examples_seen)
@@ -147,11 +180,11 @@ class _Run:
             error=error,
             epochs=rows,
             work=[
-                WorkRow(index, phase, *layer.work.tally(phase))
+                WorkRow(index, phase, *layer.work.tally(phase), str(layer.plan))
                 for index, layer in enumerate(network.layers)
                 for phase in PHASES
             ],
-            mults_dense=dense.training(self.examples_seen, self.steps, self.spec.optimizer),
+            mults_dense=dense.training(self.examples_seen, self._optimizer_steps(), self.spec.optimizer),
             mults_paper=int(self.selected @ [layer.fan_in for layer in network.hidden]),
             mults_dense_paper=self.examples_seen * dense.hidden_products,
             active_by_layer_pct=[
@@ -168,6 +201,10 @@ class _Run:
                 self.spec.active_pct / 100
             ),
         )
+
+    def _optimizer_steps(self) -> int:
+        """Steps that the dense network would have taken: one a batch, or one an example without locks."""
+        return self.examples_seen if self.spec.update == "hogwild" else self.steps
 
     def _epoch(self, epoch: int, last_acc: float | None, report: Reporter | None) -> EpochRow:
         spec, network = self.spec, self.network

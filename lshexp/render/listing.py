@@ -36,9 +36,9 @@ def listing(kind: str, name: str | None = None) -> None:
     elif kind == "columns":
         _columns(name)
     elif kind == "optimizers":
-        from lshexp.work import STEP_COSTS
+        from lshexp.kernels.step import OPTIMIZERS
 
-        costs = {key: f"{cost.mults} mults, {cost.adds} adds a weight" for key, cost in STEP_COSTS.items()}
+        costs = {key: f"{cost.mults} mults, {cost.adds} adds a weight" for key, cost in OPTIMIZERS.items()}
         rows = [[key, cost] for key, cost in costs.items() if name in (None, key)]
         print_table(["optimizer", "cost of a step"], rows, text=2)
     elif name is not None:
@@ -59,9 +59,9 @@ def names(kind: str) -> list[str]:
         columns = described_columns()
         return list(dict.fromkeys([column.file for column in columns] + [column.name for column in columns]))
     if kind == "optimizers":
-        from lshexp.work import STEP_COSTS
+        from lshexp.kernels.step import OPTIMIZERS
 
-        return list(STEP_COSTS)
+        return list(OPTIMIZERS)
     return list(registry.KINDS[KINDS[kind]].discover()) if kind in KINDS else []
 
 

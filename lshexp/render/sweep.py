@@ -84,6 +84,7 @@ def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
         err().print(f"  {line}", markup=False)
     for line in _reasons(planned, estimates):
         err().print(f"  {line}", markup=False)
+    _layer_plans(estimates)
     scaled = sum(not cost.measured for cost in estimates)
     if scaled:
         err().print(f"  {scaled} estimates are scaled from another configuration of the method", markup=False)
@@ -110,6 +111,18 @@ def _reasons(planned: Plan, estimates: Sequence[Estimate]) -> list[str]:
     if planned.leaving:
         lines.append(f"{planned.leaving} would leave the tables; that needs --replace")
     return lines
+
+
+def _layer_plans(estimates: Sequence[Estimate]) -> None:
+    """Print how each layer will be stored and computed, once for all runs that have the same plan."""
+    runs: dict[tuple[str, ...], list[Estimate]] = {}
+    for cost in estimates:
+        runs.setdefault(cost.plan, []).append(cost)
+    for layers, costs in runs.items():
+        methods = ", ".join(dict.fromkeys(cost.run.spec.method for cost in costs))
+        err().print(f"layers of {len(costs)} runs ({methods}):", markup=False)
+        for number, layer in enumerate(layers, start=1):
+            err().print(f"  {number}. {layer}", markup=False)
 
 
 def _group(spec: RunSpec) -> tuple[str, ...]:

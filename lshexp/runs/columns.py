@@ -258,7 +258,8 @@ def _fields(row_type: type[R], kinds: Mapping[str, Kind]) -> tuple[Column[R], ..
 
 EPOCH: tuple[Column[EpochRow], ...] = _fields(EpochRow, {"epoch": "int", "mults_total": "int"})
 WORK: tuple[Column[WorkRow], ...] = _fields(
-    WorkRow, {"layer": "int", "phase": "category", "mults": "int", "adds": "int", "bytes": "int"}
+    WorkRow,
+    {"layer": "int", "phase": "category", "mults": "int", "adds": "int", "bytes": "int", "plan": "category"},
 )
 SELECTION: tuple[Column[SelectionRow], ...] = _fields(
     SelectionRow, dict.fromkeys(("epoch", "layer", "examples", "bucket_max"), "int")

@@ -12,11 +12,13 @@ from typing import NamedTuple, TypeVar
 from lshexp import registry
 from lshexp.data.base import Dataset, DatasetInfo
 from lshexp.energy.base import EnergyModel
+from lshexp.kernels.step import OPTIMIZERS
 from lshexp.nn.calibration import Cost, measure
 from lshexp.nn.dense_cost import DenseCost
+from lshexp.nn.plan import plan_layers
 from lshexp.runs.plan import PlannedRun
 from lshexp.spec import RunSpec
-from lshexp.work import STEP_COSTS, Work
+from lshexp.work import Work
 
 T = TypeVar("T")
 
@@ -36,6 +38,7 @@ class Estimate:
     memory_mb: float  # weights, optimiser state and data; tables of a method come on top
     seconds: float  # training and evaluation, on this machine
     measured: bool  # from batches of this very configuration, not scaled from another of the same method
+    plan: tuple[str, ...]  # how each layer will be stored and computed
 
 
 def estimate(runs: Sequence[PlannedRun], energy: EnergyModel, seconds: float = 20.0) -> list[Estimate]:
@@ -110,7 +113,14 @@ def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) ->
         memory_mb=_memory_mb(spec, info, test + (0 if info.streamed else train + spec.validation_examples)),
         seconds=cost.seconds * (examples + EVALUATION_SHARE * tested),
         measured=kind in known,
+        plan=_layers(spec, info),
     )
+
+
+def _layers(spec: RunSpec, info: DatasetInfo) -> tuple[str, ...]:
+    method = registry.methods.build(spec.method, spec.method_options)
+    widths = [info.features, *spec.hidden, info.classes]
+    return tuple(str(plan) for plan in plan_layers(spec, method, widths, info.sparse))
 
 
 def _scaled(cost: Cost, factor: float) -> Cost:
@@ -126,7 +136,7 @@ def _size(spec: RunSpec) -> float:
 def _memory_mb(spec: RunSpec, info: DatasetInfo, examples: int) -> float:
     """Of weights, optimiser state and data; of `examples` there is a second array while inputs are scaled."""
     parameters = DenseCost([info.features, *spec.hidden, info.classes]).parameters
-    copies = 1 + STEP_COSTS[spec.optimizer].slots + (spec.average_from is not None)
+    copies = 1 + OPTIMIZERS[spec.optimizer].slots + (spec.average_from is not None)
     scaled = FLOAT_BYTES * examples * info.features if spec.inputs != "raw" else 0
     data = _dataset(spec).memory_bytes() + scaled
     return (FLOAT_BYTES * copies * parameters + data) / DECIMAL_MEGABYTE

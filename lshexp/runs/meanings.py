@@ -96,6 +96,8 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "mults": "multiplications; a division or a square root counts as one",
         "adds": "additions",
         "bytes": "bytes loaded and stored",
+        "plan": "how the layer is stored and computed: form of its input, inputs -> nodes, weights by node "
+        "or by input, and its kernels",
     },
     "selection.csv": {
         "examples": "training examples looked at",

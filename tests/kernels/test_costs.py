@@ -25,7 +25,8 @@ from lshexp.kernels import (
     update,
     winners,
 )
-from lshexp.work import RULES, STEP_COSTS, Work
+from lshexp.kernels.step import OPTIMIZERS
+from lshexp.work import Work
 
 
 def whole(items):
@@ -104,10 +105,10 @@ def test_by_input(case):
     assert work[:2] == (case.products + inputs.nnz, case.products)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_steps(case, name):
-    slots = STEP_COSTS[name].slots
-    rule = step.Rule(RULES.index(name), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
+    slots = OPTIMIZERS[name].slots
+    rule = step.Rule(list(OPTIMIZERS).index(name), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
     state = np.ones((slots, *case.weights.shape), np.float32)
     bias, bias_state = case.bias[None], np.ones((slots, 1, case.nodes), np.float32)
     deltas, grouped = case.pairs.data, case.grouped

@@ -25,7 +25,7 @@ from lshexp.kernels import (
     update,
     winners,
 )
-from lshexp.work import RULES, STEP_COSTS
+from lshexp.kernels.step import OPTIMIZERS
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1))
@@ -142,7 +142,7 @@ def test_winner_codes(shape, window):
 
 
 @pytest.mark.parametrize("listed", [False, True])
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", OPTIMIZERS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_update_steps_touched_weights_only(shape, rule, listed):
     examples, fan_in, nodes, active = shape
@@ -151,13 +151,13 @@ def test_update_steps_touched_weights_only(shape, rule, listed):
     grouped = grouped_by_column(pairs, nodes)
     inputs = random_csr(random, examples, fan_in, max(1, fan_in // 4))
     x = naive.rows_of(*inputs.arrays, fan_in).astype(np.float32)
-    slots = STEP_COSTS[rule].slots
+    slots = OPTIMIZERS[rule].slots
     weights = random.standard_normal((nodes, fan_in)).astype(np.float32)
     bias = random.standard_normal((1, nodes)).astype(np.float32)
     state = random.random((slots, nodes, fan_in)).astype(np.float32)
     bias_state = random.random((slots, 1, nodes)).astype(np.float32)
     before = weights.copy(), bias.copy(), state.copy(), bias_state.copy()
-    constants = step.Rule(RULES.index(rule), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
+    constants = step.Rule(list(OPTIMIZERS).index(rule), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
     bounds = parallel.balanced_bounds(grouped.indptr, 2)
     parameters = (constants, weights, bias, state, bias_state)
     if listed:
@@ -191,10 +191,10 @@ def test_update_steps_touched_weights_only(shape, rule, listed):
             close(state[:, j, i], ref_state)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", OPTIMIZERS)
 def test_step_dense(rule):
     random = np.random.default_rng(4)
-    slots = STEP_COSTS[rule].slots
+    slots = OPTIMIZERS[rule].slots
     weights = random.standard_normal((3, 5)).astype(np.float32)
     gradient = random.standard_normal((3, 5)).astype(np.float32)
     gradient[1] = 0
@@ -204,7 +204,7 @@ def test_step_dense(rule):
         for j in range(3)
         for i in range(5)
     ]
-    constants = step.Rule(RULES.index(rule), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
+    constants = step.Rule(list(OPTIMIZERS).index(rule), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
     step.step_dense(constants, weights, gradient, state, np.array([0, 2, 3]))
     close(weights.ravel(), ref)
 

@@ -7,7 +7,7 @@ import pytest
 from small_networks import data, network, train
 
 from lshexp.methods.base import Batch
-from lshexp.nn.averaging import WeightAverage
+from lshexp.nn.trainer import WeightAverage
 
 
 @pytest.mark.parametrize("method", ["dense", "lsh"])

@@ -9,11 +9,12 @@ import pytest
 from small_networks import CLASSES, FEATURES, data, network, train
 
 from lshexp.arrays import CSR
+from lshexp.kernels.step import OPTIMIZERS
 from lshexp.methods._exact import Exact
-from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.dense_cost import DenseCost
+from lshexp.nn.layer import LayerByInput
 from lshexp.spec import RunSpec
-from lshexp.work import PHASES, RULES
+from lshexp.work import PHASES
 
 METHODS = {
     "dense": ("dense", {}, 25.0),
@@ -102,7 +103,7 @@ def run_pair(method, options, active_pct, optimizer="adagrad", hidden=(16, 24), 
             for index in range(len(recorders)):
                 selection.count(index)
             chosen = [recorder.chosen(-1) for recorder in recorders]
-            scale = recorders[0].selections[-1].scale if recorders else 1
+            scale = recorders[0].selections[-1].multiplier if recorders else 1
             twin.train(x[ids], y[ids], chosen, forms, selection.scored, scale)
             selection.after_step()
     return net, twin
@@ -364,7 +365,7 @@ def test_listed_inputs_are_counted_exactly(name):
             assert (tally.mults, tally.adds) == (twin.meter.mults[at], twin.meter.adds[at]), at
 
 
-@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("method", ["dense", "dropout"])
 def test_update_counts_and_weights_follow_the_optimiser(method, optimizer):
     net, twin = run_pair(method, {}, 40.0, optimizer)

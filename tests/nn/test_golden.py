@@ -47,6 +47,7 @@ METHODS = {
     "lsh-simple": ("lsh", {"hash": "simple_lsh", "L": 8, "rank": "count", "refine": 2.0}),
     "lsh-srp": ("lsh", {"hash": "srp", "L": 8, "rank": "count", "bucket_cap": 5, "rehash_every": 16}),
 }
+SCANNING = ("winners-scan", "lsh-hybrid")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adagrad_momentum")
 UPDATES = {
     "batch": {},
@@ -67,7 +68,7 @@ def _cases():
                 cases[f"{name} {optimizer} {update} lists"] = (
                     method, options, {"optimizer": optimizer, "input": "lists", **changes},
                 )  # fmt: skip
-        for share in (30.0, 100.0):
+        for share in (30.0, 100.0) if name not in SCANNING else ():  # refused without a sparse input
             cases[f"{name} {share:g} %"] = (method, options, {"active_pct": share, "optimizer": "sgd"})
     return cases
 

@@ -10,7 +10,7 @@ from lshexp import registry
 from lshexp.arrays import CSR
 from lshexp.errors import ConfigError
 from lshexp.methods.base import Batch
-from lshexp.nn.hogwild import Hogwild
+from lshexp.nn.asynchronous import Hogwild
 from lshexp.nn.trainer import run
 from lshexp.spec import RunSpec
 from lshexp.validation import validate
@@ -78,7 +78,7 @@ def test_one_thread_is_sgd_example_by_example(name):
                 if net.selects:
                     active = [tape.pairs.by_example.arrays for tape in chosen[-1]]
                     active = [nodes[starts[b] : starts[b + 1]] for starts, nodes, _ in active]
-                    scale = float(chosen[-1][0].scale)
+                    scale = float(chosen[-1][0].multiplier)
                 loss += plain_step(weights, biases, x[i], y[i], active, scale)
             assert outcome.loss == pytest.approx(loss, rel=1e-4)
         for layer, w, b in zip(net.layers, weights, biases, strict=True):

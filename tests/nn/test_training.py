@@ -143,7 +143,7 @@ def test_adaptive_dropout_keeps_with_the_probability_of_its_sigmoid():
         assert np.abs(drawn / 3000 - keep).max() < 5 * 0.5 / np.sqrt(3000)
         test = selector.select(x, Batch(np.array([0]), 0, False))
         assert test.active is None
-        np.testing.assert_allclose(test.gate[0], keep, rtol=1e-4)
+        np.testing.assert_allclose(test.multiplier[0], keep, rtol=1e-4)
 
 
 def test_lsh_beats_chance_by_far():

@@ -13,8 +13,8 @@ from lshexp import registry
 from lshexp.errors import ConfigError
 from lshexp.kernels.conflicts import count_conflicts
 from lshexp.methods.base import Batch
+from lshexp.nn.asynchronous import SimulatedWorkers
 from lshexp.nn.trainer import run
-from lshexp.nn.workers import SimulatedWorkers
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 from lshexp.validation import validate

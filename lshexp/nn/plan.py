@@ -1,0 +1,149 @@
+"""How each layer of a network is stored and computed, decided in one place before any is built.
+
+| input | nodes    | weights  | computed by                                                        |
+|-------|----------|----------|--------------------------------------------------------------------|
+| rows  | all      | by node  | BLAS, in fixed blocks                                              |
+| rows  | selected | by node  | kernels over the batch grouped by node, four examples a weight row |
+| csr   | any      | by node  | kernels over the batch grouped by node, stored inputs only         |
+| csr   | selected | by input | all scores as whole rows read in order; the rest at active nodes   |
+
+Methods say what they would like (`Method.scans_sparse_inputs`); layers and methods read what was decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from lshexp.errors import ConfigError, Problem
+from lshexp.methods.base import Method, wanted_nodes
+from lshexp.spec import RunSpec, Update
+
+InputForm = Literal["rows", "csr", "rows or csr"]
+
+# Up to this share of non-zero inputs a layer reads them as a CSR. A stored input costs an index and a
+# scattered load where a dense row is read in order, so it saves time only where most of the row is skipped.
+SPARSE_UP_TO = 0.125
+# Weights of so many bytes do not stay in cache between the examples of a batch.
+BEYOND_CACHE = 2**24
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """Decisions about one layer.
+
+    `input` is the form in which the layer reads its input in training: with `rows or csr`, a CSR in those
+    batches of which at most `SPARSE_UP_TO` of the entries are not zero. After a layer all of whose nodes are
+    active, as with dropout at test, it is rows whatever the plan says.
+    """
+
+    fan_in: int
+    nodes: int
+    input: InputForm
+    selected: bool  # only some nodes are active: a hidden layer of a method that selects
+    scan: bool  # to select, every node is computed exactly from the few inputs that are not zero
+    by_input: bool  # weights are stored by input instead of by node
+    gradient_by_node: bool  # a CSR input's gradient is formed node by node: weights do not fit the cache
+    update: Update
+    linear: bool  # the optimiser's steps are w -= lr * gradient
+    first: bool  # the network's first layer, which passes no gradient on
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Kernels of forward pass, input gradient and update, in this order; `blas` is a matrix product."""
+        if self.update == "hogwild":
+            return ("hogwild_round",)
+        forms = {"rows": self._for_rows(), "csr": self._for_csr()}
+        wanted = [form for name, form in forms.items() if name in self.input.split(" or ")]
+        return tuple(dict.fromkeys(kernel for form in wanted for kernel in form if kernel))
+
+    def _for_rows(self) -> tuple[str, ...]:
+        if not self.selected:
+            return "blas", "step_dense"
+        return "forward_rows", "" if self.first else "input_gradient_rows", "update_rows"
+
+    def _for_csr(self) -> tuple[str, ...]:
+        if self.by_input:
+            update = "descend_by_input" if self.linear else "update_csr"
+            return "scan_csr", "" if self.first else "input_gradient_by_input", update
+        gradient = "input_products" if self.gradient_by_node else "input_gradient_csr"
+        return "forward_csr", "" if self.first else gradient, "update_csr"
+
+    def __str__(self) -> str:
+        """One line: `csr 1000 -> 1000 by input: scan_csr input_gradient_by_input update_csr`."""
+        stored = "by input" if self.by_input else "by node"
+        return f"{self.input} {self.fan_in} -> {self.nodes} {stored}: {' '.join(self.kernels)}"
+
+
+def plan_layers(
+    spec: RunSpec, method: Method, widths: Sequence[int], sparse_examples: bool = False
+) -> list[LayerPlan]:
+    """Return the plan of each layer of a network with these widths, from features to classes.
+
+    `sparse_examples`: the dataset's examples come as a CSR, whatever `input` says. Raises ConfigError, placed
+    at the method's `where_sparse`, when it asks for what no layer of this network can do.
+    """
+    plans = []
+    last = len(widths) - 2
+    for index in range(last + 1):
+        fan_in, nodes = widths[index], widths[index + 1]
+        form = _input_form(spec, method, index, fan_in, sparse_examples)
+        scan = index < last and form == "csr" and method.scans_sparse_inputs
+        plans.append(
+            LayerPlan(
+                fan_in=fan_in,
+                nodes=nodes,
+                input=form,
+                selected=index < last and method.uses_active_pct,
+                scan=scan,
+                by_input=scan and spec.update == "batch",  # lock-free threads read and write by node
+                gradient_by_node=4 * fan_in * nodes >= BEYOND_CACHE,
+                update=spec.update,
+                linear=spec.optimizer == "sgd",
+                first=index == 0,
+            )
+        )
+    if method.scans_sparse_inputs and not any(plan.scan for plan in plans):
+        message = (
+            f"no hidden layer of this network has sparse input: that takes active_pct of at most "
+            f"{100 * SPARSE_UP_TO:g} and two hidden layers, or input: lists"
+        )
+        raise ConfigError([Problem((spec.method, "where_sparse"), message)])
+    return plans
+
+
+def small_twins(plans: Sequence[LayerPlan], width: int) -> list[list[LayerPlan]]:
+    """Plans of networks at most `width` wide whose kernels together are all that these plans may call.
+
+    A layer whose input form is open comes once in each form, and one whose gradient is formed node by node
+    also with the kernel that takes over where the terms of a batch would fill too much memory.
+    """
+    both: list[InputForm] = ["rows", "csr"]
+    forms = [both if plan.input == "rows or csr" else [plan.input] for plan in plans]
+    variants = max(len(form) for form in forms)
+    twins = []
+    for by_node in {any(plan.gradient_by_node for plan in plans), False}:
+        for variant in range(variants):
+            twins.append(
+                [
+                    replace(
+                        plan,
+                        fan_in=plan.fan_in if plan.first else min(plan.fan_in, width),
+                        nodes=min(plan.nodes, width) if index < len(plans) - 1 else plan.nodes,
+                        input=form[min(variant, len(form) - 1)],
+                        gradient_by_node=plan.gradient_by_node and by_node,
+                    )
+                    for index, (plan, form) in enumerate(zip(plans, forms, strict=True))
+                ]
+            )
+    return twins
+
+
+def _input_form(spec: RunSpec, method: Method, index: int, fan_in: int, sparse_examples: bool) -> InputForm:
+    if not method.uses_active_pct:
+        return "rows"
+    if index == 0:
+        return "csr" if sparse_examples or spec.input == "lists" else "rows"
+    few = wanted_nodes(spec.active_pct / 100, fan_in) <= SPARSE_UP_TO * fan_in
+    return "csr" if few else "rows or csr"
