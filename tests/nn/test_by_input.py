@@ -92,7 +92,7 @@ def test_layers_that_may_read_rows_are_stored_by_node():
         network("lsh", SCAN, active_pct=25.0).__enter__()
     with network("lsh", {"K": 2}, active_pct=9.0) as net:  # hash tables everywhere
         assert {type(layer) for layer in net.layers} == {Layer}
-    with network("lsh", SCAN, active_pct=9.0, input="pairs") as net:
+    with network("lsh", SCAN, active_pct=9.0, input="lists") as net:
         assert [type(layer) for layer in net.hidden] == [LayerByInput, LayerByInput]
 
 
@@ -111,7 +111,7 @@ def test_winner_take_all_by_input():
     chosen = []
     for where in ("gather", "scan"):
         options = {"over": "example", "where_sparse": where}
-        with network("winner_take_all", options, active_pct=9.0, hidden=[32, 40], input="pairs") as net:
+        with network("winner_take_all", options, active_pct=9.0, hidden=[32, 40], input="lists") as net:
             train(net, x, y)
             assert isinstance(net.hidden[1], LayerByInput) == (where == "scan")
             chosen.append([net.selectors[1].chosen(at) for at in range(5)])
