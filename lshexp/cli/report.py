@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import Metric, app
+from lshexp.cli._app import Baseline, Margin, Metric, app
 
 
 @app.command()
@@ -20,18 +20,14 @@ def report(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Where to write; by default DIR/report.html."),
     ] = None,
-    baseline: Annotated[
-        str, typer.Option(help="Method to compare with, or settings such as method=dense,lr=0.01.")
-    ] = "dense",
+    baseline: Baseline = None,
     metric: Metric = "test_acc_pct",
-    margin: Annotated[
-        float, typer.Option(help="Difference that counts as none, in the metric's unit.")
-    ] = 1.0,
+    margin: Margin = None,
     claims: Annotated[
-        Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims and show a card for each.")
+        Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims and show them as a matrix.")
     ] = None,
 ) -> None:
-    """Write one HTML page: verdicts, figures, runs, failures, and where they come from.
+    """Write one HTML page: what was found, claims, figures, tables, and where they come from.
 
     The page is a single file that loads nothing from any network. A folder of several sweeps gives one page
     with a section for each.

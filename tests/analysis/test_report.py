@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from itertools import pairwise
 
 import pytest
 from fake_runs import FakeSweep, fake_run, spec, sweep_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from lshexp.analysis.report import Question, write_report
-from lshexp.analysis.report._html import Html, element, text
-from lshexp.analysis.report._look import DARK, LIGHT, PAIRS, SCRIPT
+from lshexp.analysis.report.view import Table, Verdict, address, clean, write_page
 from lshexp.cli import app
 from lshexp.config.claims import Claim
 from lshexp.errors import ConfigError, DataError, StoreError
@@ -72,6 +73,14 @@ def results(tmp_path, name="fake", runs=None, run=fake_run):
     return tmp_path / name
 
 
+def scattered(one, report=None):
+    """A made-up run whose accuracy is not as far from dense's with each seed."""
+    made = fake_run(one)
+    more = 0.02 * (one.repeat * 5 % 3) if one.method == "lsh" else 0.0
+    rows = [replace(row, test_acc_pct=row.test_acc_pct + more) for row in made.epochs]
+    return fake_run(one, epochs=rows)
+
+
 def page_of(folder, **options):
     return write_report(folder, **options).path.read_text(encoding="utf-8")
 
@@ -96,17 +105,15 @@ def troubled(tmp_path):
 def test_the_page_is_well_formed_and_its_headings_are_in_order(troubled):
     page = Page(page_of(troubled / "good", claims=[HOSTILE_CLAIM]))
     assert [title for level, title in page.headings if level == 2] == [
-        "Verdicts",
-        "Claims",
-        "Data",
-        "Sweep good",
-    ]
+        "What was found", "Claims", "Figures", "Verdicts", "Sweep good", "Data", "Provenance",
+    ]  # fmt: skip
     page = Page(page_of(troubled))
     levels = [level for level, _ in page.headings]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     assert [title for level, title in page.headings if level == 2] == [
-        "Verdicts", "Data", "Sweep good", "Sweep torn", "Sweep troubled",
+        "What was found", "Figures", "Verdicts", "Sweep good", "Sweep torn", "Sweep troubled", "Data",
+        "Provenance",
     ]  # fmt: skip
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
@@ -156,7 +163,7 @@ def test_every_figure_has_an_alternative_text_its_numbers_and_its_command(tmp_pa
     saved = {a["download"]: a["href"] for a in page.all("a") if "download" in a}
     assert "fake_accuracy_vs_active.csv" in saved
     data = base64.b64decode(saved["fake_accuracy_vs_active.csv"].partition("base64,")[2]).decode()
-    assert data.startswith("dataset,hidden,label,active_pct,mean,low,high,runs\n")
+    assert data.startswith("data,network,label,active_pct,mean,low,high,runs\n")
     assert "lshexp figures fake --only accuracy_vs_active" in page.said
 
 
@@ -169,35 +176,66 @@ def test_hostile_text_stays_text(troubled):
     assert "<img src=http" not in source and page.said.count("<script>alert('x')</script>") >= 2
 
 
+NOTHING = {"sentences": [], "tables": [], "notes": [], "commands": [], "title": "x", "folded": ""}
+
+
+def page_saying(words):
+    return write_page(
+        title=words, findings=[words], claims=[],
+        verdicts=NOTHING | {"tables": [Table.of("t", ["a"], [[words]])]},
+        sweeps=[], data=NOTHING, provenance=[], about="", again="",
+    )  # fmt: skip
+
+
+@settings(max_examples=30)
 @given(st.text())
 def test_any_text_is_read_back_as_it_was(words):
     bare = "".join(c if c.isprintable() or c in "\t\n" else "?" for c in words[:1000])
-    page = Page(element("p", bare, title=bare))
-    assert page.said == bare and page.all("p")[0]["title"] == bare
-    Page(element("p", words)).said.encode()
+    page = Page(page_saying(bare))
+    assert page.said.count(bare) >= 3
+    Page(page_saying(words)).said.encode()
 
 
-def test_endless_text_is_cut_and_markup_is_kept():
-    assert len(text("x" * 10**6)) < 1100 and "1,000,000 characters" in text("x" * 10**6)
-    assert isinstance(Html("<b>") + "<", Html) and Html("<b>") + "<" == "<b>&lt;"
+def test_endless_text_is_cut_and_addresses_are_kept():
+    assert len(clean("x" * 10**6)) < 1100 and "1,000,000 characters" in clean("x" * 10**6)
+    assert len(clean(address("text/csv", b"x" * 3000))) > 4000
 
 
-def test_verdicts_come_first_and_count_what_compare_says(tmp_path):
-    def uneven(one, report):
-        result = fake_run(one, report)
-        if one.method == "lsh":
-            last = result.epochs[-1]
-            object.__setattr__(last, "test_acc_pct", last.test_acc_pct + 0.02 * (one.repeat % 2))
-        return result
+@pytest.mark.parametrize(
+    "words, tone",
+    [("better", "good"), ("supported*", "good"), ("worse by more than 1 pt", "bad"), ("within 1 pt", "even"),
+     ("not settled", "open"), ("too few seeds", "open"), ("ok", "")],
+)  # fmt: skip
+def test_a_verdict_has_the_colour_of_its_first_word(words, tone):
+    assert Verdict(words).tone == tone
 
-    folder = results(tmp_path, run=uneven)
+
+def test_what_was_found_comes_first_and_agrees_with_compare(tmp_path):
+    runs = [spec(m, r, a) for m, a in (("dense", 100.0), ("lsh", 5.0)) for r in range(6)]
+    folder = results(tmp_path, runs=runs, run=scattered)
     page = Page(page_of(folder))
-    assert page.headings[:2] == [(1, "Report on fake"), (2, "Verdicts")]
-    assert "lsh, 5 %: 5 % of the multiplications" in page.said and "within 1 pt" in page.said
+    assert page.headings[:2] == [(1, "Report on fake"), (2, "What was found")]
+    found = page.said.partition("What was found")[2].partition("Figures")[0]
+    assert "lsh, 5 %, is 0.48 pt below dense (within 1 pt), with 5 % of the multiplications of dense" in found
     strict = Page(page_of(folder, question=Question(margin=0.3)))
-    assert "lsh, 5 %: 5 %" not in strict.said and "worse by more than 0.3 pt" in strict.said
+    found = strict.said.partition("What was found")[2].partition("Figures")[0]
+    assert "no configuration is shown to be at most 0.3 pt worse" in found
     assert "lshexp compare fake --margin 0.3" in strict.said
     assert "lshexp sweep experiments/fake.yaml" in page.said
+
+
+def test_claims_are_a_matrix_with_a_column_for_each_variant(tmp_path):
+    runs = [spec("dense", r) for r in range(6)] + [
+        spec("lsh", r, 5.0, method_options={"preset": p}) for p in ("paper", "lshexp") for r in range(6)
+    ]
+    asked = HOSTILE_CLAIM.model_copy(
+        update={"title": "close to dense", "each": {"lsh.preset": ["paper", "lshexp"]}, "gate": True}
+    )
+    source = page_of(results(tmp_path, runs=runs, run=scattered), claims=[asked])
+    heads = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', source)
+    assert heads[:4] == ["claim", "paper", "lshexp", "asked"]
+    row = re.search(r'<th scope="row">close to dense</th>(.*?)</tr>', source, flags=re.S)[1]
+    assert re.findall(r'class="verdict (\w*)">([^<]*)<', row) == [("good", "supported*")] * 2
 
 
 def test_failures_have_their_reasons_and_provenance_its_commit(troubled):
@@ -265,19 +303,21 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+STYLE = files("lshexp.analysis.report").joinpath("style.css").read_text(encoding="utf-8")
+LIGHT, DARK = (
+    dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r":root \{([^}]*)\}", STYLE)
+)
+USED = set(re.findall(r"[ {]color: var\(--(\w+)\)", STYLE))
+GROUNDS = set(re.findall(r"background: var\(--(\w+)\)", STYLE))
+
+
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-def test_text_stands_out_from_its_ground(colours, pair):
-    dim, bright = sorted(luminance(colours[name]) for name in pair)
-    assert (bright + 0.05) / (dim + 0.05) >= 4.5
-
-
-def test_every_text_colour_is_among_the_tested_pairs(tmp_path):
-    source = page_of(results(tmp_path))
-    used = set(re.findall(r"[^-]color:var\(--(\w+)\)", source))
-    grounds = set(re.findall(r"background:var\(--(\w+)\)", source))
-    assert {(one, ground) for one in used for ground in grounds} <= set(PAIRS)
-    assert set(LIGHT) == set(DARK) and "innerHTML" not in SCRIPT
+def test_text_stands_out_from_its_ground(colours):
+    assert len(USED) >= 7 and {"ground", "panel"} == GROUNDS and set(LIGHT) == set(DARK)
+    for text in USED:
+        for ground in GROUNDS:
+            dim, bright = sorted(luminance(colours[name]) for name in (text, ground))
+            assert (bright + 0.05) / (dim + 0.05) >= 4.5, (text, ground)
 
 
 def test_the_command_prints_the_path_and_refuses_what_is_wrong(tmp_path):
@@ -298,9 +338,11 @@ def test_data_that_is_not_here_costs_only_its_figures(tmp_path, monkeypatch):
     runs = [spec("dense", 0), spec("dense", 1, dataset="mnist", test_examples=300, train_examples=200)]
     monkeypatch.setenv("LSHEXP_DATA", str(tmp_path / "nothing"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no_cache"))
+    monkeypatch.setattr("lshexp.runs.sweep.check_data", lambda todo: None)  # the data went away later
     folder = run_sweep(FakeSweep(runs), tmp_path, run=fake_run).plan.folder
     words = Page(write_report(folder, tmp_path / "page.html").path.read_text()).words
     told = " ".join(" ".join(words).split())
     assert "no figures: its files are not here" in told
-    assert re.search(r"mnist defaults \S+ 200 300 784 10 - -", told), told[told.find("Datasets of") :][:600]
+    assert re.search(r"mnist defaults \S+ 200 300 784 10 ", told), told[told.find("Datasets of") :][:600]
+    assert "mnist defaults - - - " in told
     assert re.search(r"toy .* training examples", told)

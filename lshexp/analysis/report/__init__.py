@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a sweep or several: verdicts, claims, figures, tables, failures, origin.
+"""One self-contained HTML page about a sweep or several: what was found, claims, figures, tables, provenance.
 
 The page loads nothing, and says so to the browser; it is read without its script, which only sorts tables.
 The same results, and the same datasets at hand, give the same bytes.
@@ -6,21 +6,16 @@ The same results, and the same datasets at hand, give the same bytes.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
 import lshexp
-from lshexp.analysis.claims import judge
-from lshexp.analysis.report import _data, _energy, _figures, _provenance, _runs, _verdicts
-from lshexp.analysis.report._claims import Card, claim_cards, section_of
-from lshexp.analysis.report._html import Html, element, join
-from lshexp.analysis.report._look import SCRIPT, style_sheet
-from lshexp.analysis.report._sources import Question, Sweep, Unread, read_all, shown_path
-from lshexp.analysis.report._tables import commands, paragraph
+from lshexp.analysis.claims import Judgement, judge
+from lshexp.analysis.report import data, sections, summary
+from lshexp.analysis.report.sources import Question, Sweep, Unread, read_all, shown_path
+from lshexp.analysis.report.view import Section, write_page
 from lshexp.config.claims import Claim
 from lshexp.io import make_folder, write_atomic
 
@@ -43,7 +38,7 @@ def write_report(
 ) -> Written:
     """Write the page about a sweep's folder, or about all sweeps in a folder, to `out` or FOLDER/report.html.
 
-    `claims` are judged by all the sweeps together and shown as cards.
+    `claims` are judged by all the sweeps together and shown as a matrix.
 
     Raises StoreError when there are no results, when those of a single sweep cannot be read, or when the page
     cannot be written; ConfigError for a question that cannot be asked.
@@ -51,79 +46,37 @@ def write_report(
     root, asked = Path(folder), question or Question()
     target = Path(out) if out is not None else root / "report.html"
     sweeps = read_all(root, asked)
-    cards = claim_cards(judge(claims, root)) if claims else []
+    judgements = judge(claims, root) if claims else []
     make_folder(target.parent)
-    write_atomic(target, page(sweeps, shown_path(root), asked, cards).encode())
+    write_atomic(target, _page(sweeps, shown_path(root), asked, judgements).encode())
     problems = [f"{sweep.shown}: {sweep.problem}" for sweep in sweeps if sweep.problem]
     return Written(target, len(sweeps), problems)
 
 
-def page(sweeps: Sequence[Sweep | Unread], shown: str, question: Question, cards: Sequence[Card]) -> str:
-    """The whole page as text."""
-    title = f"Report on {shown}" if len(sweeps) > 1 else f"Report on {sweeps[0].name}"
+def _page(
+    sweeps: Sequence[Sweep | Unread], shown: str, question: Question, judgements: Sequence[Judgement]
+) -> str:
     anchors = [f"sweep-{number}" for number in range(1, len(sweeps) + 1)]
-    body = [
-        element("h2", "Verdicts"),
-        _verdicts.summary(sweeps, anchors, question),
-        section_of(cards),
-        element("h2", "Data"),
-        _data.section(sweeps),
-        *(_section(sweep, anchor, shown, question) for sweep, anchor in zip(sweeps, anchors, strict=True)),
-    ]
-    again = f"lshexp report {quote(shown)}{question.options()}"
-    about = (
-        f"Written by lshexp {lshexp.__version__} from the CSV files of the sweeps; the page loads nothing."
-    )
-    content = [
-        element("header", element("h1", title)),
-        element("main", *body),
-        element("footer", paragraph(about, quiet=True), commands(again)),
-        element("script", Html(SCRIPT)),
-    ]
-    return f"<!DOCTYPE html>\n{element('html', _head(title), element('body', *content), lang='en')}\n"
-
-
-def _head(title: str) -> Html:
-    style = style_sheet()
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(SCRIPT)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        element("style", Html(style)),
+    read = [sweep for sweep in sweeps if isinstance(sweep, Sweep)]
+    return write_page(
+        title=f"Report on {shown}" if len(sweeps) > 1 else f"Report on {sweeps[0].name}",
+        findings=summary.findings(sweeps, judgements),
+        claims=summary.claims(judgements),
+        verdicts=summary.verdicts(sweeps, anchors),
+        sweeps=[_parts(sweep, at, question, shown) for sweep, at in zip(sweeps, anchors, strict=True)],
+        data=data.section(sweeps),
+        provenance=[sections.provenance(sweep) for sweep in read],
+        about=f"Written by lshexp {lshexp.__version__} from the sweeps' CSV files; the page loads nothing.",
+        again=f"lshexp report {quote(shown)}{question.options()}",
     )
 
 
-def _hash(content: str) -> Html:
-    return Html("sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode())
-
-
-def _section(sweep: Sweep | Unread, anchor: str, shown: str, question: Question) -> Html:
-    heading = element("h2", f"Sweep {sweep.name}", id=anchor)
+def _parts(sweep: Sweep | Unread, anchor: str, question: Question, shown: str) -> dict[str, object]:
     if isinstance(sweep, Unread):
-        return join([heading, paragraph(f"{sweep.shown} could not be read: {sweep.problem}")])
-    return join(
-        [
-            heading,
-            element("h3", "Compared with the baseline"),
-            _verdicts.section(sweep, question),
-            element("h3", "Figures"),
-            _figures.section(sweep),
-            element("h3", "Energy"),
-            _energy.section(sweep, question),
-            element("h3", "Runs by configuration"),
-            _runs.section(sweep),
-            element("h3", "Failures"),
-            _runs.failures(sweep),
-            element("h3", "Provenance"),
-            _provenance.section(sweep),
-            element("h3", "To repeat it"),
-            _runs.repeat_commands(sweep, shown),
-        ]
-    )
+        unread = Section("Not read", [f"{sweep.shown} could not be read: {sweep.problem}"])
+        return {"name": sweep.name, "anchor": anchor, "pictures": [], "undrawn": [], "sections": [unread]}
+    drawn, undrawn = sections.pictures(sweep)
+    return {
+        "name": sweep.name, "anchor": anchor, "pictures": drawn, "undrawn": undrawn,
+        "sections": sections.sections(sweep, question, shown),
+    }  # fmt: skip

@@ -19,16 +19,17 @@ from lshexp.errors import ConfigError, StoreError
 class Question:
     """What every sweep is asked, as in `lshexp compare`."""
 
-    baseline: str = "dense"
+    baseline: str | None = None  # by default the sweep's own
     metric: str = "test_acc_pct"
-    margin: float = 1.0
+    margin: float | None = None  # by default the sweep's own
 
     def options(self) -> str:
         """The options that ask it, empty where all are the defaults."""
         default = Question()
-        asked = (("baseline", default.baseline), ("metric", default.metric), ("margin", default.margin))
-        values = ((name, getattr(self, name), usual) for name, usual in asked)
-        return "".join(f" --{name} {quote(str(value))}" for name, value, usual in values if value != usual)
+        asked = (
+            (name, getattr(self, name), getattr(default, name)) for name in ("baseline", "metric", "margin")
+        )
+        return "".join(f" --{name} {quote(str(value))}" for name, value, usual in asked if value != usual)
 
 
 @dataclass(frozen=True)

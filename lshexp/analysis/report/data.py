@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lshexp import registry
-from lshexp.analysis.report._html import Html, join
-from lshexp.analysis.report._sources import Sweep, Unread
-from lshexp.analysis.report._tables import MISSING, commands, paragraph, table
+from lshexp.analysis.report.sources import Sweep, Unread
+from lshexp.analysis.report.view import MISSING, Section, Table
 from lshexp.data.base import DatasetInfo
 from lshexp.data.catalog import COMPONENTS, Statistics, is_there, statistics
 from lshexp.errors import LshexpError
@@ -29,35 +28,40 @@ class _Used(NamedTuple):
     runs: pd.DataFrame
 
 
-def section(sweeps: Sequence[Sweep | Unread]) -> Html:
+def section(sweeps: Sequence[Sweep | Unread]) -> Section:
     """Sizes of what was used, and figures of each dataset that can be had; the page never fails for it."""
     frames = [sweep.results.runs for sweep in sweeps if isinstance(sweep, Sweep)]
     used = list(_used(pd.concat(frames, ignore_index=True))) if frames else []
     if not used:
-        return paragraph("There are no runs, and so no data.")
+        return Section("Data", ["There are no runs, and so no data."])
     variance = [f"variance in first {count} %" for count in COMPONENTS]
-    rows, origins = [], []
+    rows, origins, figures = [], [], []
     for one in used:
-        info, figures, state = _look(one)
-        rows.append([*_sizes(one, info), *_figures(figures), state])
-        origins.append([one.name, info.origin if info else MISSING, info.licence if info else MISSING])
-    return join(
-        [
-            table("Datasets of these runs", [*HEADS, *FIGURES, *variance, "figures are of"], rows),
-            table(
+        info, found, state = _look(one)
+        rows.append(_sizes(one, info))
+        figures.append([one.name, _options(one), *_figures(found), state])
+        origins.append((one.name, info.origin if info else MISSING, info.licence if info else MISSING))
+    return Section(
+        "Data",
+        tables=[
+            Table.of("Datasets of these runs", HEADS, rows),
+            Table.of(
+                "What they are like", ["dataset", "options", *FIGURES, *variance, "figures are of"], figures
+            ),
+            Table.of(
                 "Where they come from",
                 ["dataset", "origin", "licence"],
-                [list(row) for row in dict.fromkeys(map(tuple, origins))],
+                list(dict.fromkeys(origins)),
                 sortable=False,
             ),
-            paragraph(
-                "Sizes are those trained and tested on, smallest to largest. Mean is that of all features; "
-                "non-zero is the share of features that are not 0; variance is the share of it in so many "
-                "principal components.",
-                quiet=True,
-            ),
-            commands("lshexp data list --stats"),
-        ]
+        ],
+        notes=[
+            "Sizes are those trained and tested on, smallest to largest. Mean is that of all features; "
+            "non-zero is "
+            "the share of features that are not 0; variance is the share of it in so many principal "
+            "components."
+        ],
+        commands=["lshexp data list --stats"],
     )
 
 
@@ -99,16 +103,19 @@ def _look(used: _Used) -> tuple[DatasetInfo | None, Statistics | None, str]:
 
 
 def _sizes(used: _Used, info: DatasetInfo | None) -> list[object]:
-    options = ", ".join(f"{name}={value}" for name, value in used.options.items())
     return [
         used.name,
-        options or "defaults",
+        _options(used),
         ", ".join(map(str, used.runs["sweep"].dropna().unique())),
         _span(used.runs["train_examples"], info.train_examples if info else None),
         _span(used.runs["test_examples"], info.test_examples if info else None),
         info.features if info else MISSING,
         info.classes if info else MISSING,
     ]
+
+
+def _options(used: _Used) -> str:
+    return ", ".join(f"{name}={value}" for name, value in used.options.items()) or "defaults"
 
 
 def _span(asked: pd.Series, whole: int | None) -> str:
