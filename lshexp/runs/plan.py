@@ -15,7 +15,7 @@ from lshexp.errors import ConfigError, DataError
 from lshexp.runs.columns import Cell, plain, settings, text
 from lshexp.runs.record import Record
 from lshexp.runs.store import Store
-from lshexp.runs.tables import read_old_rows
+from lshexp.runs.tables import finished_rows
 from lshexp.spec import RunSpec
 
 State = Literal["done", "failed", "missing"]
@@ -149,7 +149,7 @@ def plan_sweep(sweep: SweepLike, out: str | Path = "results") -> Plan:
         # the stamp before the record: one written between the two then counts as done since
         stamp = store.stamp(run_id) if run_id in present else None
         runs.append(PlannedRun(number, run_id, spec, store.read(run_id, spec) if stamp else None, stamp))
-    old = read_old_rows(store).finished()
+    old = finished_rows(store)
     leaving = {run_id: row for run_id, row in old.items() if run_id not in ids}
     return Plan(
         sweep.name,

@@ -132,7 +132,8 @@ class _Driver:
         self._failed = False
         self._tables = Tables(store, self._runs)
         self._tables_due = 0.0
-        self._tables.keep(read_old_rows(store), plan.unrecorded)
+        if plan.unrecorded:
+            self._tables.keep(read_old_rows(store), plan.unrecorded)
         for record in self._records.values():
             self._tables.add(record)
 

@@ -49,9 +49,11 @@ class OldRows:
     selection: dict[str, list[Cells]]
     env: dict[str, Cells]
 
-    def finished(self) -> dict[str, Cells]:
-        """Rows of the runs that ended `ok` or `diverged`."""
-        return {run_id: row for run_id, row in self.runs.items() if row.get("status") in ("ok", "diverged")}
+
+def finished_rows(store: Store) -> dict[str, Cells]:
+    """Rows of runs.csv, as it is, of the runs that ended `ok` or `diverged`, by run id."""
+    rows = _rows_of(store.table_path("runs"))
+    return {row.get("run_id", ""): row for row in rows if row.get("status") in ("ok", "diverged")}
 
 
 def read_old_rows(store: Store) -> OldRows:

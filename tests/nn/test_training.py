@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from small_networks import data, network, train
@@ -9,6 +11,7 @@ from small_networks import data, network, train
 from lshexp import registry
 from lshexp.errors import ConfigError
 from lshexp.methods.base import Batch
+from lshexp.nn import trainer
 from lshexp.nn.trainer import run, using_threads
 from lshexp.spec import RunSpec
 
@@ -217,3 +220,11 @@ def test_lsh_keeps_up_with_the_exact_winners():
     assert min(row.recall_pct for row in last) > 60, last
     counted = sum(row.mults for row in lsh.work) / lsh.mults_dense
     assert counted < 0.15
+
+
+@pytest.mark.parametrize(("platform", "megabytes"), [("linux", 1.024), ("darwin", 0.001)])
+def test_peak_memory_is_in_millions_of_bytes(monkeypatch, platform, megabytes):
+    """Linux counts it in units of 1,024 bytes, macOS in bytes."""
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("resource.getrusage", lambda who: SimpleNamespace(ru_maxrss=1000))
+    assert trainer._peak_rss_mb() == pytest.approx(megabytes)
