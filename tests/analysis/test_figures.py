@@ -393,3 +393,5 @@ def test_lines_and_text_stand_out_from_light_and_dark(ground):
         len({(look.color, look.linestyle) for look in map(style.look, range(style.MOST_LINES))})
         == style.MOST_LINES
     )
+    # points have no dashes
+    assert len({look[:2] for look in map(style.look, range(style.MOST_LINES))}) == style.MOST_LINES

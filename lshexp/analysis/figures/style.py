@@ -77,7 +77,7 @@ class Look(NamedTuple):
 
 def look(place: int) -> Look:
     """The look of the line that is `place`-th among all lines of a sweep, from 0."""
-    return Look(COLOURS[place % 8], MARKERS[place % 8], DASHES[place // 8 % 3])
+    return Look(COLOURS[place % 8], MARKERS[(place + place // 8) % 8], DASHES[place // 8 % 3])
 
 
 def new_figure() -> Figure:
