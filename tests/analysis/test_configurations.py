@@ -19,9 +19,9 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 @pytest.fixture
 def runs_of(tmp_path, toy_dataset):
-    def make(*runs):
-        run_sweep(FakeSweep(list(runs)), tmp_path, run=fake_run)
-        return read_results(tmp_path / "fake").runs
+    def make(*runs, name="fake"):
+        run_sweep(FakeSweep(list(runs), name), tmp_path, run=fake_run)
+        return read_results(tmp_path / name).runs
 
     return make
 
@@ -45,7 +45,7 @@ def test_presets_are_told_apart_and_what_they_set_is_not_repeated(runs_of):
 def test_the_value_of_most_goes_without_saying(runs_of):
     runs = runs_of(lsh(K=6, L=50), lsh(K=8, L=50), lsh(K=6, L=100), spec("dense"))
     assert list(label_of(runs)) == ["lsh", "lsh K=8", "lsh L=100", "dense"]
-    grid = runs_of(*(lsh(K=K, L=L) for K in (4, 6) for L in (10, 20)))
+    grid = runs_of(*(lsh(K=K, L=L) for K in (4, 6) for L in (10, 20)), name="grid")
     assert list(label_of(grid)) == ["lsh K=4 L=10", "lsh K=4 L=20", "lsh K=6 L=10", "lsh K=6 L=20"]
 
 
