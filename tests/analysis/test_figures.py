@@ -146,7 +146,7 @@ def folder_of(tmp_path, name, run=invented):
     for word in ("ONE", "TWO"):
         file = tmp_path / "data" / f"{word.lower()}.csv"
         file.parent.mkdir(exist_ok=True)
-        file.write_text("a,b,label\n" + "".join(f"{i},{i % 3},{i % 2}\n" for i in range(30)))
+        file.write_text("a,b,label\n" + "".join(f"{i},{ord(word[0]) + i % 3},{i % 2}\n" for i in range(30)))
         text = text.replace(word, str(file))
     path = tmp_path / "sweep.yaml"
     path.write_text(text, encoding="utf-8")
