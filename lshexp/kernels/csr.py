@@ -57,9 +57,9 @@ def group_by_column(indptr, indices, bounds, cursors, column_indptr, rows, posit
                 cursor[column] = at + 1
 
 
-def group_by_column_cost(indptr: OffsetArray, indices: IntArray, cursors: IntArray) -> Work:
+def group_by_column_cost(indptr: OffsetArray, indices: IntArray, column_indptr: OffsetArray) -> Work:
     """A cursor a node, counted up and then moved on; of a pair its node, example and place."""
-    examples, nodes = len(indptr) - 1, cursors.shape[1]
+    examples, nodes = len(indptr) - 1, len(column_indptr) - 1
     of_node, of_pair = 3 * ID + OFFSET, 8 * ID
     return Work(0, 0, of_node * nodes + of_pair * len(indices) + OFFSET * (2 * examples + 3))
 

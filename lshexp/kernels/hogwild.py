@@ -13,21 +13,23 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
-from numpy.typing import NDArray
 
+from lshexp.arrays import BoolArray, FloatArray, IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE
 from lshexp.kernels.forward import dot_sparse
 from lshexp.kernels.loss import softmax_row
 from lshexp.kernels.parallel import REASSOCIATE
-from lshexp.kernels.step import step_weight
+from lshexp.kernels.step import Rule, step_weight
+from lshexp.work import Work
 
 
 class Parameters(NamedTuple):
     """Layers of D inputs and N nodes, one entry each."""
 
-    weights: tuple[NDArray[np.float32], ...]  # [N, D]
-    bias: tuple[NDArray[np.float32], ...]  # [1, N]
-    state: tuple[NDArray[np.float32], ...]  # [S, N, D]
-    bias_state: tuple[NDArray[np.float32], ...]  # [S, 1, N]
+    weights: tuple[FloatArray, ...]  # [N, D]
+    bias: tuple[FloatArray, ...]  # [1, N]
+    state: tuple[FloatArray, ...]  # [S, N, D]
+    bias_state: tuple[FloatArray, ...]  # [S, 1, N]
 
 
 class Outcomes(NamedTuple):
@@ -37,9 +39,9 @@ class Outcomes(NamedTuple):
     many for the weight gradient, for the step and for the gradient at the layer's input; then the live nodes.
     """
 
-    losses: NDArray[np.float32]
-    hits: NDArray[np.bool_]
-    products: NDArray[np.int64]
+    losses: FloatArray
+    hits: BoolArray
+    products: OffsetArray
 
 
 @njit(parallel=False, cache=True, fastmath=False)
@@ -72,8 +74,9 @@ def _input_gradient(weights, nodes, deltas, scale, in_indices, gradient):
         gradient[i] = np.float32(0)
     for j in range(len(nodes)):
         w = weights[nodes[j]]
+        delta = deltas[j]
         for i in range(len(in_indices)):
-            gradient[i] += deltas[j] * w[np.uint32(in_indices[i])]
+            gradient[i] += delta * w[np.uint32(in_indices[i])]
     for i in range(len(in_indices)):
         gradient[i] *= scale
 
@@ -182,3 +185,45 @@ def hogwild_round(inputs, labels, chosen, scales, layers, rule, threads, deltas,
             )  # fmt: skip
             for h in range(n_hidden):
                 _put(deltas[h][indptr[h][b] : indptr[h][b + 1]], places[h], gradient[h], live[h])
+
+
+def hogwild_round_cost(
+    labels: IntArray,
+    chosen: tuple[tuple[OffsetArray, ...], tuple[IntArray, ...]],
+    scales: FloatArray,
+    layers: Parameters,
+    rule: Rule,
+    outcomes: Outcomes,
+) -> list[tuple[Work, Work, Work]]:
+    """Forward pass, gradients and step of each layer; a weight row is fetched anew for each example.
+
+    A step counts for each weight of a live node, also where its gradient is exactly zero and none is taken.
+    """
+    examples, top, made = len(labels), len(scales), outcomes.products.sum(axis=0).tolist()
+    step, costs = rule.cost, []
+    for h, (products, live, nodes) in enumerate(made):
+        hidden, inputs = h < top, h > 0
+        pairs = len(chosen[1][h]) if hidden else nodes
+        scaled = hidden and scales[h] != 1
+        # of a product an id, a value and a weight; of a live node its id and value, of a hidden one its place
+        nbytes = (ID + 2 * VALUE) * products + (2 * ID + VALUE) * nodes
+        if hidden:
+            nbytes += (ID + VALUE) * pairs + (11 * OFFSET + VALUE) * examples
+        else:
+            nbytes += 5 * VALUE * nodes + (2 * VALUE + 1 + 7 * OFFSET) * examples  # softmax and loss
+        if not inputs:
+            nbytes += (ID + 4 * OFFSET) * examples + OFFSET * (top + 1)
+        forward = Work(products + (pairs if scaled else 0), products, nbytes)
+        nbytes = (ID + VALUE) * (live + nodes) + OFFSET * examples
+        if inputs:  # a weight, an id, and a sum loaded and stored a product
+            below = made[h - 1][2]
+            nbytes += (ID + 3 * VALUE) * live + (ID + VALUE) * nodes + 3 * VALUE * below
+            nbytes += (OFFSET + VALUE) * examples
+        if hidden:  # gradients put to the places of all that were chosen
+            nbytes += VALUE * pairs + (ID + 2 * VALUE) * nodes + 3 * OFFSET * examples
+        both = live * (2 if inputs else 1)
+        backward = Work(both + (nodes if scaled else 0), both, nbytes)
+        stepped = live + nodes  # one bias a node
+        moved = 2 * VALUE * (1 + step.slots) * stepped
+        costs.append((forward, backward, Work(stepped * step.mults, stepped * step.adds, moved)))
+    return costs

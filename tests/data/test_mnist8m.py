@@ -158,3 +158,13 @@ def test_a_sample_shows_deformed_digits(digits, monkeypatch):
     np.testing.assert_array_equal(Mnist8m().sample(7).x, train.batch(np.arange(20, 27)).x)
     np.testing.assert_array_equal(Mnist8m(train=9).sample(7).x, train.batch(np.arange(2, 9)).x)
     assert Mnist8m(train=9).sample(70).size == 9
+
+
+@pytest.mark.parametrize("side", [1, 2, 9])
+def test_deform_equals_its_twin(side):
+    random = np.random.default_rng(side)
+    digit = random.integers(0, 256, (side, side)).astype(np.uint8)
+    across, down = random.standard_normal((2, side, side)).astype(np.float32)
+    image = np.full((side, side), np.nan, np.float32)
+    deform(digit, across, down, np.float32(0.4), image)
+    np.testing.assert_array_equal(image, naive.deform(digit, across, down, np.float32(0.4)))

@@ -17,6 +17,7 @@ from lshexp.kernels import (
     by_input,
     csr,
     forward,
+    hogwild,
     loss,
     project,
     select,
@@ -34,6 +35,11 @@ def whole(items):
     return np.array([0, items])
 
 
+def total(work):
+    """Sum of the parts that a formula tells apart."""
+    return work if isinstance(work, Work) else sum(map(total, work), Work(0, 0, 0))
+
+
 def check(kernel, *arguments):
     """Run the kernel on counted arrays, and compare; returns what the formula says."""
     meter = Meter()
@@ -43,8 +49,7 @@ def check(kernel, *arguments):
     cost = getattr(sys.modules[kernel.__module__], f"{kernel.__name__}_cost")
     wanted = inspect.signature(cost).parameters
     work = cost(**{name: (named | {"returned": returned})[name] for name in wanted})
-    if not isinstance(work, Work):
-        work = work[0] + work[1]
+    work = total(work)
     assert work.bytes == meter.nbytes
     assert all(isinstance(part, int | np.integer) for part in work)
     return work
@@ -219,3 +224,28 @@ def test_softmax(classes):
     check(loss.softmax_row, logits[0], 0, np.float32(1), deltas[0])
     own = whole(6), deltas, np.empty(6, np.float32), np.empty(6, np.bool_)
     check(loss.softmax_cross_entropy, logits, labels, *own)
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("widths", [[7, 3], [7, 5, 3], [7, 5, 6, 3]], ids=str)
+def test_hogwild(widths, name, scale):
+    random, examples = np.random.default_rng(6), 5
+    rule = step.Rule(list(OPTIMIZERS).index(name), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
+    slots, shapes = OPTIMIZERS[name].slots, list(zip(widths[1:], widths[:-1], strict=True))
+    layers = hogwild.Parameters(
+        tuple(0.1 * random.standard_normal(shape).astype(np.float32) for shape in shapes),
+        # all that are chosen are live: a step whose gradient is exactly zero is counted, and not taken
+        tuple(np.full((1, n), 2, np.float32) for n, _ in shapes),
+        tuple(np.ones((slots, *shape), np.float32) for shape in shapes),
+        tuple(np.ones((slots, 1, n), np.float32) for n, _ in shapes),
+    )
+    inputs = random_csr(random, examples, widths[0], 4)
+    pairs = [random_csr(random, examples, n, 3, empty_first=False) for n in widths[1:-1]]
+    chosen = tuple(one.indptr for one in pairs), tuple(one.indices for one in pairs)
+    outcomes = hogwild.Outcomes(
+        np.empty(examples, np.float32), np.empty(examples, np.bool_), np.zeros((1, len(shapes), 3), np.int64)
+    )
+    scales, deltas = np.full(len(pairs), scale, np.float32), tuple(np.empty_like(one.data) for one in pairs)
+    own = inputs.arrays, np.zeros(examples, np.int32), chosen, scales, layers
+    check(hogwild.hogwild_round, *own, rule, 1, deltas, outcomes)
