@@ -231,7 +231,7 @@ def test_softmax(classes):
 @pytest.mark.parametrize("widths", [[7, 3], [7, 5, 3], [7, 5, 6, 3]], ids=str)
 def test_hogwild(widths, name, scale):
     random, examples = np.random.default_rng(6), 5
-    rule = step.Rule(list(OPTIMIZERS).index(name), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
+    rule = step.Rule(list(OPTIMIZERS).index(name), np.float32(1e-4), np.float32(0.9), np.float32(1e-8))
     slots, shapes = OPTIMIZERS[name].slots, list(zip(widths[1:], widths[:-1], strict=True))
     layers = hogwild.Parameters(
         tuple(0.1 * random.standard_normal(shape).astype(np.float32) for shape in shapes),
