@@ -237,8 +237,8 @@ def test_hogwild(widths, name, scale):
         tuple(0.1 * random.standard_normal(shape).astype(np.float32) for shape in shapes),
         # all that are chosen are live: a step whose gradient is exactly zero is counted, and not taken
         tuple(np.full((1, n), 2, np.float32) for n, _ in shapes),
-        tuple(np.ones((slots, *shape), np.float32) for shape in shapes),
-        tuple(np.ones((slots, 1, n), np.float32) for n, _ in shapes),
+        tuple(np.full((slots, *shape), 1e-3, np.float32) for shape in shapes),
+        tuple(np.full((slots, 1, n), 1e-3, np.float32) for n, _ in shapes),
     )
     inputs = random_csr(random, examples, widths[0], 4)
     pairs = [random_csr(random, examples, n, 3, empty_first=False) for n in widths[1:-1]]
