@@ -6,7 +6,7 @@ The terminal and the HTML report both show a comparison; what they show is decid
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def legend(frame: pd.DataFrame, short: bool = True) -> list[str]:
     worse = f"worse > {size}" if short else f"worse by more than {size}"
     family = int((~frame["is_baseline"].astype(bool) & frame["p"].notna()).sum())
     together = f"all {family} rows together" if family > 1 else "this row"
+    of_difference = f"; of the difference, half its 95 % interval, held for {together}" if family else ""
+    spread = bool(frame["sd"].notna().any())
     meant = {
         f"within {size}": f"the whole interval is less than {size} away from no difference",
         "better": "the whole interval is on the better side of no difference",
@@ -99,8 +101,7 @@ def legend(frame: pd.DataFrame, short: bool = True) -> list[str]:
     told |= {word.replace("worse by more than", "worse >") for word in told}
     lines = [
         "act %: share of the hidden nodes that is computed, as asked",
-        "±: of the metric, standard deviation over seeds"
-        + (f"; of the difference, half its 95 % interval, held for {together}" if family else ""),
+        *(["±: of the metric, standard deviation over seeds" + of_difference] * spread),
         *(f"{word}: {what}" for word, what in meant.items() if word in told),
         "mult %: multiplications of training, choosing the nodes included, in % of dense's",
         "time: seconds of training over the baseline's",
@@ -110,6 +111,17 @@ def legend(frame: pd.DataFrame, short: bool = True) -> list[str]:
     if frame[["mults_pct_of_dense", "time_ratio", "mean", "difference"]].isna().any(axis=None):
         lines.append("-: not measured, or nothing to compare with")
     return lines
+
+
+def in_short(frame: pd.DataFrame) -> list[str]:
+    """A sentence for each dataset and network: what came close to the baseline, its cost, and what did not.
+
+    It compares means, so that it also says something of a single seed, and then says that there was but one.
+    Costs have no such sentence.
+    """
+    cut = list(parts(frame)) if not frame.empty else []
+    said = [(part.title, _in_short(part, frame.attrs)) for part in cut]
+    return [f"In short{f', {title}' if len(cut) > 1 else ''}: {text}" for title, text in said if text]
 
 
 def cell(name: str, value: Any, missing: str = "-") -> str:
@@ -130,6 +142,43 @@ def cell(name: str, value: Any, missing: str = "-") -> str:
 def row_label(part: Part, row: pd.Series) -> str:
     """A configuration in words, different for each row of its part: `lsh hybrid, 5 %`."""
     return f"{row['label']}, {cell('active_pct', row['active_pct'])} %"
+
+
+def _in_short(part: Part, attrs: Mapping[Any, Any]) -> str:
+    rows = part.frame[~part.frame["is_baseline"].astype(bool) & part.frame["difference"].notna()]
+    if rows.empty or not str(rows["metric"].iloc[0]).endswith("acc_pct"):
+        return ""
+    margin, unit = attrs.get("margin", 1.0), attrs.get("unit", "")
+    baseline = " or ".join(dict.fromkeys(rows["baseline"].astype(str)))
+    close = rows[rows["difference"] >= -margin].sort_values("mults_pct_of_dense", kind="stable")
+    below = rows[rows["difference"] < -margin].sort_values("difference", ascending=False, kind="stable")
+    near = [f"{_at(row)} ({_cost(row)})" for _, row in close.iterrows()]
+    far = [f"{_at(row)} ({row['difference']:+.2f} {unit})" for _, row in below.iterrows()]
+    limit = f"{margin:g} {unit} of {baseline}'s mean accuracy"
+    told = [f"within {limit}: {_some(near)}" if near else f"nothing came within {limit}"]
+    if far:
+        told.append(f"further below: {_some(far)}")
+    told += ["one seed each, so a first look and no verdict"] * bool((rows["pairs"] == 1).all())
+    return "; ".join(told) + "."
+
+
+def _at(row: pd.Series) -> str:
+    return f"{row['label']} at {cell('active_pct', row['active_pct'])} %"
+
+
+def _cost(row: pd.Series) -> str:
+    """What a row costs, of dense's multiplications and, where it was measured, of the baseline's time."""
+    mults, time = row["mults_pct_of_dense"], row["time_ratio"]
+    told = [f"{mults:.3g} % of dense's multiplications"] * (mults == mults)
+    told += [f"{time:.2g} of the time"] * (time == time)
+    return ", ".join(told) or "cost not measured"
+
+
+def _some(told: list[str], most: int = 4) -> str:
+    """The first few of a list in words, and how many more there are."""
+    more = [f"{len(told) - most} more"] * (len(told) > most)
+    told = [*told[:most], *more]
+    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 
 def _held_against(part: Part) -> list[str]:

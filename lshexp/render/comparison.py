@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from lshexp.analysis.presentation import TEXT, cell, legend, narrow, parts
+from lshexp.analysis.presentation import TEXT, cell, in_short, legend, narrow, parts
 from lshexp.render._console import err, print_lines, print_markdown, print_narrow, print_table
 
 if TYPE_CHECKING:
@@ -53,3 +53,5 @@ def _narrow(frame: pd.DataFrame, form: str) -> None:
         sys.stdout.write("; ".join(lines) + "\n\n")
     else:
         print_lines(lines)
+        if said := in_short(frame):
+            print_lines(["", *said])

@@ -441,3 +441,22 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path):
         assert runs.dtypes["hidden"] == "category"
     assert list(again.runs["env_id"]) == ["007", "007"] and list(again.runs["sweep"]) == ["2026", "2026"]
     assert list(again.runs["init_hash"]) == ["12", "12"]
+
+
+def test_a_comparison_ends_with_what_was_seen_in_one_sentence(tmp_path, capsys):
+    found = results(tmp_path, sweep_of(["dense", "lsh", "dropout"], repeats=1).runs)
+    render.comparison(lshexp.compare(found), "table")
+    words = " ".join(capsys.readouterr().out.partition("In short: ")[2].split())
+    assert words.startswith(
+        "within 1 pt of dense's mean accuracy: lsh at 5 % (5 % of dense's multiplications"
+    )
+    assert "further below: dropout at 5 % (-8.00 pt); one seed each, so a first look and no verdict." in words
+    render.comparison(lshexp.compare(found, metric="train_s"), "table")
+    assert "In short" not in capsys.readouterr().out, "of costs there is no such sentence"
+    worse = lshexp.compare(results(tmp_path, sweep_of(["dense", "dropout"], repeats=2).runs, name="two"))
+    render.comparison(worse, "table")
+    words = " ".join(capsys.readouterr().out.partition("In short: ")[2].split())
+    assert (
+        words
+        == "nothing came within 1 pt of dense's mean accuracy; further below: dropout at 5 % (-8.00 pt)."
+    )
