@@ -38,7 +38,8 @@ def hits_of(ranked: IntArray, labels: CSR) -> BoolArray:
     if not len(known):
         return np.zeros(ranked.shape, dtype=np.bool_)
     at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    return (known[at] == asked) & (ranked >= 0)
+    hits: BoolArray = (known[at] == asked) & (ranked >= 0)
+    return hits
 
 
 def precision(hits: BoolArray, k: int) -> float:
