@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from lshexp.streams import stream_key
 
-Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum"]
+Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum", "adam"]
 Update = Literal["batch", "hogwild"]
 Input = Literal["rows", "lists"]  # how the first layer reads an example: every feature, or the non-zero ones
 Scaling = Literal["raw", "centered", "standard"]
@@ -40,7 +40,7 @@ Share = Annotated[
 KERNEL_REVISION = 2
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
-ADDED_LATER = ("probe", "input", "inputs", "simulate_workers")
+ADDED_LATER = ("probe", "input", "inputs", "simulate_workers", "skip")
 
 
 class RunSpec(BaseModel):
@@ -62,6 +62,11 @@ class RunSpec(BaseModel):
     hidden: list[Width] = Field(
         default_factory=lambda: [1000, 1000], description="nodes of each hidden layer, from the input on"
     )
+    skip: bool = Field(
+        default=False,
+        description="whether each hidden layer after the first adds what it computes to its input; takes "
+        "hidden layers of one width, and update: batch",
+    )
     method: str = Field(default="lsh", description="way of choosing the active nodes")
     method_options: dict[str, Any] = Field(default_factory=dict, description="options of the method")
     active_pct: float = Field(
@@ -73,7 +78,7 @@ class RunSpec(BaseModel):
         default=0.9,
         ge=0,
         lt=1,
-        description="share of the last step kept in the next; used by momentum and adagrad_momentum",
+        description="share of the last step kept in the next; used by momentum, adagrad_momentum and adam",
     )
     batch: int = Field(default=128, ge=1, description="examples in one optimiser step")
     epochs: int = Field(default=3, ge=1, description="passes over the training examples")
@@ -118,6 +123,14 @@ class RunSpec(BaseModel):
     def _workers_are_either_real_or_not(self) -> RunSpec:
         if self.simulate_workers is not None and self.update != "batch":
             raise ValueError("simulate_workers: give it with update: batch; update: hogwild has real threads")
+        return self
+
+    @model_validator(mode="after")
+    def _skips_join_equal_widths(self) -> RunSpec:
+        if self.skip and len(set(self.hidden)) > 1:
+            raise ValueError(f"skip: it takes hidden layers of one width, not {self.hidden}")
+        if self.skip and self.update != "batch":
+            raise ValueError("skip: give it with update: batch; update: hogwild cannot add a layer's input")
         return self
 
     def key(self) -> int:

@@ -10,6 +10,7 @@ that a method that selects all nodes learns what the dense network learns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -30,13 +31,17 @@ class StepCost(NamedTuple):
 
 
 # The position of a name is its code in the kernels. Adagrad: Duchi, Hazan and Singer (2011); with momentum on
-# the scaled step as in the code of Spring and Shrivastava.
+# the scaled step as in the code of Spring and Shrivastava. Adam: Kingma and Ba (2015), lazy as all rules here are.
 OPTIMIZERS: Mapping[str, StepCost] = {
     "sgd": StepCost(mults=1, adds=1, slots=0),  # w -= lr*g
     "momentum": StepCost(mults=2, adds=2, slots=1),  # v = m*v + g; w -= lr*v
     "adagrad": StepCost(mults=4, adds=3, slots=1),  # a += g*g; w -= lr*g / (sqrt(a) + eps)
     "adagrad_momentum": StepCost(mults=5, adds=4, slots=2),  # a += g*g; v = m*v + lr*g/(sqrt(a)+eps); w -= v
+    "adam": StepCost(mults=8, adds=4, slots=2),  # v = m*v + n*g; a = d*a + e*g*g; w -= lr*v/(sqrt(a)+eps)
 }
+
+
+ADAM = list(OPTIMIZERS).index("adam")
 
 
 class Rule(NamedTuple):
@@ -44,13 +49,24 @@ class Rule(NamedTuple):
 
     code: int
     lr: np.float32
-    momentum: np.float32
+    momentum: np.float32  # of Adam: decay of the mean gradient
     epsilon: np.float32
+    decay: np.float32  # of Adam: decay of the mean squared gradient
 
     @property
     def cost(self) -> StepCost:
         """Cost of one step on one weight."""
         return list(OPTIMIZERS.values())[self.code]
+
+    def at(self, step: int) -> Rule:
+        """The rule of the step with this number, counted from 1: Adam's rate corrects the bias of its means.
+
+        The number is that of the layer's steps, as in PyTorch's SparseAdam, not of the steps of each weight.
+        """
+        if self.code != ADAM:
+            return self
+        unbiased = math.sqrt(1 - float(self.decay) ** step) / (1 - float(self.momentum) ** step)
+        return self._replace(lr=np.float32(self.lr * unbiased))
 
     @property
     def linear(self) -> bool:
@@ -60,17 +76,24 @@ class Rule(NamedTuple):
 
 def rule_of(optimizer: str, lr: float, momentum: float) -> Rule:
     """Return the rule of an optimiser by its name in `OPTIMIZERS`."""
-    return Rule(list(OPTIMIZERS).index(optimizer), np.float32(lr), np.float32(momentum), np.float32(1e-8))
+    code, epsilon, decay = list(OPTIMIZERS).index(optimizer), np.float32(1e-8), np.float32(0.999)
+    return Rule(code, np.float32(lr), np.float32(momentum), epsilon, decay)
 
 
 @njit(parallel=False, cache=True, fastmath={"contract"}, error_model="numpy")
 def step_weight(rule, w, g, state, node, i):
     """Return the new value of one weight; state[:, node, i] is updated in place."""
-    code, lr, momentum, epsilon = rule
+    code, lr, momentum, epsilon, decay = rule
     if code == 0:
         return w - lr * g
     if g == 0:
         return w
+    if code == 4:
+        mean = momentum * state[0, node, i] + (np.float32(1) - momentum) * g
+        square = decay * state[1, node, i] + ((np.float32(1) - decay) * g) * g
+        state[0, node, i] = mean
+        state[1, node, i] = square
+        return w - lr * mean / (np.sqrt(square) + epsilon)
     if code == 1:
         velocity = momentum * state[0, node, i] + g
         state[0, node, i] = velocity
@@ -90,7 +113,7 @@ def step_row(rule, w, gradient, state, node):
 
     `error_model="numpy"`: Python's check for a zero divisor would keep the loops out of vector registers.
     """
-    code, lr, momentum, epsilon = rule
+    code, lr, momentum, epsilon, decay = rule
     zero = np.float32(0)
     # the branch stands outside the loops so that each of them can be vectorised
     if code == 0:
@@ -111,6 +134,18 @@ def step_row(rule, w, gradient, state, node):
             squares = total[i] + g * g
             total[i] = squares
             w[i] -= lr * g / (np.sqrt(squares) + epsilon)
+    elif code == 4:
+        first = state[0, node]
+        second = state[1, node]
+        rest, new = np.float32(1) - momentum, np.float32(1) - decay
+        for i in range(len(w)):
+            g = gradient[i]
+            before, squares = first[i], second[i]
+            mean = momentum * before + rest * g
+            square = decay * squares + (new * g) * g
+            first[i] = before if g == zero else mean
+            second[i] = squares if g == zero else square
+            w[i] -= zero if g == zero else lr * mean / (np.sqrt(square) + epsilon)
     else:
         total = state[0, node]
         change = state[1, node]

@@ -25,6 +25,8 @@ from lshexp.registry import register
 from lshexp.streams import stream_key
 
 MOST_DERIVED_BITS = 12
+MOST_DERIVED_TABLES = 50
+WORTH_NARROWING = 0.5  # share of a layer that tables must be able to leave out
 SPARSE_FACTOR = 2.4
 SAMPLE = 128  # examples to learn the inputs from, where batches are single examples
 
@@ -57,8 +59,12 @@ class Lsh(Method):
         le=24,
         description="bits of a hash; left out: one more than single out the active share, 5 at 5 %",
     )
-    L: int = Field(
-        default=50, ge=0, le=10_000, description="hash tables; 0: none, and every node is a candidate"
+    L: int | None = Field(
+        default=None,
+        ge=0,
+        le=10_000,
+        description="hash tables; 0: none, and every node is a candidate; left out: 50, or 0 with rank: sketch "
+        "where half of the layer or more would become candidates, so that tables would narrow little",
     )
     probes: int = Field(
         default=1, ge=1, le=1024, description="buckets read in each table, nearest first (multi-probe)"
@@ -154,13 +160,14 @@ class Lsh(Method):
             raise ValueError(
                 f"rank: hash '{family.name}' keeps no coordinates to rank by; use count or first"
             )
-        if not self.L and self.rank != "sketch":
+        if self.L == 0 and self.rank != "sketch":
             raise ValueError("L: without tables there are no counts to rank by; use rank: sketch")
         for name in ("refine", "refine_sparse"):
             if 0 < (getattr(self, name) or 0) < 1:
                 raise ValueError(f"{name}: must be 0 or at least 1")
-        if self.L * buckets > 2**27:
-            raise ValueError(f"K: {self.L} tables of {buckets} buckets would need over 512 MiB a layer")
+        tables = MOST_DERIVED_TABLES if self.L is None else self.L
+        if tables * buckets > 2**27:
+            raise ValueError(f"K: {tables} tables of {buckets} buckets would need over 512 MiB a layer")
         return self
 
     def family(self) -> HashFamily:
@@ -193,15 +200,24 @@ class Lsh(Method):
         return self.where_sparse == "scan"
 
     def derived(self, share: float) -> dict[str, Any]:
-        """K, where it was left out and there are tables."""
-        return {"K": derived_bits(share)} if self.K is None and self.L else {}
+        """L, and K where there are tables, as far as they were left out."""
+        tables = self.tables(share)
+        derived = {"L": tables} if self.L is None else {}
+        return {**derived, "K": derived_bits(share)} if self.K is None and tables else derived
+
+    def tables(self, share: float) -> int:
+        """Hash tables of a layer of which a share of `share` is active."""
+        if self.L is not None:
+            return self.L
+        narrow = self.rank != "sketch" or self.candidates * share < WORTH_NARROWING
+        return MOST_DERIVED_TABLES if narrow else 0
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Look up a share of `share` of the nodes."""
         if layer.scan:
             return Exact(layer, wanted_nodes(share, layer.nodes))
         bits = self.K or derived_bits(share)
-        return LshSelector(self, layer, bits, wanted_nodes(share, layer.nodes), key)
+        return LshSelector(self, layer, bits, self.tables(share), wanted_nodes(share, layer.nodes), key)
 
 
 def derived_bits(share: float) -> int:
@@ -231,16 +247,14 @@ class _Token(NamedTuple):
 class LshSelector(Selector):
     """Hash tables at work on one layer."""
 
-    def __init__(self, options: Lsh, layer: LayerView, bits: int, budget: int, key: int) -> None:
+    def __init__(self, options: Lsh, layer: LayerView, bits: int, tables: int, budget: int, key: int) -> None:
         self._options = options
         self._layer = layer
         self._budget = budget
         self._most = min(layer.nodes, max(budget, round(options.candidates * budget)))
-        self.hasher = options.family().draw(
-            bits, options.L, layer.nodes, layer.fan_in, stream_key(key, "hash")
-        )
+        self.hasher = options.family().draw(bits, tables, layer.nodes, layer.fan_in, stream_key(key, "hash"))
         order = stream_key(key, "order")
-        self.tables = Tables(bits, options.L, layer.nodes, layer.threads, order) if options.L else None
+        self.tables = Tables(bits, tables, layer.nodes, layer.threads, order) if tables else None
         self._follows = options.follow and layer.rule.linear and options.family().can_follow
         self._learned = 0  # times that the family has learned the inputs
         self._seen = 0  # examples in training

@@ -67,10 +67,10 @@ class Hogwild:
             np.empty(examples, dtype=np.bool_),
             np.zeros((self._threads, len(network.layers), 3), dtype=np.int64),
         )
-        rule = network.output.rule
+        rules = [layer.next_rule(examples) for layer in network.layers]  # all alike
         indices = (tuple(one.indptr for one in chosen), tuple(one.indices for one in chosen))
         parameters, threads = self._parameters, self._threads
-        hogwild_round(read.arrays, y, indices, scales, parameters, rule, threads, deltas, outcomes)
+        hogwild_round(read.arrays, y, indices, scales, parameters, rules[0], threads, deltas, outcomes)
         self._count(outcomes, [active.nnz for active in chosen], examples, scales)
         for index, (tape, active, own) in enumerate(zip(tapes, chosen, deltas, strict=True)):
             self._report(index, tape, active, own)

@@ -49,6 +49,7 @@ class Layer:
         self.bias = np.zeros(self.nodes, dtype=np.float32)
         self.rule = rule
         self.cost = rule.cost
+        self._steps = 0
         self.state = np.zeros((self.cost.slots, *weights.shape), dtype=np.float32)
         self.bias_state = np.zeros((self.cost.slots, 1, self.nodes), dtype=np.float32)
         self.work = LayerWork()
@@ -155,29 +156,36 @@ class Layer:
         sum_products(active.indptr, inputs.indptr, offsets, self._terms, bounds, gradient)
         return gradient
 
+    def next_rule(self, steps: int = 1) -> Rule:
+        """The rule of the layer's next step; `steps` follow that share it, as in lock-free training."""
+        rule = self.rule.at(self._steps + 1)
+        self._steps += steps
+        return rule
+
     def update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> None:
         """Form the weight gradient and take one optimiser step; deltas as in `input_gradient`."""
+        rule = self.next_rule()
         if pairs is None:
             assert not isinstance(inputs, CSR)  # the network hands a CSR over together with pairs
             stepped, rows = self.weights.size, self.nodes
             gradient = self._gemm.weight_gradient(deltas, inputs)
             bounds = even_bounds(self.nodes, self.threads)
-            step_dense(self.rule, self.weights, gradient, self.state, bounds)
+            step_dense(rule, self.weights, gradient, self.state, bounds)
             bias_gradient = deltas.sum(axis=0)[None]
-            step_dense(self.rule, self.bias[None], bias_gradient, self.bias_state, np.array([0, 1]))
+            step_dense(rule, self.bias[None], bias_gradient, self.bias_state, np.array([0, 1]))
             products = deltas.size * self.fan_in
             nbytes = 4 * (deltas.size + inputs.size + self.weights.size)
         else:
             bounds = self._node_bounds(pairs)
             rows = pairs.by_node.nonempty_columns()
             if isinstance(inputs, CSR):
-                weights = (self.rule, self.weights, self.state)
+                weights = (rule, self.weights, self.state)
                 stepped = int(update_csr(*inputs.arrays, deltas, pairs.by_node, bounds, *weights))
-                step_bias(deltas, pairs.by_node, bounds, self.rule, self.bias[None], self.bias_state)
+                step_bias(deltas, pairs.by_node, bounds, rule, self.bias[None], self.bias_state)
                 products = products_of(pairs.by_example, inputs)
                 nbytes = 16 * products + 4 * len(deltas)
             else:
-                parameters = (self.rule, self.weights, self.bias[None], self.state, self.bias_state)
+                parameters = (rule, self.weights, self.bias[None], self.state, self.bias_state)
                 stepped = int(update_rows(inputs, deltas, pairs.by_node, bounds, *parameters))
                 products = len(deltas) * self.fan_in
                 nbytes = 4 * (products + len(deltas) + rows * self.fan_in)
@@ -254,21 +262,22 @@ class LayerByInput(Layer):
     def update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> None:
         """Form the weight gradient and take one optimiser step; plain SGD does both term by term."""
         inputs, pairs = _csr(inputs), _pairs(pairs)
+        rule = self.next_rule()
         by_input = self._grouped_by_input(inputs)
         bounds = balanced_bounds(by_input.indptr, self.threads)
         active = pairs.by_example.arrays[:2]
         products = products_of(pairs.by_example, inputs)
-        if self.rule.linear:
-            descend_by_input(by_input, inputs.data, *active, deltas, self.rule.lr, self._columns, bounds)
+        if rule.linear:
+            descend_by_input(by_input, inputs.data, *active, deltas, rule.lr, self._columns, bounds)
             self.work.add("backward", products, deltas.size, 8 * products + 4 * deltas.size)
             self.work.add("update", inputs.nnz, products, 8 * products + 8 * inputs.nnz)
         else:
-            parameters = (self.rule, self._columns, self.state)
+            parameters = (rule, self._columns, self.state)
             stepped = int(update_csr(*active, deltas, inputs.data, by_input, bounds, *parameters))
             self.work.add("backward", products, products + deltas.size, 16 * products + 4 * len(deltas))
             self.count_steps(stepped)
         bounds = self._node_bounds(pairs)
-        step_bias(deltas, pairs.by_node, bounds, self.rule, self.bias[None], self.bias_state)
+        step_bias(deltas, pairs.by_node, bounds, rule, self.bias[None], self.bias_state)
         self.count_steps(pairs.by_node.nonempty_columns())
 
     def _grouped_by_input(self, inputs: CSR) -> CSC:

@@ -14,15 +14,15 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, IntArray
-from lshexp.kernels.csr import gather_rows, keep_positive, scatter_rows
+from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, IntArray, OffsetArray
+from lshexp.kernels.csr import add_csr, count_union, gather_rows, keep_positive, scatter_rows
 from lshexp.kernels.loss import softmax_cross_entropy
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch, Method, Selection, Selector, Step
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, build_layer
-from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, plan_layers
+from lshexp.nn.plan import SPARSE_UP_TO, InputForm, LayerPlan, plan_layers
 from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
 from lshexp.work import LayerWork
@@ -46,6 +46,17 @@ class View(NamedTuple):
 Seen = TypeVar("Seen")
 
 
+class Skip(NamedTuple):
+    """Where a hidden layer's input and what it computed have gone in their sum, its output.
+
+    `total` None means that rows were added, place by place.
+    """
+
+    total: CSR | None
+    of_input: OffsetArray  # int64[entries of the input], their places in `total`
+    of_own: OffsetArray  # int64[active pairs], likewise
+
+
 class Tape(NamedTuple):
     """What the backward pass of a hidden layer needs of its forward pass."""
 
@@ -54,6 +65,7 @@ class Tape(NamedTuple):
     rows: FloatArray | None  # activations of every node, where pairs is None
     multiplier: np.float32 | FloatArray  # of the activations
     token: object  # what the selection wants back with its step
+    skip: Skip | None = None  # where the layer's input was added to what it computed
 
     @property
     def scaled(self) -> bool:
@@ -108,6 +120,8 @@ class Network:
         ]
         self.selects = method.uses_active_pct
         self._threads = spec.threads
+        self._skip = spec.skip
+        self._places = np.full((spec.threads, max(spec.hidden, default=1) if spec.skip else 0), -1, np.int32)
         self.select_s = 0.0  # seconds spent choosing nodes in training
 
     def with_parameters(self, parameters: list[tuple[FloatArray, FloatArray]]) -> Network:
@@ -164,25 +178,20 @@ class Network:
         tapes: list[Tape] = []
         selected: list[int] = []
         signal = self._input(x)
-        for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
+        for layer, selector in zip(self.hidden, self.selectors, strict=True):
             started = time.perf_counter()
             selection = selector.select(signal, batch)
-            self.select_s += time.perf_counter() - started
-            tape = self._activate(layer, signal, selection)
+            if batch.training:
+                self.select_s += time.perf_counter() - started
             selected.append(_size(selection, layer, len(x)))
+            tape, signal = self._through(len(tapes), signal, selection)
             tapes.append(tape)
-            signal = self._signal(tape, index)
         return tapes, signal, selected
 
     def predict(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
-        selected: list[int] = []
-        signal = self._input(x)
         with self._uncounted():
-            for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
-                selection = selector.select(signal, batch)
-                selected.append(_size(selection, layer, len(x)))
-                signal = self._signal(self._activate(layer, signal, selection), index)
+            _, signal, selected = self.choose(x, batch)
             logits, _ = self._logits(signal)
         _, losses, hits = self._loss(logits, y)
         return Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
@@ -195,8 +204,18 @@ class Network:
             for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
                 selection = selector.select(signal, batch)
                 seen.append(look(View(layer.scores_of_all(signal), selection.active)))
-                signal = self._signal(self._activate(layer, signal, selection), index)
+                _, signal = self._through(index, signal, selection)
         return seen
+
+    def _through(self, index: int, inputs: Inputs, selection: Selection) -> tuple[Tape, Inputs]:
+        """Hidden layer `index` with the nodes selected: what it remembers, and the next layer's input."""
+        layer = self.hidden[index]
+        tape = self._activate(layer, inputs, selection)
+        output = tape.rows if tape.pairs is None else tape.pairs.by_example
+        assert output is not None  # without pairs the activations are rows
+        if self._skip and index:
+            tape, output = self._add_input(layer, tape, output)
+        return tape, self._in_form(output, self.plans[index + 1].input)
 
     def _input(self, x: Inputs) -> Inputs:
         """A batch in the form the first layer reads."""
@@ -241,18 +260,35 @@ class Network:
             layer.work.add("forward", mults=kept, adds=0, nbytes=8 * kept)
         return tape
 
-    def _signal(self, tape: Tape, index: int) -> Inputs:
-        """The output of hidden layer `index` in the form that the plan of the next one says."""
-        if tape.pairs is None:
-            assert tape.rows is not None  # without pairs the activations are rows
-            return tape.rows
-        active = tape.pairs.by_example
-        examples = len(active)
-        nodes, form = active.shape[1], self.plans[index + 1].input
-        if form == "csr" or (form != "rows" and active.nnz <= SPARSE_UP_TO * nodes * examples):
-            return active
-        rows = np.empty((examples, nodes), dtype=np.float32)
-        scatter_rows(*active.arrays, balanced_bounds(active.indptr, self._threads), rows)
+    def _add_input(self, layer: Layer, tape: Tape, own: Inputs) -> tuple[Tape, Inputs]:
+        """Add the layer's input to what it computed: identity skips (He et al., 2016), one layer long."""
+        inputs, none = tape.inputs, np.empty(0, dtype=np.int64)
+        if not (isinstance(inputs, CSR) and isinstance(own, CSR)):
+            rows = self._rows(inputs) + self._rows(own)
+            layer.work.add("forward", mults=0, adds=rows.size, nbytes=12 * rows.size)
+            return tape._replace(skip=Skip(None, none, none)), rows
+        bounds, counts = even_bounds(len(own), self._threads), np.empty(len(own), dtype=np.int64)
+        count_union(inputs.indptr, inputs.indices, own.indptr, own.indices, bounds, self._places, counts)
+        total = CSR.from_lengths(counts, layer.nodes)
+        skip = Skip(total, np.empty(inputs.nnz, dtype=np.int64), np.empty(own.nnz, dtype=np.int64))
+        add_csr(*inputs.arrays, *own.arrays, bounds, self._places, *total.arrays, skip.of_input, skip.of_own)
+        adds = inputs.nnz + own.nnz - total.nnz
+        layer.work.add("forward", mults=0, adds=adds, nbytes=16 * (inputs.nnz + own.nnz) + 8 * total.nnz)
+        return tape._replace(skip=skip), total
+
+    def _in_form(self, output: Inputs, form: InputForm) -> Inputs:
+        """A layer's output in the form that the plan of the next one says."""
+        if not isinstance(output, CSR) or form == "csr":
+            return output
+        if form != "rows" and output.nnz <= SPARSE_UP_TO * output.shape[0] * output.shape[1]:
+            return output
+        return self._rows(output)
+
+    def _rows(self, signal: Inputs) -> FloatArray:
+        if not isinstance(signal, CSR):
+            return signal
+        rows = np.empty(signal.shape, dtype=np.float32)
+        scatter_rows(*signal.arrays, balanced_bounds(signal.indptr, self._threads), rows)
         return rows
 
     def _logits(self, signal: Inputs) -> tuple[FloatArray, Pairs | None]:
@@ -280,9 +316,33 @@ class Network:
         for index in range(len(tapes) - 1, -1, -1):
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one
-            flat = self._through_relu(layer, tape, gradient)
+            own, passed = self._split(tape, gradient)
+            flat = self._through_relu(layer, tape, own)
             gradient = layer.input_gradient(tape.inputs, tape.pairs, flat) if index else None
+            if passed is not None and gradient is not None:
+                gradient += passed
+                layer.work.add("backward", mults=0, adds=passed.size, nbytes=12 * passed.size)
             yield LayerStep(index, tape.inputs, tape.pairs, flat, tape.token)
+
+    def _split(self, tape: Tape, gradient: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """The gradient at a layer's output as that at what it computed and, with skips, that at its input."""
+        skip = tape.skip
+        if skip is None:
+            return gradient, None
+        if skip.total is None:
+            inputs = tape.inputs
+            passed = self._gathered(gradient, inputs) if isinstance(inputs, CSR) else gradient
+            return gradient.copy(), passed
+        if gradient.ndim == 2:  # the layer above read rows
+            gradient = self._gathered(gradient, skip.total)
+        return gradient[skip.of_own], gradient[skip.of_input]
+
+    def _gathered(self, rows: FloatArray, entries: CSR) -> FloatArray:
+        """Values of rows float32[B, N] at the entries of a CSR."""
+        values = np.empty(entries.nnz, dtype=np.float32)
+        bounds = balanced_bounds(entries.indptr, self._threads)
+        gather_rows(rows, entries.indptr, entries.indices, bounds, values)
+        return values
 
     def _take(self, step: LayerStep) -> None:
         """Write a layer's step and report it to the layer's selector."""
@@ -304,12 +364,7 @@ class Network:
                 layer.work.add("backward", mults=gradient.size, adds=0, nbytes=8 * gradient.size)
             return gradient
         if gradient.ndim == 2:  # the layer above read rows
-            active = tape.pairs.by_example
-            values = np.empty(active.nnz, dtype=np.float32)
-            gather_rows(
-                gradient, active.indptr, active.indices, balanced_bounds(active.indptr, self._threads), values
-            )
-            gradient = values
+            gradient = self._gathered(gradient, tape.pairs.by_example)
         # the pairs kept are live, so the derivative of ReLU is one
         if tape.scaled:
             gradient *= tape.multiplier

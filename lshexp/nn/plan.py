@@ -25,6 +25,9 @@ InputForm = Literal["rows", "csr", "rows or csr"]
 # Up to this share of non-zero inputs a layer reads them as a CSR. A stored input costs an index and a
 # scattered load where a dense row is read in order, so it saves time only where most of the row is skipped.
 SPARSE_UP_TO = 0.125
+# With skips a layer's input grows from layer to layer. Up to this share a CSR then saves multiplications, if no
+# longer time.
+SPARSE_WITH_SKIPS_UP_TO = 0.5
 # Weights of so many bytes do not stay in cache between the examples of a batch.
 BEYOND_CACHE = 2**24
 
@@ -145,5 +148,7 @@ def _input_form(spec: RunSpec, method: Method, index: int, fan_in: int, sparse_e
         return "rows"
     if index == 0:
         return "csr" if sparse_examples or spec.input == "lists" else "rows"
+    if spec.skip:
+        return "csr" if index * spec.active_pct <= 100 * SPARSE_WITH_SKIPS_UP_TO else "rows"
     few = wanted_nodes(spec.active_pct / 100, fan_in) <= SPARSE_UP_TO * fan_in
     return "csr" if few else "rows or csr"
