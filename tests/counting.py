@@ -11,7 +11,7 @@ from collections import Counter
 
 import numpy as np
 
-FACTORS = {"sgd": 0, "momentum": 1, "adagrad": 1, "adagrad_momentum": 2}
+FACTORS = {"sgd": 0, "momentum": 1, "adagrad": 1, "adagrad_momentum": 2, "adam": 2}
 
 
 class Meter:
@@ -51,7 +51,7 @@ class Twin:
     Layers in `by_term` take plain gradient steps term by term: nothing is summed for a weight first.
     """
 
-    def __init__(self, weights, optimizer, lr, momentum, by_term=()):
+    def __init__(self, weights, optimizer, lr, momentum, by_term=(), skip=False):
         self.by_term = by_term
         self.weights = [w.astype(np.float64) for w in weights]
         self.bias = [np.zeros(len(w)) for w in weights]
@@ -60,11 +60,13 @@ class Twin:
         self.state = [np.zeros((slots, *w.shape)) for w in weights]
         self.bias_state = [np.zeros((slots, len(w))) for w in weights]
         self.meter = Meter()
+        self.skip, self.steps = skip, 0
 
     def train(self, x, y, chosen, listed, scored, scale):
         """One batch. chosen[i][b] are the active nodes of hidden layer i, or None for every node."""
         meter, examples = self.meter, len(x)
-        signals, lives = [x.astype(np.float64)], []
+        self.steps += 1
+        signals, lives, owns, stored = [x.astype(np.float64)], [], [], []
         for i in range(len(self.weights) - 1):
             meter.at = (i, "select" if scored[i] else "forward")
             out = np.zeros((examples, len(self.weights[i])))
@@ -84,8 +86,12 @@ class Twin:
                             value = meter.mul(value, scale)
                         out[b, j] = value
                 live.append(kept)
-            signals.append(out)
+            owns.append(out)
             lives.append(live)
+            stored.append(live)
+            if self.skip and i:
+                out = self._add_input(i, out, signals[-1], stored, listed[i] and chosen[i] is not None)
+            signals.append(out)
         last = len(self.weights) - 1
         meter.at = (last, "forward")
         logits = np.array(
@@ -95,24 +101,48 @@ class Twin:
         p = np.exp(logits - logits.max(axis=1, keepdims=True))
         deltas = (p / p.sum(axis=1, keepdims=True) - np.eye(p.shape[1])[y]) / examples
         lives.append([list(range(p.shape[1]))] * examples)
+        gradient = None
         for i in range(last, -1, -1):
-            gradient = self._input_gradient(i, deltas, lives, listed[i]) if i else None
+            above = gradient if self.skip and 0 < i < last else None  # at the layer's output
+            gradient = self._input_gradient(i, deltas, lives, stored[i - 1], listed[i]) if i else None
+            if above is not None:
+                self._pass_on(i, gradient, above, stored[i - 1], listed[i])
             update = self._update_by_term if i in self.by_term else self._update
             update(i, signals[i], deltas, lives[i], listed[i])
             if i:
                 deltas = self._through(
-                    i - 1, gradient, signals[i], lives[i - 1], scale, chosen[i - 1] is None
+                    i - 1, gradient, owns[i - 1], lives[i - 1], scale, chosen[i - 1] is None
                 )
 
     def _score(self, i, j, signal, listed):
         inputs = np.flatnonzero(signal) if listed else range(len(signal))
         return self.meter.dot(self.weights[i][j][list(inputs)], signal[list(inputs)], self.bias[i][j])
 
-    def _input_gradient(self, i, deltas, lives, listed):
+    def _add_input(self, i, own, inputs, stored, sparse):
+        """Skip: one addition for each place that both have, or for every place of rows."""
+        self.meter.at = (i, "forward")
+        out = own + inputs
+        both = []
+        for b in range(len(own)):
+            mine, below = set(stored[i][b]), set(stored[i - 1][b])
+            for _ in mine & below if sparse else range(own.shape[1]):
+                self.meter.add(0.0, 0.0)
+            both.append(sorted(mine | below) if sparse else list(range(own.shape[1])))
+        stored[i] = both
+        return out
+
+    def _pass_on(self, i, gradient, above, stored, listed):
+        """The gradient at the layer's output reaches its input as it is."""
+        self.meter.at = (i, "backward")
+        for b in range(len(gradient)):
+            for k in stored[b] if listed else range(gradient.shape[1]):
+                gradient[b, k] = self.meter.add(gradient[b, k], above[b, k])
+
+    def _input_gradient(self, i, deltas, lives, stored, listed):
         self.meter.at = (i, "backward")
         gradient = np.zeros((len(deltas), self.weights[i].shape[1]))
         for b in range(len(deltas)):
-            inputs = lives[i - 1][b] if listed else range(gradient.shape[1])
+            inputs = stored[b] if listed else range(gradient.shape[1])
             for j in lives[i][b]:
                 for k in inputs:
                     product = self.meter.mul(deltas[b, j], self.weights[i][j, k])
@@ -176,6 +206,12 @@ class Twin:
         if self.optimizer == "momentum":
             state[0] = m.add(m.mul(self.momentum, state[0]), g)
             stepped = m.add(w, -m.mul(self.lr, state[0]))
+        elif self.optimizer == "adam":
+            state[0] = m.add(m.mul(self.momentum, state[0]), m.mul(1 - self.momentum, g))
+            state[1] = m.add(m.mul(0.999, state[1]), m.mul(m.mul(0.001, g), g))
+            unbiased = math.sqrt(1 - 0.999**self.steps) / (1 - self.momentum**self.steps)  # once a step
+            change = m.div(m.mul(self.lr * unbiased, state[0]), m.add(m.sqrt(state[1]), 1e-8))
+            stepped = m.add(w, -change)
         else:
             state[0] = m.add(state[0], m.mul(g, g))
             change = m.div(m.mul(self.lr, g), m.add(m.sqrt(state[0]), 1e-8))

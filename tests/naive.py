@@ -96,6 +96,9 @@ def step(rule, w, g, state, lr, momentum, epsilon=1e-8):
     if rule == "momentum":
         velocity = momentum * state[0] + g
         return w - lr * velocity, [velocity]
+    if rule == "adam":
+        mean, square = momentum * state[0] + (1 - momentum) * g, 0.999 * state[1] + 0.001 * g * g
+        return w - lr * mean / (np.sqrt(square) + epsilon), [mean, square]
     total = state[0] + g * g
     change = lr * g / (np.sqrt(total) + epsilon)
     if rule == "adagrad":

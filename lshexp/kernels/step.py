@@ -31,7 +31,7 @@ class StepCost(NamedTuple):
 
 
 # The position of a name is its code in the kernels. Adagrad: Duchi, Hazan and Singer (2011); with momentum on
-# the scaled step as in the code of Spring and Shrivastava. Adam: Kingma and Ba (2015), lazy as all rules here are.
+# the scaled step as in the code of Spring and Shrivastava. Adam: Kingma and Ba (2015).
 OPTIMIZERS: Mapping[str, StepCost] = {
     "sgd": StepCost(mults=1, adds=1, slots=0),  # w -= lr*g
     "momentum": StepCost(mults=2, adds=2, slots=1),  # v = m*v + g; w -= lr*v

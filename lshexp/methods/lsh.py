@@ -63,8 +63,8 @@ class Lsh(Method):
         default=None,
         ge=0,
         le=10_000,
-        description="hash tables; 0: none, and every node is a candidate; left out: 50, or 0 with rank: sketch "
-        "where half of the layer or more would become candidates, so that tables would narrow little",
+        description="hash tables; 0: none, and every node is a candidate; left out: 50, or 0 with rank: "
+        "sketch where half of the layer or more would become candidates, so that tables narrow little",
     )
     probes: int = Field(
         default=1, ge=1, le=1024, description="buckets read in each table, nearest first (multi-probe)"

@@ -113,7 +113,7 @@ def test_by_input(case):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_steps(case, name):
     slots = OPTIMIZERS[name].slots
-    rule = step.Rule(list(OPTIMIZERS).index(name), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
+    rule = step.rule_of(name, 0.1, 0.9)
     state = np.ones((slots, *case.weights.shape), np.float32)
     bias, bias_state = case.bias[None], np.ones((slots, 1, case.nodes), np.float32)
     deltas, grouped = case.pairs.data, case.grouped

@@ -157,7 +157,7 @@ def test_update_steps_touched_weights_only(shape, rule, listed):
     state = random.random((slots, nodes, fan_in)).astype(np.float32)
     bias_state = random.random((slots, 1, nodes)).astype(np.float32)
     before = weights.copy(), bias.copy(), state.copy(), bias_state.copy()
-    constants = step.Rule(list(OPTIMIZERS).index(rule), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
+    constants = step.rule_of(rule, 0.1, 0.9)
     bounds = parallel.balanced_bounds(grouped.indptr, 2)
     parameters = (constants, weights, bias, state, bias_state)
     if listed:
@@ -204,7 +204,7 @@ def test_step_dense(rule):
         for j in range(3)
         for i in range(5)
     ]
-    constants = step.Rule(list(OPTIMIZERS).index(rule), np.float32(0.1), np.float32(0.9), np.float32(1e-8))
+    constants = step.rule_of(rule, 0.1, 0.9)
     step.step_dense(constants, weights, gradient, state, np.array([0, 2, 3]))
     close(weights.ravel(), ref)
 

@@ -92,7 +92,8 @@ def run_pair(method, options, active_pct, optimizer="adagrad", hidden=(16, 24), 
             for index, layer in enumerate(net.layers)
             if isinstance(layer, LayerByInput) and optimizer == "sgd"
         }
-        twin = counting.Twin([layer.weights for layer in net.layers], optimizer, 0.05, 0.5, by_term)
+        weights = [layer.weights for layer in net.layers]
+        twin = counting.Twin(weights, optimizer, 0.05, 0.5, by_term, skip=more.get("skip", False))
         selection = SelectionTwin(method, net, twin)
         for first in range(0, len(y), 6):
             ids = np.arange(first, min(first + 6, len(y)))
@@ -374,6 +375,32 @@ def test_update_counts_and_weights_follow_the_optimiser(method, optimizer):
         index = net.layers.index(layer)
         assert layer.work.tally("update").mults == twin.meter.mults[index, "update"]
         assert layer.work.tally("update").adds == twin.meter.adds[index, "update"]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dense",
+        "dropout",
+        "dropout sparse",
+        "winner_take_all batch",
+        "winner_take_all example",
+        "winner_take_all by input",
+        "lsh without tables",
+    ],
+)
+def test_skips_are_counted_and_learn_as_their_twin(name, optimizer):
+    """Four hidden layers, so that inputs are sums of several layers; rows and CSR inputs, both storages."""
+    method, options, active_pct, *_ = METHODS[name]
+    more = {"hidden": (16, 16, 16, 16), "skip": True, "input": "lists" if active_pct < 10 else "rows"}
+    net, twin = run_pair(method, options, active_pct, optimizer, **more)
+    for index, layer in enumerate(net.layers):
+        np.testing.assert_allclose(layer.weights, twin.weights[index], rtol=2e-3, atol=2e-4)
+        for phase in PHASES:
+            tally = layer.work.tally(phase)
+            at = (index, phase)
+            assert (tally.mults, tally.adds) == (twin.meter.mults[at], twin.meter.adds[at]), at
 
 
 @pytest.mark.parametrize("hidden", [[], [5], [5, 7, 6]])

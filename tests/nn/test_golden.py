@@ -48,7 +48,7 @@ METHODS = {
     "lsh-srp": ("lsh", {"hash": "srp", "L": 8, "rank": "count", "bucket_cap": 5, "rehash_every": 16}),
 }
 SCANNING = ("winners-scan", "lsh-hybrid")
-OPTIMIZERS = ("sgd", "momentum", "adagrad", "adagrad_momentum")
+OPTIMIZERS = ("sgd", "momentum", "adagrad", "adagrad_momentum", "adam")
 UPDATES = {
     "batch": {},
     "two-threads": {"threads": 2},
@@ -68,6 +68,9 @@ def _cases():
                 cases[f"{name} {optimizer} {update} lists"] = (
                     method, options, {"optimizer": optimizer, "input": "lists", **changes},
                 )  # fmt: skip
+        if name not in ("lsh-srp", "lsh-simple", "lsh-dwta"):
+            skip = {"optimizer": "adam", "skip": True, "hidden": [40, 40, 40, 40]}
+            cases[f"{name} adam skip"] = (method, options, skip)
         for share in (30.0, 100.0) if name not in SCANNING else ():  # refused without a sparse input
             cases[f"{name} {share:g} %"] = (method, options, {"active_pct": share, "optimizer": "sgd"})
     return cases

@@ -29,29 +29,33 @@ METHODS = {
 }
 
 
-def reference_loss(weights, biases, x, y, chosen, scale):
+def reference_loss(weights, biases, x, y, chosen, scale, skip=False):
     """Mean loss of a plain float64 network with its active nodes held fixed."""
     signal = x.astype(np.float64)
-    for w, bias, active in zip(weights[:-1], biases[:-1], chosen, strict=True):
+    for index, (w, bias, active) in enumerate(zip(weights[:-1], biases[:-1], chosen, strict=True)):
         z = np.maximum(signal @ w.T + bias, 0) * scale
         if active is not None:
             mask = np.zeros_like(z)
             for b, nodes in enumerate(active):
                 mask[b, nodes] = 1
             z *= mask
-        signal = z
+        signal = signal + z if skip and index else z
     logits = signal @ weights[-1].T + biases[-1]
     top = logits.max(axis=1, keepdims=True)
     return float(np.mean(np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0] - logits[range(len(y)), y]))
 
 
+@pytest.mark.parametrize("skip", [False, True])
 @pytest.mark.parametrize("share", [6.0, 40.0])
 @pytest.mark.parametrize("name", METHODS)
-def test_gradient_matches_finite_differences(name, share):
+def test_gradient_matches_finite_differences(name, share, skip):
     """One plain SGD step of size 1 moves the weights by the gradient, selection held fixed."""
     method, options = METHODS[name]
     x, y = data(7)
-    with network(method, options, optimizer="sgd", lr=1.0, active_pct=share, hidden=[30, 40, 35]) as net:
+    scans = "scan" in str(options) or "hybrid" in str(options)  # which takes a sparse input
+    spec = {"optimizer": "sgd", "lr": 1.0, "active_pct": share, "skip": skip}
+    spec["input"] = "lists" if scans else "rows"
+    with network(method, options, hidden=[30, 30, 30] if skip else [30, 40, 35], **spec) as net:
         random = np.random.default_rng(0)
         for layer in net.layers:  # no pre-activation sits on the kink of ReLU
             layer.bias[:] = 0.1 * random.standard_normal(layer.nodes)
@@ -59,9 +63,9 @@ def test_gradient_matches_finite_differences(name, share):
         biases = [layer.bias.astype(np.float64) for layer in net.layers]
         outcome = net.train_batch(x, y, Batch(np.arange(7), 0, True))
         chosen = [recorder.chosen(-1) for recorder in net.selectors]
-        scale = net.selectors[0].selections[-1].scale
+        scale = net.selectors[0].selections[-1].multiplier
         assert outcome.loss / 7 == pytest.approx(
-            reference_loss(weights, biases, x, y, chosen, scale), rel=1e-5
+            reference_loss(weights, biases, x, y, chosen, scale, skip), rel=1e-5
         )
         checked = 0
         for index, layer in enumerate(net.layers):
@@ -69,19 +73,19 @@ def test_gradient_matches_finite_differences(name, share):
             strongest = np.argsort(-np.abs(gradient).ravel())[:8]
             spots = np.concatenate([strongest, random.integers(0, gradient.size, 8)])
             for spot in zip(*np.unravel_index(spots, gradient.shape), strict=True):
-                reference = slope(weights, biases, index, spot, x, y, chosen, scale)
+                reference = slope(weights, biases, index, spot, x, y, chosen, scale, skip)
                 assert gradient[spot] == pytest.approx(reference, rel=1e-3, abs=2e-6)
                 checked += abs(reference) > 1e-4
     assert checked > 10  # the comparison was not of zeros with zeros
 
 
-def slope(weights, biases, index, spot, x, y, chosen, scale):
+def slope(weights, biases, index, spot, x, y, chosen, scale, skip):
     """Central difference of the loss at one weight."""
     losses = []
     for sign in (1, -1):
         moved = [w.copy() for w in weights]
         moved[index][spot] += sign * 1e-5
-        losses.append(reference_loss(moved, biases, x, y, chosen, scale))
+        losses.append(reference_loss(moved, biases, x, y, chosen, scale, skip))
     return (losses[0] - losses[1]) / 2e-5
 
 
@@ -228,3 +232,46 @@ def test_peak_memory_is_in_millions_of_bytes(monkeypatch, platform, megabytes):
     monkeypatch.setattr("sys.platform", platform)
     monkeypatch.setattr("resource.getrusage", lambda who: SimpleNamespace(ru_maxrss=1000))
     assert trainer._peak_rss_mb() == pytest.approx(megabytes)
+
+
+@pytest.mark.parametrize("method", ["dense", "winner_take_all"])
+def test_adam_steps_as_pytorch_does(method):
+    """Dense layers as Adam, selected ones as SparseAdam, which leaves what has no gradient alone."""
+    torch = pytest.importorskip("torch")
+    x, y = data(12)
+    spec = {"optimizer": "adam", "lr": 0.01, "active_pct": 25.0, "hidden": [20, 20], "skip": True}
+    options = {"over": "example"} if method == "winner_take_all" else {}
+    with network(method, options, **spec) as net:
+        layers = [(torch.tensor(layer.weights.copy()), torch.zeros(layer.nodes)) for layer in net.layers]
+        parameters = [one.requires_grad_() for pair in layers for one in pair]
+        sparse = torch.optim.SparseAdam(parameters, lr=0.01, eps=1e-8)
+        for step in range(4):
+            net.train_batch(x, y, Batch(np.arange(12), step, True))
+            signal = torch.tensor(x)
+            for index, (weights, bias) in enumerate(layers[:-1]):
+                own = torch.relu(signal @ weights.T + bias)
+                chosen = net.selectors[index].chosen(-1)
+                if chosen is not None:
+                    mask = torch.zeros_like(own)
+                    for b, nodes in enumerate(chosen):
+                        mask[b, nodes] = 1
+                    own = own * mask
+                signal = signal + own if index else own
+            logits = signal @ layers[-1][0].T + layers[-1][1]
+            sparse.zero_grad()
+            torch.nn.functional.cross_entropy(logits, torch.tensor(y, dtype=torch.int64)).backward()
+            for one in parameters:
+                one.grad = one.grad.to_sparse()
+            sparse.step()
+        for layer, (weights, bias) in zip(net.layers, layers, strict=True):
+            np.testing.assert_allclose(layer.weights, weights.detach().numpy(), rtol=2e-3, atol=2e-5)
+            np.testing.assert_allclose(layer.bias, bias.detach().numpy(), rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"hidden": [5, 6], "skip": True}, "one width"), ({"update": "hogwild", "skip": True}, "update: batch")],
+)
+def test_skips_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        RunSpec(**settings)
