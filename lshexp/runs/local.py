@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from lshexp.errors import PlaceError, StoreError
+from lshexp.nn.result import Progress
 from lshexp.runs.executors import Ended, Executor, Notify, Progressed, Started
 from lshexp.runs.overlap import OverlapWatch
 from lshexp.runs.record import Job
@@ -128,7 +129,7 @@ class Worker:
             while self.link.poll():
                 kind, content = self.link.recv()
                 if kind == "progress":
-                    notify(Progressed(self.job.run_id, content))
+                    notify(Progressed(self.job.run_id, Progress(**content)))
                 elif kind == "outcome":
                     self.outcome = content
                 else:

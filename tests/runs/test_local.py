@@ -14,6 +14,7 @@ from fake_runs import FakeSweep, spec, sweep_of
 
 import lshexp
 from lshexp.errors import ConfigError, PlaceError, StoreError
+from lshexp.nn.result import Progress
 from lshexp.runs.executors import build_executor
 from lshexp.runs.local import Local
 from lshexp.runs.plan import Wanted, plan_sweep
@@ -43,6 +44,19 @@ def test_isolated_runs_give_the_rows_of_runs_in_this_process(tmp_path):
     two = run_sweep(sweep_of(), tmp_path / "two", executor=local(jobs=2))
     assert here.complete and apart.complete and two.complete and apart.ran == two.ran == 4
     assert rows(tmp_path / "here") == rows(tmp_path / "apart") == rows(tmp_path / "two")
+
+
+def test_who_watches_is_told_how_far_a_run_is(tmp_path):
+    class Watch(Listener):
+        def __init__(self):
+            self.told = []
+
+        def run_progressed(self, run, progress):
+            self.told.append((run.spec.method, progress))
+
+    watch = Watch()
+    run_sweep(sweep_of(), tmp_path, listener=watch, executor=local())
+    assert watch.told and {progress for _, progress in watch.told} == {Progress(1, 2, 1, 2, 0.7, None)}
 
 
 @pytest.mark.parametrize(
