@@ -25,8 +25,8 @@ InputForm = Literal["rows", "csr", "rows or csr"]
 # Up to this share of non-zero inputs a layer reads them as a CSR. A stored input costs an index and a
 # scattered load where a dense row is read in order, so it saves time only where most of the row is skipped.
 SPARSE_UP_TO = 0.125
-# With skips a layer's input grows from layer to layer. Up to this share a CSR then saves multiplications, if no
-# longer time.
+# With skips a layer's input grows from layer to layer; up to this share a CSR still saves multiplications, if
+# not time.
 SPARSE_WITH_SKIPS_UP_TO = 0.5
 # Weights of so many bytes do not stay in cache between the examples of a batch.
 BEYOND_CACHE = 2**24
