@@ -29,7 +29,7 @@ from lshexp.nn import layer
 from lshexp.nn.gemm import Gemm
 from lshexp.work import PHASES
 
-TINY = {"widths": (32,), "layers": 2, "threads": (1,), "examples": 96, "batch": 16, "active_pct": 25.0}
+TINY = {"widths": (32,), "layers": 2, "threads": (1,), "examples": 96, "batch": 16, "active_pct": 12.5}
 
 
 @pytest.fixture(autouse=True)
@@ -168,7 +168,7 @@ HYBRID = Variant("lsh", {"preset": "hybrid"})
 
 @pytest.mark.parametrize("variant", [VARIANTS["dense"], VARIANTS["lsh"], HYBRID])
 def test_multiplications_of_kernels_are_those_that_training_counts(variant):
-    task = Task(784, 2, (32, 32), 25.0, 16, 1)
+    task = Task(784, 2, (32, 32), 12.5, 16, 1)
     x, y = load_examples(48).part
     with Gemm(1) as gemm, recorded() as recorder:
         network, size = our_network(task, variant, gemm)
