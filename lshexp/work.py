@@ -14,14 +14,16 @@ What counts, the same for every method:
   or first-level cache by construction (a node's weight row while it serves its batch) counts once. No
   cache is modelled.
 
-Only training counts. Evaluation is not part of any column.
+Training counts under the first five phases, and prediction, with whatever it takes to choose the nodes, under
+`predict`. Nothing else that a network is asked, such as by the probe, is counted.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-PHASES = ("select", "forward", "backward", "update", "rebuild")
+PHASES = ("select", "forward", "backward", "update", "rebuild")  # of training
+PREDICT = "predict"  # the phase of all work of a network that predicts
 
 
 class Work(NamedTuple):
@@ -37,18 +39,26 @@ class Work(NamedTuple):
             return NotImplemented
         return Work(self.mults + other.mults, self.adds + other.adds, self.bytes + other.bytes)
 
+    def less(self, other: Work) -> Work:
+        """This amount without another one that is part of it."""
+        return Work(self.mults - other.mults, self.adds - other.adds, self.bytes - other.bytes)
+
 
 class LayerWork:
-    """The counters of one layer; `paused` is set while a network is evaluated."""
+    """The counters of one layer.
+
+    Nothing is counted while `paused`, and everything under the phase `predict` while `predicting`.
+    """
 
     def __init__(self) -> None:
-        self._counts = {phase: [0, 0, 0] for phase in PHASES}
+        self._counts = {phase: [0, 0, 0] for phase in (*PHASES, PREDICT)}
         self.paused = False
+        self.predicting = False
 
     def add(self, phase: str, mults: int, adds: int, nbytes: int) -> None:
         """Add work to a phase."""
         if not self.paused:
-            counts = self._counts[phase]
+            counts = self._counts[PREDICT if self.predicting else phase]
             counts[0] += mults
             counts[1] += adds
             counts[2] += nbytes
@@ -62,5 +72,5 @@ class LayerWork:
         return Work(*map(int, self._counts[phase]))
 
     def mults(self) -> int:
-        """Multiplications of all phases so far."""
+        """Multiplications of training so far, all phases."""
         return sum(self.tally(phase).mults for phase in PHASES)

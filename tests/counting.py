@@ -64,11 +64,35 @@ class Twin:
 
     def train(self, x, y, chosen, listed, scored, scale):
         """One batch. chosen[i][b] are the active nodes of hidden layer i, or None for every node."""
-        meter, examples = self.meter, len(x)
+        examples = len(x)
+        signals, owns, lives, stored, logits = self.forward(x, chosen, listed, scored, scale)
         self.steps += 1
+        last = len(self.weights) - 1
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        deltas = (p / p.sum(axis=1, keepdims=True) - np.eye(p.shape[1])[y]) / examples
+        lives.append([list(range(p.shape[1]))] * examples)
+        gradient = None
+        for i in range(last, -1, -1):
+            above = gradient if self.skip and 0 < i < last else None  # at the layer's output
+            gradient = self._input_gradient(i, deltas, lives, stored[i - 1], listed[i]) if i else None
+            if above is not None:
+                self._pass_on(i, gradient, above, stored[i - 1], listed[i])
+            update = self._update_by_term if i in self.by_term else self._update
+            update(i, signals[i], deltas, lives[i], listed[i])
+            if i:
+                deltas = self._through(
+                    i - 1, gradient, owns[i - 1], lives[i - 1], scale, chosen[i - 1] is None
+                )
+
+    def forward(self, x, chosen, listed, scored, scale, phase="forward"):
+        """Forward pass of a batch, its work under `phase`.
+
+        Returns the layers' inputs, their own outputs, live nodes, places with a value, and the logits.
+        """
+        meter, examples = self.meter, len(x)
         signals, lives, owns, stored = [x.astype(np.float64)], [], [], []
         for i in range(len(self.weights) - 1):
-            meter.at = (i, "select" if scored[i] else "forward")
+            meter.at = (i, phase)
             out = np.zeros((examples, len(self.weights[i])))
             live = []
             for b in range(examples):
@@ -90,37 +114,24 @@ class Twin:
             lives.append(live)
             stored.append(live)
             if self.skip and i:
-                out = self._add_input(i, out, signals[-1], stored, listed[i] and chosen[i] is not None)
+                sparse = listed[i] and chosen[i] is not None
+                out = self._add_input(i, out, signals[-1], stored, sparse, phase)
             signals.append(out)
         last = len(self.weights) - 1
-        meter.at = (last, "forward")
+        meter.at = (last, phase)
         logits = np.array(
             [[self._score(last, j, signal, listed[last]) for j in range(len(self.weights[last]))]
              for signal in signals[last]]
         )  # fmt: skip
-        p = np.exp(logits - logits.max(axis=1, keepdims=True))
-        deltas = (p / p.sum(axis=1, keepdims=True) - np.eye(p.shape[1])[y]) / examples
-        lives.append([list(range(p.shape[1]))] * examples)
-        gradient = None
-        for i in range(last, -1, -1):
-            above = gradient if self.skip and 0 < i < last else None  # at the layer's output
-            gradient = self._input_gradient(i, deltas, lives, stored[i - 1], listed[i]) if i else None
-            if above is not None:
-                self._pass_on(i, gradient, above, stored[i - 1], listed[i])
-            update = self._update_by_term if i in self.by_term else self._update
-            update(i, signals[i], deltas, lives[i], listed[i])
-            if i:
-                deltas = self._through(
-                    i - 1, gradient, owns[i - 1], lives[i - 1], scale, chosen[i - 1] is None
-                )
+        return signals, owns, lives, stored, logits
 
     def _score(self, i, j, signal, listed):
         inputs = np.flatnonzero(signal) if listed else range(len(signal))
         return self.meter.dot(self.weights[i][j][list(inputs)], signal[list(inputs)], self.bias[i][j])
 
-    def _add_input(self, i, own, inputs, stored, sparse):
+    def _add_input(self, i, own, inputs, stored, sparse, phase):
         """Skip: one addition for each place that both have, or for every place of rows."""
-        self.meter.at = (i, "forward")
+        self.meter.at = (i, phase)
         out = own + inputs
         both = []
         for b in range(len(own)):

@@ -9,7 +9,7 @@ import pandas as pd
 from lshexp.analysis.results import Results, read_runs, read_work
 from lshexp.config.energy import NamedModel
 from lshexp.errors import ConfigError, Problem
-from lshexp.work import Work
+from lshexp.work import PREDICT, Work
 
 
 def priced_runs(source: pd.DataFrame | Results | str | Path, energy: NamedModel) -> pd.DataFrame:
@@ -30,8 +30,9 @@ def priced_runs(source: pd.DataFrame | Results | str | Path, energy: NamedModel)
 
 
 def reprice(runs: pd.DataFrame, work: pd.DataFrame, energy: NamedModel) -> pd.DataFrame:
-    """A copy of `runs` with joules by `energy` of their rows in `work`."""
-    totals = work.groupby("run_id")[["mults", "adds", "bytes"]].sum()
+    """A copy of `runs` with joules by `energy` of their rows in `work` that count training."""
+    training = work[work["phase"] != PREDICT]
+    totals = training.groupby("run_id")[["mults", "adds", "bytes"]].sum()
     joules = {
         str(run): energy.model.joules(Work(int(mults), int(adds), int(nbytes)))
         for run, mults, adds, nbytes in totals.itertuples()

@@ -22,6 +22,10 @@ class DenseCost:
         """Forward, weight gradients and input gradients; the first layer has no input gradient."""
         return examples * (3 * self.products - self.first)
 
+    def forward(self, examples: int) -> int:
+        """The forward pass alone, which is all that predicting takes."""
+        return examples * self.products
+
     def training(self, examples: int, steps: int, optimizer: str) -> int:
         """All of training: forward, backward, and `steps` optimiser steps on every parameter."""
         return self.forward_backward(examples) + steps * self.parameters * OPTIMIZERS[optimizer].mults

@@ -10,7 +10,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -189,18 +189,26 @@ class Network:
         return tapes, signal, selected
 
     def predict(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
-        """Loss and hits of a batch, nodes selected as the method does at test; no work is counted."""
-        with self._uncounted():
-            _, signal, selected = self.choose(x, batch)
-            logits, _ = self._logits(signal)
+        """Loss and hits of a batch, nodes selected as the method does at test; counted as `predict`."""
+        logits, selected = self.scores(x, batch)
         _, losses, hits = self._loss(logits, y)
         return Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
+
+    def scores(self, x: Inputs, batch: Batch) -> tuple[FloatArray, list[int]]:
+        """Scores of the classes before softmax, float32[B, classes], and the pairs selected in each layer.
+
+        Nodes are selected as the method does at test; all work is counted as `predict`.
+        """
+        with self._counting("predicting"):
+            _, signal, selected = self.choose(x, batch)
+            logits, _ = self._logits(signal)
+        return logits, selected
 
     def watch(self, x: Inputs, batch: Batch, look: Callable[[View], Seen]) -> list[Seen]:
         """Call `look` with the `View` of each hidden layer and return its answers; no work is counted."""
         seen: list[Seen] = []
         signal = self._input(x)
-        with self._uncounted():
+        with self._counting("paused"):
             for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
                 selection = selector.select(signal, batch)
                 seen.append(look(View(layer.scores_of_all(signal), selection.active)))
@@ -224,14 +232,14 @@ class Network:
         return x.to_dense() if isinstance(x, CSR) else x
 
     @contextmanager
-    def _uncounted(self) -> Iterator[None]:
+    def _counting(self, state: Literal["paused", "predicting"]) -> Iterator[None]:
         for layer in self.layers:
-            layer.work.paused = True
+            setattr(layer.work, state, True)
         try:
             yield
         finally:
             for layer in self.layers:
-                layer.work.paused = False
+                setattr(layer.work, state, False)
 
     def _activate(self, layer: Layer, inputs: Inputs, selection: Selection) -> Tape:
         """Pre-activations where the selection has not computed them, ReLU and multiplier."""

@@ -27,10 +27,10 @@ class EpochRow:
 
 @dataclass(frozen=True)
 class WorkRow:
-    """Training work of one layer (0 = first hidden) in one phase, summed over the run."""
+    """Work of one layer (0 = first hidden) in one phase: of training, over the run; of predicting, once."""
 
     layer: int
-    phase: str
+    phase: str  # one of `lshexp.work.PHASES`, or `predict`: the test examples once, after training
     mults: int
     adds: int
     bytes: int
@@ -78,6 +78,11 @@ class RunResult:
     selection: list[SelectionRow] = field(default_factory=list)  # empty unless the run has a probe
     rapl_j: dict[str, float] | None = None  # joules of each RAPL domain of the machine over train_s
     derived: dict[str, Any] = field(default_factory=dict)  # options left out, at the values in effect
+    mults_dense_predict: int | None = (
+        None  # what predicting the test examples once would cost the dense network
+    )
+    predict_us: float | None = None  # microseconds a test example, predicted in batches of 256
+    predict_us_1: float | None = None  # the same, one at a time
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.plan import LayerPlan, plan_layers, small_twins
+from lshexp.nn.prediction import Prediction, predict_split, time_of_one
 from lshexp.nn.probe import Probe
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
-from lshexp.work import PHASES
+from lshexp.work import PHASES, PREDICT
 
-EVALUATION_BATCH = 256
 SECONDS_BETWEEN_REPORTS = 0.2
 WARM_UP_WIDTH = 256  # nodes of a hidden layer, at most
 
@@ -148,6 +148,7 @@ class _Run:
     ) -> None:
         self.spec = spec
         self.network = network
+        self.tested = network  # the one that predicts: with averaged weights, another than the one trained
         self.train, self.valid, self.test = train, valid, test
         self.workers = workers_of(spec, network)
         self.average = WeightAverage(network) if spec.average_from else None
@@ -160,6 +161,7 @@ class _Run:
             Probe(network, train, spec.probe, spec.active_pct / 100, spec.key()) if spec.probe else None
         )
         self.selection: list[SelectionRow] = []
+        self.prediction: Prediction | None = None  # of the test examples, after the last epoch
         self.init_hash = _digest(*(layer.weights for layer in network.layers))
 
     def finish(self, compile_s: float, report: Reporter | None) -> RunResult:
@@ -173,17 +175,14 @@ class _Run:
             error = str(stop)
         self.meter.stop()  # it still runs when an epoch was cut short
         network = self.network
+        predict_us_1 = None if error else time_of_one(self.tested, self.test, len(rows) - 1)
         dense = DenseCost([self.train.features, *(layer.nodes for layer in network.layers)])
         active = self.selected / max(1, self.examples_seen)
         return RunResult(
             status="diverged" if error else "ok",
             error=error,
             epochs=rows,
-            work=[
-                WorkRow(index, phase, *layer.work.tally(phase), str(layer.plan))
-                for index, layer in enumerate(network.layers)
-                for phase in PHASES
-            ],
+            work=self._work(None if error else self.prediction),
             mults_dense=dense.training(self.examples_seen, self._optimizer_steps(), self.spec.optimizer),
             mults_paper=int(self.selected @ [layer.fan_in for layer in network.hidden]),
             mults_dense_paper=self.examples_seen * dense.hidden_products,
@@ -200,7 +199,20 @@ class _Run:
             derived=registry.methods.build(self.spec.method, self.spec.method_options).derived(
                 self.spec.active_pct / 100
             ),
+            mults_dense_predict=None if error else dense.forward(self.test.size),
+            predict_us=None if error or not self.prediction else self.prediction.us,
+            predict_us_1=predict_us_1,
         )
+
+    def _work(self, prediction: Prediction | None) -> list[WorkRow]:
+        """Work of training by layer and phase and, of a run that has come to its end, of predicting."""
+        rows = []
+        for index, layer in enumerate(self.network.layers):
+            counts = [(phase, layer.work.tally(phase)) for phase in PHASES]
+            if prediction:
+                counts.append((PREDICT, prediction.work[index]))
+            rows += [WorkRow(index, phase, *work, str(layer.plan)) for phase, work in counts]
+        return rows
 
     def _optimizer_steps(self) -> int:
         """Steps that the dense network would have taken: one a batch, or one an example without locks."""
@@ -241,9 +253,9 @@ class _Run:
             average.include()
         train_s = time.perf_counter() - started
         self.meter.stop()
-        tested = average.network() if average else network
-        valid_acc = self._accuracy(tested, self.valid, epoch) if self.valid.size else None
-        test_acc = self._accuracy(tested, self.test, epoch)
+        self.tested = average.network() if average else network
+        valid = predict_split(self.tested, self.valid, epoch) if self.valid.size else None
+        self.prediction = predict_split(self.tested, self.test, epoch)
         if self.probe:
             self.selection += self.probe.look(epoch)
         width = sum(layer.nodes for layer in network.hidden)
@@ -251,21 +263,14 @@ class _Run:
             epoch=epoch + 1,
             train_loss=loss / done,
             train_acc_pct=100 * hits / done,
-            valid_acc_pct=valid_acc,
-            test_acc_pct=test_acc,
+            valid_acc_pct=valid.accuracy_pct if valid else None,
+            test_acc_pct=self.prediction.accuracy_pct,
             active_pct_achieved=100 * float((self.selected - selected_before).sum()) / (done * max(1, width)),
             mults_total=sum(layer.work.mults() for layer in network.layers) - mults_before,
             select_s=network.select_s - select_before,
             train_s=train_s,
             eval_s=time.perf_counter() - started - train_s,
         )
-
-    def _accuracy(self, network: Network, part: Examples, epoch: int) -> float:
-        hits = 0
-        for first in range(0, part.size, EVALUATION_BATCH):
-            ids = np.arange(first, min(first + EVALUATION_BATCH, part.size))
-            hits += network.predict(*part.batch(ids), Batch(ids, epoch, False)).hits
-        return 100 * hits / part.size
 
     def _notes(self) -> dict[str, int]:
         total: dict[str, int] = self.workers.notes() if self.workers else {}

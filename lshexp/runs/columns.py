@@ -19,7 +19,7 @@ from lshexp.nn.result import EpochRow, SelectionRow, WorkRow
 from lshexp.runs.environment import Environment
 from lshexp.runs.record import SCHEMA_VERSION, Record
 from lshexp.spec import RunSpec
-from lshexp.work import PHASES, Work
+from lshexp.work import PHASES, PREDICT, Work
 
 Kind = Literal["text", "category", "int", "float", "bool"]
 Cell = str | int | float | bool | None
@@ -53,13 +53,20 @@ class RunRow:
 
     @cached_property
     def work(self) -> Mapping[str, Work] | None:
-        """Work by phase over all layers; None when none was counted."""
+        """Work of training by phase over all layers; None when none was counted."""
         if not self.record.result.work:
             return None
         totals = dict.fromkeys(PHASES, Work(0, 0, 0))
         for row in self.record.result.work:
-            totals[row.phase] += Work(row.mults, row.adds, row.bytes)
+            if row.phase != PREDICT:
+                totals[row.phase] += Work(row.mults, row.adds, row.bytes)
         return totals
+
+    @property
+    def mults_predict(self) -> int | None:
+        """Multiplications of predicting the test examples once; None where they were not counted."""
+        counts = [row.mults for row in self.record.result.work if row.phase == PREDICT]
+        return sum(counts) if counts else None
 
     @property
     def total(self) -> Work | None:
@@ -239,6 +246,13 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     Column(
         "active_by_layer_pct", "text", lambda row: row.measured(joined(row.record.result.active_by_layer_pct))
     ),
+    Column(
+        "predict_mults_pct_of_dense",
+        "float",
+        lambda row: share_pct(row.mults_predict, row.record.result.mults_dense_predict),
+    ),
+    _result("predict_us", "float"),
+    _result("predict_us_1", "float"),
 )  # followed by the dataset's options, dataset_*, and the counters of caps and fallbacks, note_*
 
 KEYS: tuple[Column[Record], ...] = (

@@ -28,6 +28,7 @@ _KINDS: Mapping[str, str] = {
 _UNITS: Mapping[str, str] = {
     "_s": "seconds",
     "_us": "microseconds",
+    "_us_1": "microseconds",
     "_j": "joules",
     "_mb": "10^6 bytes",
     "_gb": "2^30 bytes",
@@ -79,6 +80,10 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "init_hash": "digest of the initial weights; the same for runs that are paired",
         "order_hash": "digest of the order of the examples; the same for runs that are paired",
         "started_utc": "when the run began",
+        "predict_mults_pct_of_dense": "multiplications of predicting the test examples, choosing the nodes "
+        "included, of those of the dense network",
+        "predict_us": "time of predicting a test example, in batches of 256",
+        "predict_us_1": "time of predicting a test example alone, mean of the first ones, up to 256",
     },
     "epochs.csv": {
         "train_loss": "mean cross-entropy over the epoch's training examples, nats",
@@ -92,7 +97,8 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "eval_s": "time of evaluation",
     },
     "work.csv": {
-        "phase": "what the work was for: select, forward, backward, update or rebuild",
+        "phase": "what the work was for: select, forward, backward, update or rebuild in "
+        "training, predict for predicting the test examples once after it",
         "mults": "multiplications; a division or a square root counts as one",
         "adds": "additions",
         "bytes": "bytes loaded and stored",

@@ -11,10 +11,11 @@ from small_networks import CLASSES, FEATURES, data, network, train
 from lshexp.arrays import CSR
 from lshexp.kernels.step import OPTIMIZERS
 from lshexp.methods._exact import Exact
+from lshexp.methods.base import Batch
 from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.layer import LayerByInput
 from lshexp.spec import RunSpec
-from lshexp.work import PHASES
+from lshexp.work import PHASES, PREDICT
 
 METHODS = {
     "dense": ("dense", {}, 25.0),
@@ -82,7 +83,7 @@ METHODS = {
 }
 
 
-def run_pair(method, options, active_pct, optimizer="adagrad", hidden=(16, 24), **more):
+def run_pair(method, options, active_pct, optimizer="adagrad", hidden=(16, 24), predicted=False, **more):
     """Train the real network and its twin on the same two-and-a-bit batches; return both."""
     x, y = data(15)
     spec = {"optimizer": optimizer, "momentum": 0.5, "active_pct": active_pct, "hidden": list(hidden)} | more
@@ -107,7 +108,35 @@ def run_pair(method, options, active_pct, optimizer="adagrad", hidden=(16, 24), 
             scale = recorders[0].selections[-1].multiplier if recorders else 1
             twin.train(x[ids], y[ids], chosen, forms, selection.scored, scale)
             selection.after_step()
+        if predicted:
+            predict(net, twin, selection)
     return net, twin
+
+
+def predict(net, twin, selection, examples=7):
+    """Predict a batch with the real network and with its twin."""
+    x, y = data(examples, seed=5)
+    original, listed = net._logits, []
+
+    def logits(signal):
+        listed.append(isinstance(signal, CSR))
+        return original(signal)
+
+    net._logits = logits
+    outcome = net.predict(x, y, Batch(np.arange(examples), 0, False))
+    selection.predicting = True
+    for index in range(len(net.selectors)):
+        selection.count(index)
+    listed = [isinstance(recorder.inputs[-1], CSR) for recorder in net.selectors] + listed
+    multiplier = net.selectors[0].selections[-1].multiplier if net.selectors else 1
+    scale = 0.5 if isinstance(multiplier, np.ndarray) else multiplier
+    chosen = [recorder.chosen(-1) for recorder in net.selectors]
+    twin.forward(x, chosen, listed, selection.scored, scale, PREDICT)
+    pairs = [
+        examples * layer.nodes if nodes is None else sum(map(len, nodes))
+        for nodes, layer in zip(chosen, net.hidden, strict=True)
+    ]
+    assert outcome.selected == pairs
 
 
 def spy_on_inputs(net):
@@ -131,8 +160,10 @@ class SelectionTwin:
         self.method, self.net, self.twin, self.meter = method, net, twin, twin.meter
         self.scored = [method in ("adaptive_dropout", "winner_take_all")] * len(net.selectors)
         if method == "lsh":
-            self.options = net.selectors[0].selector._options
+            tabled = [one.selector for one in net.selectors if not isinstance(one.selector, Exact)]
+            self.options = tabled[0]._options if tabled else None
         self.batches = 0
+        self.predicting = False
         self.seen = [0] * len(net.selectors)
         self.learn_at = [0] * len(net.selectors)
         self.rehash_at = [0] * len(net.selectors)
@@ -153,8 +184,8 @@ class SelectionTwin:
     def count(self, index):
         rows, listed = self.rows(index)
         layer, meter = self.net.hidden[index], self.meter
-        meter.at = (index, "select")
-        if self.method == "dropout":
+        meter.at = (index, PREDICT if self.predicting else "select")
+        if self.method == "dropout" and not self.predicting:
             for live in self.net.selectors[index].chosen(-1):
                 for _ in range(len(live) + 1):
                     meter.mul(1.0, 1.0)  # a scaled logarithm for each leap
@@ -163,11 +194,16 @@ class SelectionTwin:
             if self.method == "adaptive_dropout":
                 for score in scores.ravel():
                     meter.add(meter.mul(1.0, score), 0.0)
-            elif getattr(self.net.selectors[index].selector, "_per_node", False) and self.batches:
+            elif self._averages(index):
                 for _ in range(layer.nodes):
                     meter.add(meter.mul(0.9, 1.0), meter.mul(0.1, 1.0))
         if self.method == "lsh":
             self.count_lsh(index, rows, listed)
+
+    def _averages(self, index):
+        """Whether thresholds of nodes are averaged now."""
+        per_node = getattr(self.net.selectors[index].selector, "_per_node", False)
+        return per_node and self.batches and not self.predicting
 
     def after_step(self):
         self.batches += 1
@@ -193,13 +229,18 @@ class SelectionTwin:
             self.meter.add(0.0, self.meter.mul(1.0, 1.0))
 
     def count_lsh(self, index, rows, listed):
-        options, meter, layer = self.options, self.meter, self.net.hidden[index]
+        layer = self.net.hidden[index]
         if isinstance(self.net.selectors[index].selector, Exact):
             self.project(rows, listed, layer.weights.T)
             self.scored[index] = True
             return
-        name = options.hash["name"]
-        seen = self.seen[index]
+        if not self.predicting:
+            self.keep_fresh(index, rows, listed)
+        self.choose(index, rows, listed)
+
+    def keep_fresh(self, index, rows, listed):
+        options, meter, layer = self.options, self.meter, self.net.hidden[index]
+        name, seen = options.hash["name"], self.seen[index]
         scheduled = options.rehash == "schedule" and seen >= self.rehash_at[index]
         meter.at = (index, "rebuild")
         if seen >= self.learn_at[index]:
@@ -216,13 +257,16 @@ class SelectionTwin:
         if scheduled:
             self.rehash_at[index] = seen + options.rehash_every
         self.seen[index] += self.examples
-        meter.at = (index, "select")
-        width = layer.fan_in
+
+    def choose(self, index, rows, listed):
+        options, meter, layer = self.options, self.meter, self.net.hidden[index]
+        name, width = options.hash["name"], layer.fan_in
+        meter.at = (index, PREDICT if self.predicting else "select")
         planes = (options.K or 0) * options.L
         if name == "sketch":
             m, hashed = self.rank_dims(index), self.dims(index)
             sketch = self.project(rows, listed, np.ones((width, m)))
-            if self.follows() and options.hash["offset"] > 0:
+            if self.follows() and options.hash["offset"] > 0 and not self.predicting:
                 for column in self.project(rows, listed, np.ones((width, 1))):
                     meter.div(meter.add(column, 1.0), 2.0)
             if options.hash["center"]:
@@ -413,15 +457,31 @@ def test_dense_equals_the_closed_form(hidden):
     assert sum(layer.work.mults() for layer in net.layers) == cost.training(15, 3, "adagrad")
 
 
-def test_evaluation_is_not_counted():
-    from lshexp.methods.base import Batch
+FORMS = {
+    "rows": {},
+    "lists": {"input": "lists"},
+    "skip": {"hidden": (16, 16, 16), "skip": True},
+}
 
-    x, y = data(12)
-    with network("lsh") as net:
-        train(net, x, y)
-        before = [layer.work.mults() for layer in net.layers]
-        net.predict(x, y, Batch(np.arange(12), 0, False))
-        assert [layer.work.mults() for layer in net.layers] == before
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", METHODS)
+def test_prediction_is_counted_exactly_and_apart_from_training(name, form):
+    method, options, active_pct, *optimizer = METHODS[name]
+    more = FORMS[form]
+    net, twin = run_pair(method, options, active_pct, *optimizer, predicted=True, **more)
+    before, _ = run_pair(method, options, active_pct, *optimizer, **more)
+    assert sum(layer.work.tally(PREDICT).mults for layer in net.layers)
+    for index, layer in enumerate(net.layers):
+        at, tally = (index, PREDICT), layer.work.tally(PREDICT)
+        assert (tally.mults, tally.adds) == (twin.meter.mults[at], twin.meter.adds[at]), at
+        assert layer.work.mults() == before.layers[index].work.mults()
+
+
+def test_prediction_by_the_dense_network_equals_the_closed_form():
+    net, _ = run_pair("dense", {}, 100.0, predicted=True)
+    counted = sum(layer.work.tally(PREDICT).mults for layer in net.layers)
+    assert counted == DenseCost([FEATURES, 16, 24, CLASSES]).forward(7)
 
 
 @pytest.mark.parametrize("options", [{"preset": "paper"}, {"preset": "authors_code"}, {"K": 5}])

@@ -34,7 +34,7 @@ mults_backward mults_update mults_rebuild mults_total mults_dense mults_pct_of_d
 bytes_touched energy_proxy_j energy_model energy_rapl_j compile_s select_s train_s eval_s peak_rss_mb
 timing_valid init_hash order_hash env_id started_utc
 momentum train_examples test_examples validation_examples average_from probe input inputs simulate_workers
-active_by_layer_pct
+active_by_layer_pct predict_mults_pct_of_dense predict_us predict_us_1
 dataset_side note_capped
 """,
 )

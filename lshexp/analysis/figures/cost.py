@@ -8,7 +8,7 @@ from lshexp.analysis.figures import figure, style
 from lshexp.analysis.figures.canvas import Canvas, check_lines, draw_by_share, draw_lines, looks, split
 from lshexp.analysis.figures.lines import PLACE, NothingToDrawError, by_share, labelled, mean_and_range
 from lshexp.analysis.results import Results
-from lshexp.work import PHASES
+from lshexp.work import PHASES, PREDICT
 
 FEWEST_SHARES = 3
 FEWEST_WIDTHS = 3
@@ -42,7 +42,8 @@ def _phases(results: Results) -> pd.DataFrame:
     """One row a configuration that computes a part of its nodes, and phase: its share of dense's work."""
     runs = labelled(results.runs)
     runs = runs[(runs["active_pct"] < 100) & (runs["mults_dense"] > 0)]
-    totals = results.work.groupby(["run_id", "phase"], observed=True)["mults"].sum().reset_index()
+    training = results.work[results.work["phase"] != PREDICT]
+    totals = training.groupby(["run_id", "phase"], observed=True)["mults"].sum().reset_index()
     joined = totals.merge(runs[["run_id", *PLACE, "label", "mults_dense"]], on="run_id")
     if joined.empty:
         raise NothingToDrawError("no run that computes a part of its nodes has counted work")
