@@ -15,8 +15,15 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, IntArray
-from lshexp.kernels.csr import gather_rows, keep_positive, scatter_rows
-from lshexp.kernels.loss import softmax_cross_entropy
+from lshexp.kernels.csr import (
+    gather_rows,
+    gather_rows_cost,
+    keep_positive,
+    keep_positive_cost,
+    scatter_rows,
+    scatter_rows_cost,
+)
+from lshexp.kernels.loss import softmax_cross_entropy, softmax_cross_entropy_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch, Method, Selection, Selector, Step
@@ -25,7 +32,7 @@ from lshexp.nn.layer import Layer, Pairs, build_layer
 from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, plan_layers
 from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, Work, elementwise
 
 
 class Outcome(NamedTuple):
@@ -153,6 +160,7 @@ class Network:
         tapes, signal, selected = self.choose(x, batch)
         logits, pairs = self._logits(signal)
         deltas, losses, hits = self._loss(logits, y)
+        self.output.work.count("forward", softmax_cross_entropy_cost(logits))
         outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
         return outcome, self._backward(tapes, signal, pairs, deltas)
 
@@ -223,10 +231,11 @@ class Network:
             assert rows is not None  # `scored` promises the scores
             # maximum() passes NaN on: a diverged network must not look healthy
             np.maximum(rows, 0, out=rows)
+            layer.work.count("forward", elementwise(rows.size))
             tape = Tape(inputs, None, rows, multiplier, selection.token)
             if tape.scaled:
                 rows *= multiplier
-                layer.work.add("forward", mults=rows.size, adds=0, nbytes=8 * rows.size)
+                layer.work.count("forward", elementwise(rows.size, mults=rows.size))
             return tape
         active = selection.active
         if not selection.scored:
@@ -237,8 +246,7 @@ class Network:
         kept = int(indptr[-1])
         live = CSR(indptr, indices[:kept], data[:kept], active.shape)
         tape = Tape(inputs, Pairs(live, layer.group(live)), None, multiplier, selection.token)
-        if tape.scaled:
-            layer.work.add("forward", mults=kept, adds=0, nbytes=8 * kept)
+        layer.work.count("forward", keep_positive_cost(active.data, float(multiplier), indptr))
         return tape
 
     def _signal(self, tape: Tape, index: int) -> Inputs:
@@ -253,6 +261,7 @@ class Network:
             return active
         rows = np.empty((examples, nodes), dtype=np.float32)
         scatter_rows(*active.arrays, balanced_bounds(active.indptr, self._threads), rows)
+        self.hidden[index].work.count("forward", scatter_rows_cost(active.indices, rows))
         return rows
 
     def _logits(self, signal: Inputs) -> tuple[FloatArray, Pairs | None]:
@@ -299,9 +308,10 @@ class Network:
         if tape.pairs is None:
             assert tape.rows is not None
             gradient *= tape.rows > 0
+            layer.work.count("backward", Work(0, 0, 14 * gradient.size))  # a mask of one byte an element
             if tape.scaled:
                 gradient *= tape.multiplier
-                layer.work.add("backward", mults=gradient.size, adds=0, nbytes=8 * gradient.size)
+                layer.work.count("backward", elementwise(gradient.size, mults=gradient.size))
             return gradient
         if gradient.ndim == 2:  # the layer above read rows
             active = tape.pairs.by_example
@@ -309,11 +319,12 @@ class Network:
             gather_rows(
                 gradient, active.indptr, active.indices, balanced_bounds(active.indptr, self._threads), values
             )
+            layer.work.count("backward", gather_rows_cost(active.indptr, active.indices))
             gradient = values
         # the pairs kept are live, so the derivative of ReLU is one
         if tape.scaled:
             gradient *= tape.multiplier
-            layer.work.add("backward", mults=len(gradient), adds=0, nbytes=8 * len(gradient))
+            layer.work.count("backward", elementwise(len(gradient), mults=len(gradient)))
         return gradient
 
 
