@@ -10,9 +10,13 @@ What counts, the same for every method:
 - element-wise maps whose cost is a few operations a *node* (ReLU, softmax and the loss, the sigmoid
   itself) are left out for every method alike;
 - so are single scalars a call, such as the norm of a whole batch or a moving threshold of a layer;
-- bytes are those of the operands a kernel loads and stores; an operand that a kernel keeps in registers
-  or first-level cache by construction (a node's weight row while it serves its batch) counts once. No
-  cache is modelled.
+- bytes: each element of an array that a kernel loads or stores counts with its size, each time that its
+  source does so, whatever it holds: weights, values, ids, offsets, sums, hash tables, buffers of its own.
+  What a kernel keeps in a variable is free. A product that BLAS forms, and an expression of NumPy, loads each
+  operand once and stores its result once. No cache is modelled;
+- counts are those of one thread that goes through the whole batch, so they do not depend on the threads;
+- left out for every method alike: how a batch is shared out and where its lists begin (chunk bounds, running
+  totals of lengths), the form in which examples are handed over, and what is made once before training.
 
 Training counts under the first five phases, and prediction, with whatever it takes to choose the nodes, under
 `predict`. Nothing else that a network is asked, such as by the probe, is counted.
@@ -44,6 +48,17 @@ class Work(NamedTuple):
         return Work(self.mults - other.mults, self.adds - other.adds, self.bytes - other.bytes)
 
 
+def elementwise(size: int, operands: int = 1, mults: int = 0, adds: int = 0) -> Work:
+    """An expression of NumPy on float32 arrays of `size` elements, so many of them, and its result."""
+    return Work(mults, adds, 4 * size * (operands + 1))
+
+
+def matrix_product(rows: int, inner: int, columns: int) -> Work:
+    """A float32 product by BLAS: both operands loaded once, the result stored once."""
+    products = rows * inner * columns
+    return Work(products, products, 4 * (rows * inner + inner * columns + rows * columns))
+
+
 class LayerWork:
     """The counters of one layer.
 
@@ -55,17 +70,13 @@ class LayerWork:
         self.paused = False
         self.predicting = False
 
-    def add(self, phase: str, mults: int, adds: int, nbytes: int) -> None:
+    def count(self, phase: str, work: Work) -> None:
         """Add work to a phase."""
         if not self.paused:
             counts = self._counts[PREDICT if self.predicting else phase]
-            counts[0] += mults
-            counts[1] += adds
-            counts[2] += nbytes
-
-    def count(self, phase: str, work: Work) -> None:
-        """Add work to a phase."""
-        self.add(phase, *work)
+            counts[0] += work.mults
+            counts[1] += work.adds
+            counts[2] += work.bytes
 
     def tally(self, phase: str) -> Work:
         """Work of one phase so far."""

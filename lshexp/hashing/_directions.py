@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lshexp.arrays import CSR, FloatArray, Inputs
-from lshexp.hashing.base import count_products, project
-from lshexp.kernels.project import orthonormalise, spread_csr
-from lshexp.work import LayerWork
+from lshexp.hashing.base import project
+from lshexp.kernels.project import orthonormalise, orthonormalise_cost, spread_csr, spread_csr_cost
+from lshexp.work import LayerWork, Work, elementwise, matrix_product
 
 FIRST_ITERATIONS = 6
 
@@ -35,9 +35,10 @@ class Directions:
         keep = np.float32(self._memory if self._learned else 0)
         if self._centring:
             self.mean = keep * self.mean + (1 - keep) * _mean_input(inputs, examples, len(self.mean))
-            entries = len(inputs.data) if isinstance(inputs, CSR) else inputs.size
-            size = self.mean.size
-            work.add("rebuild", 3 * size, entries + size, 4 * (entries + 3 * size))
+            entries = 2 * inputs.nnz if isinstance(inputs, CSR) else inputs.size  # ids and values, or values
+            adds, size = inputs.nnz if isinstance(inputs, CSR) else inputs.size, self.mean.size
+            work.count("rebuild", Work(size, adds, 4 * (entries + size)))  # the batch's mean
+            work.count("rebuild", elementwise(2 * size, mults=2 * size) + elementwise(size, 2, adds=size))
         if self._turning:
             # the first time there is no past to lean on, so the iteration is repeated until it has settled
             for _ in range(1 if self._learned else FIRST_ITERATIONS):
@@ -49,7 +50,8 @@ class Directions:
         """Turn inputs @ v into (inputs - mean) @ v, in place where there is anything to do; float32[B, M]."""
         if self._centring:
             projections -= self._center
-            work.add(phase, 0, projections.size, 8 * projections.size)
+            centre = Work(0, projections.size, 4 * (2 * projections.size + self._center.size))
+            work.count(phase, centre)
         return projections
 
     def sketch(self, inputs: Inputs, work: LayerWork, phase: str) -> FloatArray:
@@ -58,7 +60,7 @@ class Directions:
 
     def _find_center(self, work: LayerWork) -> None:
         if self._centring:
-            count_products(work, "rebuild", self.v.size, 4 * self.mean.size)
+            work.count("rebuild", matrix_product(1, *self.v.shape))
             self._center = self.mean @ self.v
 
     def _turn(self, inputs: Inputs, examples: int, keep: np.float32, work: LayerWork) -> None:
@@ -68,8 +70,9 @@ class Directions:
         self._product = keep * self._product + (1 - keep) * product
         self.v = self._product.copy()
         orthonormalise(self.v)
-        d, m = self.v.shape
-        work.add("rebuild", d * m * (m + 4), d * m * (m + 2), 8 * d * m * (m + 4))
+        size = self.v.size  # two products with a number, their sum, and a copy of it
+        mixed = elementwise(3 * size, mults=2 * size) + elementwise(size, 2, adds=size)
+        work.count("rebuild", mixed + orthonormalise_cost(self.v))
 
     def _covariance_times_v(self, inputs: Inputs, examples: int, work: LayerWork) -> FloatArray:
         """(X - mean)^T (X - mean) v / B, never forming the covariance: float32[D, M]."""
@@ -77,16 +80,19 @@ class Directions:
         if isinstance(inputs, CSR):
             out = np.zeros_like(self.v)
             spread_csr(*inputs.arrays, coordinates, out)
-            products = inputs.nnz * self.v.shape[1]
+            zeros = Work(0, 0, 4 * out.size)
+            work.count("rebuild", spread_csr_cost(inputs.indices, coordinates) + zeros)
         else:
             out = inputs.T @ coordinates
-            products = inputs.size * self.v.shape[1]
-        count_products(work, "rebuild", products, 8 * self.v.size)
+            work.count("rebuild", matrix_product(self.v.shape[0], len(inputs), self.v.shape[1]))
         if self._centring:
             out -= np.outer(self.mean, coordinates.sum(axis=0))
-            work.add("rebuild", out.size, out.size + coordinates.size, 8 * out.size)
+            size, entries = out.size, coordinates.size
+            summed = Work(0, entries, 4 * (entries + out.shape[1]))
+            outer = Work(size, 0, 4 * (sum(out.shape) + size))
+            work.count("rebuild", summed + outer + elementwise(size, 2, adds=size))
         out /= np.float32(examples)
-        work.add("rebuild", out.size, 0, 8 * out.size)
+        work.count("rebuild", elementwise(out.size, mults=out.size))
         return out
 
 

@@ -6,10 +6,10 @@ import numpy as np
 from pydantic import Field
 
 from lshexp.arrays import FloatArray, Inputs, IntArray
-from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, count_products, project, sign_query, signs
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs, squared_norms
 from lshexp.hashing.srp import gaussian_planes
 from lshexp.registry import register
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, Work, elementwise
 
 
 @register("hash", "alsh")
@@ -39,8 +39,8 @@ class _Asymmetric(Hasher):
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights[ids]
-        squared = np.einsum("ij,ij->i", rows, rows)
-        count_products(work, "rebuild", rows.size, 4 * len(rows))
+        work.count("rebuild", elementwise(rows.size))
+        squared = squared_norms(rows, work)
         if len(ids) == len(weights):
             self._longest = float(np.sqrt(squared.max(initial=0)))
         # a row that outgrew the longest since all were hashed is held at the limit until the next time
@@ -51,9 +51,13 @@ class _Asymmetric(Hasher):
             projections += (np.float32(0.5) - power)[:, None] * plane
             power = power * power
         m, n = len(self._norm_planes), len(rows)
-        products = n * (2 + m) + projections.size * (1 + m)
-        work.add("rebuild", products, m * (n + projections.size), 8 * products)
-        return signs(projections, self._bits)
+        size, planes = projections.size, projections.shape[1]
+        work.count("rebuild", elementwise(3 * n, mults=2 * n))  # norms scaled twice and bounded
+        work.count("rebuild", elementwise(size, mults=size))  # projections scaled
+        work.count("rebuild", elementwise(2 * n * m, mults=n * m, adds=n * m))  # powers, differences
+        lifted = Work(m * size, m * size, 4 * m * (n + planes + 4 * size))  # outer products, added in place
+        work.count("rebuild", lifted)
+        return signs(projections, self._bits, work)
 
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
-        return sign_query(project(inputs, self._planes, work, "select"), self._bits)
+        return sign_query(project(inputs, self._planes, work, "select"), self._bits, work)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.kernels.parallel import balanced_bounds
-from lshexp.kernels.project import project_csr, sign_codes
+from lshexp.kernels.project import project_csr, project_csr_cost, sign_codes, sign_codes_cost
 from lshexp.registry import Plugin
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, Work, elementwise, matrix_product
 
 Codes = NDArray[np.uint32]
 
@@ -84,9 +84,11 @@ class HashFamily(Plugin):
         """Draw L tables of K bits."""
 
 
-def count_products(work: LayerWork, phase: str, products: int, extra_bytes: int) -> None:
-    """Count `products` multiply-adds and the operands named for them."""
-    work.add(phase, products, products, 4 * products + extra_bytes)
+def squared_norms(rows: FloatArray, work: LayerWork) -> FloatArray:
+    """Squared lengths of rows float32[N, D], counted as `rebuild`."""
+    work.count("rebuild", Work(rows.size, rows.size, 4 * (rows.size + len(rows))))
+    squared: FloatArray = np.einsum("ij,ij->i", rows, rows)
+    return squared
 
 
 def project(inputs: Inputs, matrix: FloatArray, work: LayerWork, phase: str) -> FloatArray:
@@ -98,24 +100,28 @@ def project(inputs: Inputs, matrix: FloatArray, work: LayerWork, phase: str) -> 
         examples = len(inputs)
         out = np.empty((examples, matrix.shape[1]), dtype=np.float32)
         project_csr(*inputs.arrays, matrix, balanced_bounds(inputs.indptr, 1), out)
-        products = inputs.nnz * matrix.shape[1]
-        count_products(work, phase, products, 8 * inputs.nnz + 4 * out.size)
+        work.count(phase, project_csr_cost(inputs.indices, out))
         return out
-    products = inputs.shape[0] * matrix.size
-    work.add(phase, products, products, 4 * (inputs.size + matrix.size + inputs.shape[0] * matrix.shape[1]))
+    work.count(phase, matrix_product(len(inputs), *matrix.shape))
     return inputs @ matrix
 
 
-def signs(projections: FloatArray, bits: int) -> Codes:
+def signs(projections: FloatArray, bits: int, work: LayerWork, phase: str = "rebuild") -> Codes:
     """Pack the signs of float32[B, L * K] into uint32[B, L]."""
     codes = np.empty((len(projections), projections.shape[1] // bits), dtype=np.uint32)
     sign_codes(projections, bits, codes)
+    work.count(phase, sign_codes_cost(codes, bits))
     return codes
 
 
 def sign_query(
-    projections: FloatArray, bits: int, coordinates: FloatArray | None = None, steps: FloatArray | None = None
+    projections: FloatArray,
+    bits: int,
+    work: LayerWork,
+    coordinates: FloatArray | None = None,
+    steps: FloatArray | None = None,
 ) -> Query:
     """Codes and margins of projections float32[B, L * K]."""
     margins = np.abs(projections).reshape(len(projections), projections.shape[1] // bits, bits)
-    return Query(signs(projections, bits), margins, coordinates, steps)
+    work.count("select", elementwise(projections.size))
+    return Query(signs(projections, bits, work, "select"), margins, coordinates, steps)

@@ -10,10 +10,10 @@ from pydantic import Field, field_validator
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
 from lshexp.hashing.base import Codes, Hasher, HashFamily, Query
 from lshexp.kernels.parallel import balanced_bounds
-from lshexp.kernels.winners import winner_codes
+from lshexp.kernels.winners import winner_codes, winner_codes_cost
 from lshexp.registry import register
 from lshexp.streams import stream, stream_key
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, Work
 
 
 @register("hash", "dwta")
@@ -82,9 +82,10 @@ class _Winners(Hasher):
         packed = np.zeros((examples, self._tables), dtype=np.uint32)
         for size, n_hashes, positions, key in self._windows:
             codes = np.empty((examples, n_hashes), dtype=np.int32)
-            winner_codes(*sparse.arrays, positions, size, key, balanced_bounds(sparse.indptr, 1), codes)
+            bounds = balanced_bounds(sparse.indptr, 1)
+            touched = winner_codes(*sparse.arrays, positions, size, key, bounds, codes)
+            work.count(phase, winner_codes_cost(sparse.indices, positions, codes, touched))
             for column in np.split(codes, n_hashes // self._tables, axis=1):
                 packed = (packed << np.uint32(size.bit_length() - 1)) | column.astype(np.uint32)
-            read = sparse.nnz * len(positions)
-            work.add(phase, 0, 0, 12 * read + 4 * codes.size)
+            work.count(phase, Work(0, 0, 28 * codes.size))  # three expressions to put their bits together
         return packed

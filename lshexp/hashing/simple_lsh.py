@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from lshexp.arrays import FloatArray, Inputs, IntArray
-from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, count_products, project, sign_query, signs
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs, squared_norms
 from lshexp.hashing.srp import gaussian_planes
 from lshexp.registry import register
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, Work, elementwise
 
 
 @register("hash", "simple_lsh")
@@ -33,16 +33,19 @@ class _Lifted(Hasher):
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights[ids]
-        squared = np.einsum("ij,ij->i", rows, rows)
-        count_products(work, "rebuild", rows.size, 4 * len(rows))
+        work.count("rebuild", elementwise(rows.size))
+        squared = squared_norms(rows, work)
         if len(ids) == len(weights):
             self._longest_squared = squared.max(initial=0)
         missing = np.sqrt(np.maximum(self._longest_squared - squared, 0))
         projections = project(rows, self._planes, work, "rebuild")
         projections += missing[:, None] * self._lift
         n = len(rows)
-        work.add("rebuild", n + projections.size, n + projections.size, 8 * projections.size)
-        return signs(projections, self._bits)
+        work.count("rebuild", elementwise(3 * n, mults=n, adds=n))  # a difference, a bound and a root a node
+        size = projections.size
+        lifted = Work(size, size, 4 * (n + len(self._lift) + 4 * size))  # an outer product, added in place
+        work.count("rebuild", lifted)
+        return signs(projections, self._bits, work)
 
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
-        return sign_query(project(inputs, self._planes, work, "select"), self._bits)
+        return sign_query(project(inputs, self._planes, work, "select"), self._bits, work)

@@ -9,12 +9,12 @@ from pydantic import Field, model_validator
 
 from lshexp.arrays import CSC, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.hashing._directions import Directions
-from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, count_products, project, sign_query, signs
+from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs, squared_norms
 from lshexp.hashing.srp import gaussian_planes
-from lshexp.kernels.update import descend_rows
+from lshexp.kernels.update import descend_rows, descend_rows_cost
 from lshexp.registry import register
 from lshexp.streams import stream
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, Work, elementwise
 
 
 @register("hash", "sketch")
@@ -98,20 +98,23 @@ class _Sketched(Hasher):
         self._basis = self._find_basis()
         if self._offset > 0:
             hashed = self._directions.sketch(inputs, work, "rebuild")[:, : len(self._hashed) - 1]
-            spread = float(np.sqrt(np.mean(np.einsum("ij,ij->i", hashed, hashed))))
-            count_products(work, "rebuild", hashed.size, 0)
+            spread = float(np.sqrt(np.mean(squared_norms(hashed, work))))
             self._offset_scale = np.float32(self._offset * spread) if spread > 0 else np.float32(1)
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights if len(ids) == len(weights) else weights[ids]
-        self.coordinates[ids] = self._with_offset(project(rows, self._basis, work, "rebuild"), bias[ids])
-        if self._offset > 0:
-            work.add("rebuild", len(rows), len(rows), 12 * len(rows))
+        if rows is not weights:
+            work.count("rebuild", elementwise(rows.size))
+        projections = project(rows, self._basis, work, "rebuild")
+        coordinates = self._with_offset(projections, bias[ids], work, "rebuild")
+        self.coordinates[ids] = coordinates
+        work.count("rebuild", elementwise(coordinates.size))
         return self.hash_again(ids, work)
 
     def hash_again(self, ids: IntArray, work: LayerWork) -> Codes:
         hashed = self.coordinates[np.ix_(ids, self._hashed)]
-        return signs(project(hashed, self._planes, work, "rebuild"), self._bits)
+        work.count("rebuild", elementwise(hashed.size))
+        return signs(project(hashed, self._planes, work, "rebuild"), self._bits, work)
 
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
         basis = self._basis if follow else self._directions.v
@@ -119,14 +122,14 @@ class _Sketched(Hasher):
         size = self.coordinates.shape[1]
         steps = None
         if follow:
-            steps = self._with_offset(projections, np.float32(1))
-            if self._offset > 0:
-                work.add("select", len(steps), len(steps), 12 * len(steps))
+            steps = self._with_offset(projections, np.float32(1), work, "select")
         coordinates = np.empty((len(projections), size), dtype=np.float32)
         coordinates[:, :-1] = self._directions.centred(projections[:, : size - 1], work, "select")
         coordinates[:, -1] = self._offset_scale if self._offset > 0 else 0
-        bits = project(coordinates[:, self._hashed], self._planes, work, "select")
-        return sign_query(bits, self._bits, coordinates, steps)
+        hashed = coordinates[:, self._hashed]
+        work.count("select", elementwise(coordinates.size) + elementwise(hashed.size))
+        bits = project(hashed, self._planes, work, "select")
+        return sign_query(bits, self._bits, work, coordinates, steps)
 
     def follow(
         self,
@@ -138,23 +141,25 @@ class _Sketched(Hasher):
         work: LayerWork,
     ) -> None:
         descend_rows(steps, deltas, groups, bounds, rate, self.coordinates)
-        size = self.coordinates.shape[1]
-        pairs = len(deltas) * size
-        rows = groups.nonempty_columns() * size
-        work.add("rebuild", pairs + rows, pairs + rows, 4 * (pairs + len(deltas) + 2 * rows))
+        work.count("rebuild", descend_rows_cost(groups, self.coordinates))
 
     def _find_basis(self) -> FloatArray:
         """What a weight row is multiplied by for its coordinates: directions, and the mean if it counts."""
         v = self._directions.v
         return np.column_stack([v, self._directions.mean]) if self._offset > 0 else v
 
-    def _with_offset(self, projections: FloatArray, bias: FloatArray | np.float32) -> FloatArray:
+    def _with_offset(
+        self, projections: FloatArray, bias: FloatArray | np.float32, work: LayerWork, phase: str
+    ) -> FloatArray:
         """Coordinates from projections on the basis: the last is (w.mu + b) / scale, or zero; a copy."""
         size = self.coordinates.shape[1]
         coordinates = np.zeros((len(projections), size), dtype=np.float32)
         coordinates[:, : projections.shape[1]] = projections
+        work.count(phase, Work(0, 0, 4 * coordinates.size) + elementwise(projections.size))
         if self._offset > 0:
             coordinates[:, -1] = (projections[:, -1] + bias) / self._offset_scale
+            n = len(coordinates)
+            work.count(phase, elementwise(n, 2, adds=n) + elementwise(2 * n, mults=n))
         return coordinates
 
 

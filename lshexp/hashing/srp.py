@@ -8,7 +8,7 @@ from lshexp.arrays import FloatArray, Inputs, IntArray
 from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs
 from lshexp.registry import register
 from lshexp.streams import stream
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, elementwise
 
 
 @register("hash", "srp")
@@ -29,10 +29,12 @@ class _Planes(Hasher):
         self._bits = bits
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
-        return signs(project(weights[ids], self._planes, work, "rebuild"), self._bits)
+        rows = weights[ids]
+        work.count("rebuild", elementwise(rows.size))
+        return signs(project(rows, self._planes, work, "rebuild"), self._bits, work)
 
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
-        return sign_query(project(inputs, self._planes, work, "select"), self._bits)
+        return sign_query(project(inputs, self._planes, work, "select"), self._bits, work)
 
 
 def gaussian_planes(key: int, dimensions: int, planes: int) -> FloatArray:

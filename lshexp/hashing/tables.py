@@ -8,10 +8,19 @@ import numpy as np
 
 from lshexp.arrays import CSR, IntArray, OffsetArray
 from lshexp.hashing.base import Codes, Query
-from lshexp.kernels.buckets import collect_first, collect_ranked, fill_buckets, pack_rows
+from lshexp.kernels.buckets import (
+    collect_first,
+    collect_first_cost,
+    collect_ranked,
+    collect_ranked_cost,
+    fill_buckets,
+    fill_buckets_cost,
+    pack_rows,
+    pack_rows_cost,
+)
 from lshexp.kernels.parallel import even_bounds
 from lshexp.streams import stream
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, elementwise
 
 
 class Collected(NamedTuple):
@@ -35,13 +44,13 @@ class Tables:
         """Move nodes to the buckets of their new codes; buckets are sorted anew, in integers only."""
         self._codes[ids] = codes
         fill_buckets(self._codes, self._offsets, self._starts, self._nodes)
-        work.add("rebuild", 0, 0, 4 * (codes.size + 3 * self._codes.size + 2 * self._starts.size))
+        work.count("rebuild", elementwise(codes.size) + fill_buckets_cost(self._codes, self._starts))
 
     def collect(
         self, query: Query, probes: int, most: int, cap: int | None, ranked: bool, work: LayerWork
     ) -> Collected:
         """Up to `most` distinct nodes for each example: those met first, or those met most often."""
-        examples, n_tables = query.codes.shape
+        examples = len(query.codes)
         nodes = self._nodes.shape[1]
         bounds = even_bounds(examples, len(self._scratch))
         found = np.empty((examples, most), dtype=np.int32)
@@ -53,9 +62,12 @@ class Tables:
         collect(*query[:2], probes, tables, most, limit, bounds, self._scratch, found, counts, entries)
         candidates = CSR.from_lengths(counts, nodes)
         pack_rows(found, candidates.indptr, bounds, candidates.indices)
-        read, capped, _, _ = entries.sum(axis=0)
-        work.add("select", 0, 0, int(4 * read + 8 * examples * n_tables * probes + 4 * candidates.nnz))
-        return Collected(candidates, int(capped))
+        if ranked:
+            work.count("select", collect_ranked_cost(query.codes, probes, counts, entries))
+        else:
+            work.count("select", collect_first_cost(counts, entries))
+        work.count("select", pack_rows_cost(candidates.indptr, candidates.indices))
+        return Collected(candidates, int(entries[:, 1].sum()))
 
     def occupancy(self) -> OffsetArray:
         """Nodes in each bucket of each table, int64[L, 2**K]."""

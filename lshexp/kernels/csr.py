@@ -136,6 +136,11 @@ def gather_rows(rows, indptr, indices, bounds, data):
                 data[position] = rows[b, indices[position]]
 
 
+def gather_rows_cost(indptr: OffsetArray, indices: IntArray) -> Work:
+    """Of a pair its id and value, loaded, and the value stored."""
+    return Work(0, 0, (ID + 2 * VALUE) * len(indices) + 2 * OFFSET * (len(indptr) - 1))
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def count_union(a_indptr, a_indices, b_indptr, b_indices, bounds, places, counts):
     """Count, for each row of two sparse matrices, the columns that either has.
@@ -163,6 +168,12 @@ def count_union(a_indptr, a_indices, b_indptr, b_indices, bounds, places, counts
             counts[b] = count
 
 
+def count_union_cost(a_indices: IntArray, b_indices: IntArray, counts: OffsetArray) -> Work:
+    """Of an entry of a its column and two places, of one of b its column and place; of a row nine offsets."""
+    nbytes = (2 * ID + 2 * ID) * len(a_indices) + 2 * ID * len(b_indices) + 9 * OFFSET * len(counts)
+    return Work(0, 0, nbytes)
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def add_csr(
     a_indptr, a_indices, a_data, b_indptr, b_indices, b_data, bounds, places,
@@ -182,18 +193,19 @@ def add_csr(
     for c in prange(len(bounds) - 1):
         place = places[c]
         for b in range(bounds[c], bounds[c + 1]):
-            at = indptr[b]
+            first = indptr[b]
+            at = first
             for k in range(a_indptr[b], a_indptr[b + 1]):
                 indices[at] = a_indices[k]
                 data[at] = a_data[k]
-                place[a_indices[k]] = at - indptr[b]
+                place[a_indices[k]] = at - first
                 a_positions[k] = at
                 at += 1
             for k in range(b_indptr[b], b_indptr[b + 1]):
                 known = place[b_indices[k]]
                 if known >= 0:
-                    data[indptr[b] + known] += b_data[k]
-                    b_positions[k] = indptr[b] + known
+                    data[first + known] += b_data[k]
+                    b_positions[k] = first + known
                 else:
                     indices[at] = b_indices[k]
                     data[at] = b_data[k]
@@ -203,6 +215,10 @@ def add_csr(
                 place[a_indices[k]] = -1
 
 
-def gather_rows_cost(indptr: OffsetArray, indices: IntArray) -> Work:
-    """Of a pair its id and value, loaded, and the value stored."""
-    return Work(0, 0, (ID + 2 * VALUE) * len(indices) + 2 * OFFSET * (len(indptr) - 1))
+def add_csr_cost(a_indices: IntArray, b_indices: IntArray, indptr: OffsetArray, indices: IntArray) -> Work:
+    """Entries are copied with their places; one of b finds its place, and is added or copied."""
+    shared = len(a_indices) + len(b_indices) - len(indices)
+    copied = 2 * ID + 2 * VALUE + OFFSET
+    nbytes = (copied + 4 * ID) * len(a_indices) + 2 * ID * len(b_indices)
+    nbytes += (3 * VALUE + OFFSET) * shared + copied * (len(b_indices) - shared)
+    return Work(0, shared, nbytes + 7 * OFFSET * (len(indptr) - 1))

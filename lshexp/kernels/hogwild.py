@@ -191,7 +191,6 @@ def hogwild_round_cost(
     labels: IntArray,
     chosen: tuple[tuple[OffsetArray, ...], tuple[IntArray, ...]],
     scales: FloatArray,
-    layers: Parameters,
     rule: Rule,
     outcomes: Outcomes,
 ) -> list[tuple[Work, Work, Work]]:

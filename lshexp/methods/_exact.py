@@ -6,7 +6,7 @@ import numpy as np
 
 from lshexp.arrays import CSR, Inputs
 from lshexp.kernels.parallel import even_bounds
-from lshexp.kernels.top_k import top_k_rows
+from lshexp.kernels.top_k import top_k_rows, top_k_rows_cost
 from lshexp.methods.base import Batch, LayerView, Selection, Selector
 
 
@@ -21,5 +21,7 @@ class Exact(Selector):
         scores = self._layer.scores_of_all(inputs, "select")
         n = len(scores)
         active = CSR.from_lengths(np.full(n, self._k), self._layer.nodes)
-        top_k_rows(scores, self._k, even_bounds(n, self._layer.threads), active.indices, active.data)
+        bounds = even_bounds(n, self._layer.threads)
+        touched = top_k_rows(scores, self._k, bounds, active.indices, active.data)
+        self._layer.work.count("select", top_k_rows_cost(active.indices, touched))
         return Selection(active, scored=True)

@@ -1,4 +1,12 @@
-"""Adaptive dropout (standout): a node is kept with a probability that grows with its own activation."""
+"""Adaptive dropout (standout): a node is kept with a probability that grows with its own activation.
+
+A draw compares that probability with a random number, so one that is rounded otherwise may keep another node,
+and from there on two runs part. With several layers at few per cent active that shows: trained on 10,000
+digits (three layers of 1,000, 5 %, Adagrad, three epochs), test accuracy after the first epoch was 41.0 %,
+36.3 % with another kernel of the same BLAS and 37.2 % with Numba compiling for another processor; over
+twelve epochs one run's accuracy moved by up to 26 points from an epoch to the next. At 25 and 50 %, changing
+one initial weight by its last bit moved the accuracy after three epochs by 0.2 at most.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +14,13 @@ import numpy as np
 from pydantic import Field
 
 from lshexp.arrays import CSR, FloatArray, Inputs
-from lshexp.kernels.csr import gather_rows
+from lshexp.kernels.csr import gather_rows, gather_rows_cost
 from lshexp.kernels.parallel import even_bounds
-from lshexp.kernels.select import draw_gated, take_above
+from lshexp.kernels.select import draw_gated, draw_gated_cost, take_above, take_above_cost
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
 from lshexp.registry import register
 from lshexp.streams import stream_key
+from lshexp.work import Work, elementwise
 
 
 @register("method", "adaptive_dropout")
@@ -51,7 +60,9 @@ class _Standout(Selector):
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         scores = self._layer.scores_of_all(inputs, "select")
-        self._layer.work.add("select", mults=scores.size, adds=scores.size, nbytes=8 * scores.size)
+        size = scores.size
+        driven = elementwise(2 * size, mults=size, adds=size)  # alpha times the score, plus beta
+        self._layer.work.count("select", driven + elementwise(4 * size))  # and the sigmoid
         drive = self._alpha * scores
         if self._beta is None:
             self._beta = _solve_beta(drive, self._share)
@@ -60,6 +71,7 @@ class _Standout(Selector):
             return Selection(active=None, scored=True, scores=scores, multiplier=keep)
         if self._sought:
             seen = float(keep.mean(dtype=np.float64))
+            self._layer.work.count("select", Work(0, 0, 4 * size))
             if 0 < seen < 1:
                 self._beta += _logit(self._share) - _logit(seen)
         return self._draw(scores, keep, batch)
@@ -74,6 +86,12 @@ class _Standout(Selector):
         active = CSR.from_lengths(counts, scores.shape[1])
         take_above(chosen, np.full(nodes, 0.5, dtype=np.float32), bounds, *active.arrays)
         gather_rows(scores, active.indptr, active.indices, bounds, active.data)
+        costs = (
+            draw_gated_cost(keep),
+            take_above_cost(chosen, active.indices),
+            gather_rows_cost(active.indptr, active.indices),
+        )
+        self._layer.work.count("select", sum(costs, Work(0, 0, 0)))
         return Selection(active, scored=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lshexp.arrays import CSR, Inputs
-from lshexp.kernels.select import draw_bernoulli
+from lshexp.kernels.select import draw_bernoulli, draw_bernoulli_cost
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
 from lshexp.registry import register
 from lshexp.streams import stream_key
@@ -46,7 +46,6 @@ class _Draw(Selector):
             if pairs >= 0:
                 break
             capacity = min(n * nodes, 2 * capacity)
-        # one scaled logarithm a drawn node and one past the end of each example
-        self._layer.work.add("select", mults=pairs + n, adds=0, nbytes=4 * pairs)
+        self._layer.work.count("select", draw_bernoulli_cost(batch.examples, pairs))
         active = CSR(indptr, drawn[:pairs], np.empty(pairs, dtype=np.float32), (n, nodes))
         return Selection(active, multiplier=1.0 / share)

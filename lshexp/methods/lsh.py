@@ -15,14 +15,15 @@ from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
 from lshexp.errors import ConfigError
 from lshexp.hashing.base import HashFamily, Query, project
 from lshexp.hashing.tables import Tables
-from lshexp.kernels.buckets import score_by_coordinates
+from lshexp.kernels.buckets import score_by_coordinates, score_by_coordinates_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
-from lshexp.kernels.top_k import top_k_csr, top_k_rows
+from lshexp.kernels.top_k import top_k_csr, top_k_csr_cost, top_k_rows, top_k_rows_cost
 from lshexp.methods._exact import Exact
 from lshexp.methods._presets import DEFAULT_HASH, PRESETS
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Step, wanted_nodes
 from lshexp.registry import register
 from lshexp.streams import stream_key
+from lshexp.work import elementwise
 
 MOST_DERIVED_BITS = 12
 MOST_DERIVED_TABLES = 50
@@ -371,8 +372,8 @@ class LshSelector(Selector):
         score_by_coordinates(
             queries, coordinates, candidates.indptr, candidates.indices, bounds, candidates.data
         )
-        products = candidates.nnz * coordinates.shape[1]
-        self._layer.work.add("select", products, products, 8 * products + 8 * candidates.nnz)
+        cost = score_by_coordinates_cost(queries, candidates.indptr, candidates.indices)
+        self._layer.work.count("select", cost)
         return candidates
 
     def _best_of_all(self, queries: FloatArray | None, k: int) -> CSR:
@@ -381,15 +382,17 @@ class LshSelector(Selector):
         assert queries is not None and coordinates is not None  # as above
         scores = project(queries, coordinates.T, self._layer.work, "select")
         best = CSR.from_lengths(np.full(len(scores), k), self._layer.nodes)
-        top_k_rows(scores, k, even_bounds(len(scores), self._layer.threads), best.indices, best.data)
+        bounds = even_bounds(len(scores), self._layer.threads)
+        touched = top_k_rows(scores, k, bounds, best.indices, best.data)
+        self._layer.work.count("select", top_k_rows_cost(best.indices, touched))
         return best
 
     def _best(self, candidates: CSR, k: int) -> CSR:
         """The k pairs of largest value of each example, or all where there are fewer."""
         best = CSR.from_lengths(np.minimum(candidates.row_lengths(), k), candidates.shape[1])
-        top_k_csr(
-            *candidates.arrays, k, balanced_bounds(candidates.indptr, self._layer.threads), *best.arrays
-        )
+        bounds = balanced_bounds(candidates.indptr, self._layer.threads)
+        touched = top_k_csr(*candidates.arrays, k, bounds, *best.arrays)
+        self._layer.work.count("select", top_k_csr_cost(candidates.indptr, best.indptr, touched))
         return best
 
     def _head(self, candidates: CSR) -> CSR:
@@ -403,4 +406,6 @@ class LshSelector(Selector):
     def _cut(self, candidates: CSR) -> CSR:
         """The first `budget` candidates in the order met."""
         rank = np.arange(candidates.nnz) - np.repeat(candidates.indptr[:-1], candidates.row_lengths())
-        return candidates.where(rank < self._budget)
+        kept = candidates.where(rank < self._budget)
+        self._layer.work.count("select", elementwise(2 * kept.nnz))  # ids and values copied
+        return kept

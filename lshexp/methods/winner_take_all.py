@@ -9,11 +9,12 @@ from pydantic import Field, model_validator
 
 from lshexp.arrays import CSR, FloatArray, Inputs
 from lshexp.kernels.parallel import even_bounds
-from lshexp.kernels.select import count_above, take_above
-from lshexp.kernels.top_k import kth_largest
+from lshexp.kernels.select import count_above, count_above_cost, take_above, take_above_cost
+from lshexp.kernels.top_k import kth_largest, kth_largest_cost
 from lshexp.methods._exact import Exact
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, wanted_nodes
 from lshexp.registry import register
+from lshexp.work import Work, elementwise
 
 
 @register("method", "winner_take_all")
@@ -87,24 +88,35 @@ class _Threshold(Selector):
             thresholds = self._average
         else:  # a network tested before any training has only the batch at hand
             thresholds = self._thresholds(scores)
-        return Selection(take(scores, thresholds, self._layer.threads), scored=True)
+        active = take(scores, thresholds, self._layer.threads)
+        self._layer.work.count("select", count_above_cost(scores))
+        self._layer.work.count("select", take_above_cost(scores, active.indices))
+        return Selection(active, scored=True)
 
     def _thresholds(self, scores: FloatArray) -> FloatArray:
         finite = np.where(np.isnan(scores), np.float32(-np.inf), scores)
+        self._layer.work.count("select", Work(0, 0, 14 * scores.size))  # by a mask of one byte a score
         if self._per_node:
             k = wanted_nodes(self._share, len(scores))
-            return np.array([kth_largest(column.copy(), k)[0] for column in finite.T], dtype=np.float32)
+            self._layer.work.count("select", elementwise(scores.size))  # columns copied
+            return np.array([self._kth_largest(column.copy(), k) for column in finite.T], dtype=np.float32)
         k = wanted_nodes(self._share, scores.size)
-        return np.full(self._layer.nodes, kth_largest(finite.ravel(), k)[0], dtype=np.float32)
+        return np.full(self._layer.nodes, self._kth_largest(finite.ravel(), k), dtype=np.float32)
+
+    def _kth_largest(self, values: FloatArray, k: int) -> float:
+        found = kth_largest(values, k)
+        self._layer.work.count("select", kth_largest_cost(values, found))
+        return float(found[0])
 
     def _remember(self, thresholds: FloatArray) -> None:
         if self._average is None:
             self._average = thresholds
             return
         self._average = self._smoothing * self._average + (1 - self._smoothing) * thresholds
-        if self._per_node:
-            n = len(thresholds)
-            self._layer.work.add("select", mults=2 * n, adds=n, nbytes=12 * n)
+        n = len(thresholds)
+        own = n if self._per_node else 0  # one threshold a layer is a single scalar
+        mixed = elementwise(2 * n, mults=2 * own) + elementwise(n, 2, adds=own)
+        self._layer.work.count("select", mixed)
 
 
 def take(scores: FloatArray, thresholds: FloatArray, threads: int) -> CSR:

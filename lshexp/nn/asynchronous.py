@@ -24,7 +24,7 @@ import numpy as np
 
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
 from lshexp.kernels.conflicts import count_conflicts
-from lshexp.kernels.hogwild import Outcomes, Parameters, hogwild_round
+from lshexp.kernels.hogwild import Outcomes, Parameters, hogwild_round, hogwild_round_cost
 from lshexp.methods.base import Batch
 from lshexp.nn.layer import Pairs
 from lshexp.nn.network import LayerStep, Network, Outcome, Pending, Tape
@@ -71,7 +71,10 @@ class Hogwild:
         indices = (tuple(one.indptr for one in chosen), tuple(one.indices for one in chosen))
         parameters, threads = self._parameters, self._threads
         hogwild_round(read.arrays, y, indices, scales, parameters, rules[0], threads, deltas, outcomes)
-        self._count(outcomes, [active.nnz for active in chosen], examples, scales)
+        costs = hogwild_round_cost(y, indices, scales, rules[0], outcomes)
+        for layer, of_layer in zip(network.layers, costs, strict=True):
+            for phase, cost in zip(("forward", "backward", "update"), of_layer, strict=True):
+                layer.work.count(phase, cost)
         for index, (tape, active, own) in enumerate(zip(tapes, chosen, deltas, strict=True)):
             self._report(index, tape, active, own)
         return Outcome(float(outcomes.losses.sum(dtype=np.float64)), int(outcomes.hits.sum()), selected)
@@ -90,21 +93,9 @@ class Hogwild:
         stepped = deltas != 0
         live = active.where(stepped)
         layer = self._network.hidden[index]
-        self._network.report_step(index, Pairs(live, layer.group(live)), deltas[stepped], tape.token)
-
-    def _count(self, outcomes: Outcomes, chosen: list[int], examples: int, scales: FloatArray) -> None:
-        """Count the round's work; no weight row is taken to stay in cache from one example to the next."""
-        products = outcomes.products.sum(axis=0)
-        pairs = [*chosen, examples * self._network.output.nodes]
-        for index, layer in enumerate(self._network.layers):
-            forward, live, rows = (int(count) for count in products[index])
-            layer.work.add("forward", forward, forward, 12 * forward + 8 * pairs[index])
-            both = live * (2 if index else 1)  # of weights, and at the input of all but the first layer
-            layer.work.add("backward", both, both, 12 * both + 4 * pairs[index])
-            layer.count_steps(live + rows)  # one bias a row
-            if index < len(scales) and scales[index] != 1:
-                layer.work.add("forward", pairs[index], 0, 8 * pairs[index])
-                layer.work.add("backward", pairs[index], 0, 8 * pairs[index])
+        self._network.report_step(
+            index, Pairs(live, layer.group(live, "backward")), deltas[stepped], tape.token
+        )
 
 
 class _InFlight(NamedTuple):

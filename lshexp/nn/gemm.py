@@ -15,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lshexp.arrays import FloatArray
+from lshexp.work import Work, matrix_product
 
 BLOCK = 256  # columns of a result computed by one call
 
@@ -67,3 +68,8 @@ class Gemm:
         else:
             for done in [self._pool.submit(block, a, b) for a, b in spans]:
                 done.result()
+
+
+def scores_cost(examples: int, fan_in: int, nodes: int) -> Work:
+    """A product, and the biases added to it in place; biases are the sums' start and add no addition."""
+    return matrix_product(examples, fan_in, nodes) + Work(0, 0, 4 * nodes * (2 * examples + 1))

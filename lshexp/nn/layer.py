@@ -14,19 +14,37 @@ import numpy as np
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, OffsetArray
 from lshexp.kernels.backward import (
     input_gradient_csr,
+    input_gradient_csr_cost,
     input_gradient_rows,
+    input_gradient_rows_cost,
     input_products,
+    input_products_cost,
     sum_products,
+    sum_products_cost,
 )
-from lshexp.kernels.by_input import descend_by_input, input_gradient_by_input, scan_csr
-from lshexp.kernels.csr import gather_rows, group_by_column
-from lshexp.kernels.forward import forward_csr, forward_rows
+from lshexp.kernels.by_input import (
+    descend_by_input,
+    descend_by_input_cost,
+    input_gradient_by_input,
+    input_gradient_by_input_cost,
+    scan_csr,
+    scan_csr_cost,
+)
+from lshexp.kernels.csr import gather_rows, gather_rows_cost, group_by_column, group_by_column_cost
+from lshexp.kernels.forward import forward_csr, forward_csr_cost, forward_rows, forward_rows_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
-from lshexp.kernels.step import Rule, step_dense
-from lshexp.kernels.update import step_bias, update_csr, update_rows
-from lshexp.nn.gemm import Gemm
+from lshexp.kernels.step import Rule, step_dense, step_dense_cost
+from lshexp.kernels.update import (
+    step_bias,
+    step_bias_cost,
+    update_csr,
+    update_csr_cost,
+    update_rows,
+    update_rows_cost,
+)
+from lshexp.nn.gemm import Gemm, scores_cost
 from lshexp.nn.plan import LayerPlan
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, Work, matrix_product
 
 # So many terms of an input gradient may be kept until they are summed.
 MOST_TERMS = 2**24
@@ -68,12 +86,14 @@ class Layer:
         if examples not in self._every:
             every = CSR.from_lengths(np.full(examples, self.nodes), self.nodes)
             every.indices[:] = np.tile(np.arange(self.nodes, dtype=np.int32), examples)
-            self._every[examples] = Pairs(every, self.group(every))
+            self._every[examples] = Pairs(every, group_columns(every, self.threads))
         return self._every[examples]
 
-    def group(self, active: CSR) -> CSC:
-        """Group active pairs by node."""
-        return group_columns(active, self.threads)
+    def group(self, active: CSR, phase: str = "forward") -> CSC:
+        """Group active pairs by node, counted under `phase`."""
+        by_node = group_columns(active, self.threads)
+        self.work.count(phase, group_by_column_cost(active.indptr, active.indices, by_node.indptr))
+        return by_node
 
     def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
         """Pre-activations of every node as rows float32[B, N], counted under `phase`."""
@@ -82,30 +102,23 @@ class Layer:
             values = np.empty(examples * self.nodes, dtype=np.float32)
             self._forward_csr(inputs, self.every_node(examples), values, phase)
             return values.reshape(examples, self.nodes)
-        products = examples * self.nodes * self.fan_in
-        nbytes = 4 * (examples * self.fan_in + self.nodes * (self.fan_in + 1) + examples * self.nodes)
-        self.work.add(phase, products, products, nbytes)
+        self.work.count(phase, scores_cost(examples, self.fan_in, self.nodes))
         return self._gemm.scores(inputs, self.weights, self.bias)
 
     def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
         """Pre-activations of active pairs, float32[P] in the order of their entries."""
-        pairs = Pairs(active, self.group(active))
+        pairs = Pairs(active, self.group(active, phase))
         values = np.empty(active.nnz, dtype=np.float32)
         if isinstance(inputs, CSR):
             self._forward_csr(inputs, pairs, values, phase)
         else:
             forward_rows(inputs, self.weights, self.bias, pairs.by_node, self._node_bounds(pairs), values)
-            products = len(values) * self.fan_in
-            rows = pairs.by_node.nonempty_columns()
-            self.work.add(phase, products, products, 4 * (products + len(values) + rows * (self.fan_in + 1)))
+            self.work.count(phase, forward_rows_cost(self.weights, pairs.by_node, values))
         return values
 
     def _forward_csr(self, inputs: CSR, pairs: Pairs, values: FloatArray, phase: str) -> None:
         forward_csr(*inputs.arrays, self.weights, self.bias, pairs.by_node, self._node_bounds(pairs), values)
-        products = products_of(pairs.by_example, inputs)
-        rows = pairs.by_node.nonempty_columns()
-        # an id, a value and a weight for each product; one result a pair; one bias a node
-        self.work.add(phase, products, products, 12 * products + 4 * (len(values) + rows))
+        self.work.count(phase, forward_csr_cost(inputs.indptr, self.weights, pairs.by_node, values))
 
     def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
         """Gradient at the layer's input: rows for rows, one value a stored input for a CSR.
@@ -113,23 +126,15 @@ class Layer:
         `pairs` None means every node and deltas float32[B, N]; otherwise deltas are float32[P].
         """
         if pairs is None:
-            examples = len(deltas)
-            products = deltas.size * self.fan_in
-            nbytes = 4 * (deltas.size + self.weights.size + examples * self.fan_in)
-            self.work.add("backward", products, products, nbytes)
+            self.work.count("backward", matrix_product(len(deltas), self.nodes, self.fan_in))
             return self._gemm.input_gradient(deltas, self.weights)
         active = pairs.by_example
         if isinstance(inputs, CSR):
-            gradient = self._input_gradient_csr(inputs, pairs, deltas)
-            products = products_of(active, inputs)
-            # id, weight and the running sum read and written for each product; id and delta of each pair
-            self.work.add("backward", products, products, 16 * products + 8 * active.nnz)
-            return gradient
+            return self._input_gradient_csr(inputs, pairs, deltas)
         gradient = np.empty((len(active), self.fan_in), dtype=np.float32)
         bounds = balanced_bounds(active.indptr, self.threads)
         input_gradient_rows(active.indptr, active.indices, deltas, self.weights, bounds, gradient)
-        products = active.nnz * self.fan_in
-        self.work.add("backward", products, products, 4 * products + 8 * active.nnz + 4 * gradient.size)
+        self.work.count("backward", input_gradient_rows_cost(active.indptr, active.indices, gradient))
         return gradient
 
     def _input_gradient_csr(self, inputs: CSR, pairs: Pairs, deltas: FloatArray) -> FloatArray:
@@ -146,6 +151,8 @@ class Layer:
                 active.indptr, active.indices, deltas, self.weights, inputs.indptr, inputs.indices, bounds,
                 gradient,
             )  # fmt: skip
+            own = active.indptr, active.indices, inputs.indptr
+            self.work.count("backward", input_gradient_csr_cost(*own, gradient))
             return gradient
         if len(self._terms) < terms:
             self._terms = np.empty(int(1.2 * terms), dtype=np.float32)
@@ -153,7 +160,9 @@ class Layer:
             active.indptr, pairs.by_node, deltas, self.weights, inputs.indptr, inputs.indices, offsets,
             self._node_bounds(pairs), self._terms,
         )  # fmt: skip
+        self.work.count("backward", input_products_cost(deltas, self.weights, offsets))
         sum_products(active.indptr, inputs.indptr, offsets, self._terms, bounds, gradient)
+        self.work.count("backward", sum_products_cost(active.indptr, inputs.indptr, offsets, gradient))
         return gradient
 
     def next_rule(self, steps: int = 1) -> Rule:
@@ -167,36 +176,31 @@ class Layer:
         rule = self.next_rule()
         if pairs is None:
             assert not isinstance(inputs, CSR)  # the network hands a CSR over together with pairs
-            stepped, rows = self.weights.size, self.nodes
             gradient = self._gemm.weight_gradient(deltas, inputs)
             bounds = even_bounds(self.nodes, self.threads)
             step_dense(rule, self.weights, gradient, self.state, bounds)
             bias_gradient = deltas.sum(axis=0)[None]
             step_dense(rule, self.bias[None], bias_gradient, self.bias_state, np.array([0, 1]))
-            products = deltas.size * self.fan_in
-            nbytes = 4 * (deltas.size + inputs.size + self.weights.size)
+            summed = Work(0, deltas.size, 4 * (deltas.size + self.nodes))
+            gradient_cost = matrix_product(self.nodes, len(inputs), self.fan_in) + summed
+            step_cost = step_dense_cost(rule, self.weights) + step_dense_cost(rule, self.bias)
+            self._count_update((gradient_cost, step_cost))
+            return
+        by_node, bounds = pairs.by_node, self._node_bounds(pairs)
+        if isinstance(inputs, CSR):
+            stepped = update_csr(*inputs.arrays, deltas, by_node, bounds, rule, self.weights, self.state)
+            self._count_update(update_csr_cost(inputs.indptr, by_node, rule, self.state, stepped))
+            step_bias(deltas, by_node, bounds, rule, self.bias[None], self.bias_state)
+            self._count_update(step_bias_cost(by_node, rule))
         else:
-            bounds = self._node_bounds(pairs)
-            rows = pairs.by_node.nonempty_columns()
-            if isinstance(inputs, CSR):
-                weights = (rule, self.weights, self.state)
-                stepped = int(update_csr(*inputs.arrays, deltas, pairs.by_node, bounds, *weights))
-                step_bias(deltas, pairs.by_node, bounds, rule, self.bias[None], self.bias_state)
-                products = products_of(pairs.by_example, inputs)
-                nbytes = 16 * products + 4 * len(deltas)
-            else:
-                parameters = (rule, self.weights, self.bias[None], self.state, self.bias_state)
-                stepped = int(update_rows(inputs, deltas, pairs.by_node, bounds, *parameters))
-                products = len(deltas) * self.fan_in
-                nbytes = 4 * (products + len(deltas) + rows * self.fan_in)
-        self.work.add("backward", products, products + deltas.size, nbytes)
-        self.count_steps(stepped + rows)  # one bias a row
+            parameters = (rule, self.weights, self.bias[None], self.state, self.bias_state)
+            stepped = update_rows(inputs, deltas, by_node, bounds, *parameters)
+            self._count_update(update_rows_cost(by_node, rule, self.weights, stepped))
 
-    def count_steps(self, stepped: int) -> None:
-        """Count the optimiser's steps: weight, gradient and state read, weight and state written."""
-        cost = self.cost
-        nbytes = 4 * stepped * (3 + 2 * cost.slots)
-        self.work.add("update", stepped * cost.mults, stepped * cost.adds, nbytes)
+    def _count_update(self, costs: tuple[Work, Work]) -> None:
+        """Count a weight gradient, and the step that it ends in."""
+        for phase, cost in zip(("backward", "update"), costs, strict=True):
+            self.work.count(phase, cost)
 
     def _node_bounds(self, pairs: Pairs) -> OffsetArray:
         return balanced_bounds(pairs.by_node.indptr, self.threads)
@@ -231,19 +235,16 @@ class LayerByInput(Layer):
         scores = np.empty((examples, self.nodes), dtype=np.float32)
         bounds = balanced_bounds(inputs.indptr, self.threads)
         scan_csr(*inputs.arrays, self._columns, self.bias, bounds, scores)
-        products = inputs.nnz * self.nodes
-        # an id and a value an input, a weight a product; results and biases
-        nbytes = 8 * inputs.nnz + 4 * products + 4 * (scores.size + self.nodes)
-        self.work.add(phase, products, products, nbytes)
+        self.work.count(phase, scan_csr_cost(inputs.indptr, inputs.indices, scores))
         return scores
 
     def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
         """Pre-activations of active pairs, for which every node is computed."""
         scores = self.scores_of_all(inputs, phase)
         values = np.empty(active.nnz, dtype=np.float32)
-        gather_rows(
-            scores, active.indptr, active.indices, balanced_bounds(active.indptr, self.threads), values
-        )
+        bounds = balanced_bounds(active.indptr, self.threads)
+        gather_rows(scores, active.indptr, active.indices, bounds, values)
+        self.work.count(phase, gather_rows_cost(active.indptr, active.indices))
         return values
 
     def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
@@ -254,9 +255,9 @@ class LayerByInput(Layer):
         bounds = balanced_bounds(by_input.indptr, self.threads)
         active = pairs.by_example.arrays[:2]
         input_gradient_by_input(by_input, *active, deltas, self._columns, bounds, gradient)
-        products = products_of(pairs.by_example, inputs)
-        # an id, a delta and a weight for each product; one result an input
-        self.work.add("backward", products, products, 12 * products + 4 * len(gradient))
+        self.work.count(
+            "backward", input_gradient_by_input_cost(by_input, active[0], self._columns, gradient)
+        )
         return gradient
 
     def update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> None:
@@ -266,24 +267,24 @@ class LayerByInput(Layer):
         by_input = self._grouped_by_input(inputs)
         bounds = balanced_bounds(by_input.indptr, self.threads)
         active = pairs.by_example.arrays[:2]
-        products = products_of(pairs.by_example, inputs)
         if rule.linear:
             descend_by_input(by_input, inputs.data, *active, deltas, rule.lr, self._columns, bounds)
-            self.work.add("backward", products, deltas.size, 8 * products + 4 * deltas.size)
-            self.work.add("update", inputs.nnz, products, 8 * products + 8 * inputs.nnz)
+            self._count_update(descend_by_input_cost(by_input, inputs.data, active[0], self._columns))
         else:
             parameters = (rule, self._columns, self.state)
-            stepped = int(update_csr(*active, deltas, inputs.data, by_input, bounds, *parameters))
-            self.work.add("backward", products, products + deltas.size, 16 * products + 4 * len(deltas))
-            self.count_steps(stepped)
+            stepped = update_csr(*active, deltas, inputs.data, by_input, bounds, *parameters)
+            self._count_update(update_csr_cost(active[0], by_input, rule, self.state, stepped))
         bounds = self._node_bounds(pairs)
         step_bias(deltas, pairs.by_node, bounds, rule, self.bias[None], self.bias_state)
-        self.count_steps(pairs.by_node.nonempty_columns())
+        self._count_update(step_bias_cost(pairs.by_node, rule))
 
     def _grouped_by_input(self, inputs: CSR) -> CSC:
         """Examples of each input: grouped once for gradient and step of the same inputs."""
         if self._last is None or self._last[0].indices is not inputs.indices:
-            self._last = inputs, group_columns(inputs, self.threads)
+            by_input = group_columns(inputs, self.threads)
+            cost = group_by_column_cost(inputs.indptr, inputs.indices, by_input.indptr)
+            self.work.count("backward", cost)
+            self._last = inputs, by_input
         return self._last[1]
 
 
@@ -304,11 +305,6 @@ def group_columns(matrix: CSR, threads: int) -> CSC:
     cursors = np.empty((threads, columns), dtype=np.int32)
     group_by_column(matrix.indptr, matrix.indices, bounds, cursors, *grouped)
     return grouped
-
-
-def products_of(pairs: CSR, inputs: CSR) -> int:
-    """Sum over examples of active nodes x input entries."""
-    return int(pairs.row_lengths() @ inputs.row_lengths())
 
 
 def _csr(inputs: Inputs) -> CSR:

@@ -15,8 +15,19 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 
 from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, IntArray, OffsetArray
-from lshexp.kernels.csr import add_csr, count_union, gather_rows, keep_positive, scatter_rows
-from lshexp.kernels.loss import softmax_cross_entropy
+from lshexp.kernels.csr import (
+    add_csr,
+    add_csr_cost,
+    count_union,
+    count_union_cost,
+    gather_rows,
+    gather_rows_cost,
+    keep_positive,
+    keep_positive_cost,
+    scatter_rows,
+    scatter_rows_cost,
+)
+from lshexp.kernels.loss import softmax_cross_entropy, softmax_cross_entropy_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch, Method, Selection, Selector, Step
@@ -25,7 +36,7 @@ from lshexp.nn.layer import Layer, Pairs, build_layer
 from lshexp.nn.plan import SPARSE_UP_TO, InputForm, LayerPlan, plan_layers
 from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
-from lshexp.work import LayerWork
+from lshexp.work import LayerWork, Work, elementwise
 
 
 class Outcome(NamedTuple):
@@ -167,6 +178,7 @@ class Network:
         tapes, signal, selected = self.choose(x, batch)
         logits, pairs = self._logits(signal)
         deltas, losses, hits = self._loss(logits, y)
+        self.output.work.count("forward", softmax_cross_entropy_cost(logits))
         outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
         return outcome, self._backward(tapes, signal, pairs, deltas)
 
@@ -223,7 +235,7 @@ class Network:
         assert output is not None  # without pairs the activations are rows
         if self._skip and index:
             tape, output = self._add_input(layer, tape, output)
-        return tape, self._in_form(output, self.plans[index + 1].input)
+        return tape, self._in_form(layer, output, self.plans[index + 1].input)
 
     def _input(self, x: Inputs) -> Inputs:
         """A batch in the form the first layer reads."""
@@ -250,10 +262,11 @@ class Network:
             assert rows is not None  # `scored` promises the scores
             # maximum() passes NaN on: a diverged network must not look healthy
             np.maximum(rows, 0, out=rows)
+            layer.work.count("forward", elementwise(rows.size))
             tape = Tape(inputs, None, rows, multiplier, selection.token)
             if tape.scaled:
                 rows *= multiplier
-                layer.work.add("forward", mults=rows.size, adds=0, nbytes=8 * rows.size)
+                layer.work.count("forward", elementwise(rows.size, mults=rows.size))
             return tape
         active = selection.active
         if not selection.scored:
@@ -264,39 +277,39 @@ class Network:
         kept = int(indptr[-1])
         live = CSR(indptr, indices[:kept], data[:kept], active.shape)
         tape = Tape(inputs, Pairs(live, layer.group(live)), None, multiplier, selection.token)
-        if tape.scaled:
-            layer.work.add("forward", mults=kept, adds=0, nbytes=8 * kept)
+        layer.work.count("forward", keep_positive_cost(active.data, float(multiplier), indptr))
         return tape
 
     def _add_input(self, layer: Layer, tape: Tape, own: Inputs) -> tuple[Tape, Inputs]:
         """Add the layer's input to what it computed: identity skips (He et al., 2016), one layer long."""
         inputs, none = tape.inputs, np.empty(0, dtype=np.int64)
         if not (isinstance(inputs, CSR) and isinstance(own, CSR)):
-            rows = self._rows(inputs) + self._rows(own)
-            layer.work.add("forward", mults=0, adds=rows.size, nbytes=12 * rows.size)
+            rows = self._rows(layer, inputs) + self._rows(layer, own)
+            layer.work.count("forward", elementwise(rows.size, operands=2, adds=rows.size))
             return tape._replace(skip=Skip(None, none, none)), rows
         bounds, counts = even_bounds(len(own), self._threads), np.empty(len(own), dtype=np.int64)
         count_union(inputs.indptr, inputs.indices, own.indptr, own.indices, bounds, self._places, counts)
         total = CSR.from_lengths(counts, layer.nodes)
         skip = Skip(total, np.empty(inputs.nnz, dtype=np.int64), np.empty(own.nnz, dtype=np.int64))
         add_csr(*inputs.arrays, *own.arrays, bounds, self._places, *total.arrays, skip.of_input, skip.of_own)
-        adds = inputs.nnz + own.nnz - total.nnz
-        layer.work.add("forward", mults=0, adds=adds, nbytes=16 * (inputs.nnz + own.nnz) + 8 * total.nnz)
+        layer.work.count("forward", count_union_cost(inputs.indices, own.indices, counts))
+        layer.work.count("forward", add_csr_cost(inputs.indices, own.indices, total.indptr, total.indices))
         return tape._replace(skip=skip), total
 
-    def _in_form(self, output: Inputs, form: InputForm) -> Inputs:
+    def _in_form(self, layer: Layer, output: Inputs, form: InputForm) -> Inputs:
         """A layer's output in the form that the plan of the next one says."""
         if not isinstance(output, CSR) or form == "csr":
             return output
         if form != "rows" and output.nnz <= SPARSE_UP_TO * output.shape[0] * output.shape[1]:
             return output
-        return self._rows(output)
+        return self._rows(layer, output)
 
-    def _rows(self, signal: Inputs) -> FloatArray:
+    def _rows(self, layer: Layer, signal: Inputs) -> FloatArray:
         if not isinstance(signal, CSR):
             return signal
         rows = np.empty(signal.shape, dtype=np.float32)
         scatter_rows(*signal.arrays, balanced_bounds(signal.indptr, self._threads), rows)
+        layer.work.count("forward", scatter_rows_cost(signal.indices, rows))
         return rows
 
     def _logits(self, signal: Inputs) -> tuple[FloatArray, Pairs | None]:
@@ -324,32 +337,36 @@ class Network:
         for index in range(len(tapes) - 1, -1, -1):
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one
-            own, passed = self._split(tape, gradient)
+            own, passed = self._split(layer, tape, gradient)
             flat = self._through_relu(layer, tape, own)
             gradient = layer.input_gradient(tape.inputs, tape.pairs, flat) if index else None
             if passed is not None and gradient is not None:
                 gradient += passed
-                layer.work.add("backward", mults=0, adds=passed.size, nbytes=12 * passed.size)
+                layer.work.count("backward", elementwise(passed.size, operands=2, adds=passed.size))
             yield LayerStep(index, tape.inputs, tape.pairs, flat, tape.token)
 
-    def _split(self, tape: Tape, gradient: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+    def _split(self, layer: Layer, tape: Tape, gradient: FloatArray) -> tuple[FloatArray, FloatArray | None]:
         """The gradient at a layer's output as that at what it computed and, with skips, that at its input."""
         skip = tape.skip
         if skip is None:
             return gradient, None
         if skip.total is None:
             inputs = tape.inputs
-            passed = self._gathered(gradient, inputs) if isinstance(inputs, CSR) else gradient
+            passed = self._gathered(layer, gradient, inputs) if isinstance(inputs, CSR) else gradient
+            layer.work.count("backward", elementwise(gradient.size))
             return gradient.copy(), passed
         if gradient.ndim == 2:  # the layer above read rows
-            gradient = self._gathered(gradient, skip.total)
+            gradient = self._gathered(layer, gradient, skip.total)
+        entries = len(skip.of_own) + len(skip.of_input)  # each by its place, one int64
+        layer.work.count("backward", Work(0, 0, 16 * entries))
         return gradient[skip.of_own], gradient[skip.of_input]
 
-    def _gathered(self, rows: FloatArray, entries: CSR) -> FloatArray:
+    def _gathered(self, layer: Layer, rows: FloatArray, entries: CSR) -> FloatArray:
         """Values of rows float32[B, N] at the entries of a CSR."""
         values = np.empty(entries.nnz, dtype=np.float32)
         bounds = balanced_bounds(entries.indptr, self._threads)
         gather_rows(rows, entries.indptr, entries.indices, bounds, values)
+        layer.work.count("backward", gather_rows_cost(entries.indptr, entries.indices))
         return values
 
     def _take(self, step: LayerStep) -> None:
@@ -367,16 +384,17 @@ class Network:
         if tape.pairs is None:
             assert tape.rows is not None
             gradient *= tape.rows > 0
+            layer.work.count("backward", Work(0, 0, 14 * gradient.size))  # a mask of one byte an element
             if tape.scaled:
                 gradient *= tape.multiplier
-                layer.work.add("backward", mults=gradient.size, adds=0, nbytes=8 * gradient.size)
+                layer.work.count("backward", elementwise(gradient.size, mults=gradient.size))
             return gradient
         if gradient.ndim == 2:  # the layer above read rows
-            gradient = self._gathered(gradient, tape.pairs.by_example)
+            gradient = self._gathered(layer, gradient, tape.pairs.by_example)
         # the pairs kept are live, so the derivative of ReLU is one
         if tape.scaled:
             gradient *= tape.multiplier
-            layer.work.add("backward", mults=len(gradient), adds=0, nbytes=8 * len(gradient))
+            layer.work.count("backward", elementwise(len(gradient), mults=len(gradient)))
         return gradient
 
 

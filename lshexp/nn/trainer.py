@@ -28,7 +28,7 @@ from lshexp.nn.probe import Probe
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
-from lshexp.work import PHASES, PREDICT
+from lshexp.work import PHASES, PREDICT, Work
 
 SECONDS_BETWEEN_REPORTS = 0.2
 WARM_UP_WIDTH = 256  # nodes of a hidden layer, at most
@@ -133,7 +133,7 @@ class WeightAverage:
             for mean, value in zip(means, (layer.weights, layer.bias), strict=True):
                 mean += (value - mean) * share
             size = layer.weights.size + layer.bias.size
-            layer.work.add("update", mults=size, adds=2 * size, nbytes=12 * size)
+            layer.work.count("update", Work(size, 2 * size, 32 * size))  # three expressions
 
     def network(self) -> Network:
         """The averaged network, for prediction."""

@@ -11,6 +11,7 @@ import pytest
 from kernel_cases import SHAPES, grouped_by_column, random_csr
 from metered import Meter, call
 
+from lshexp.arrays import CSR
 from lshexp.kernels import (
     backward,
     buckets,
@@ -70,6 +71,17 @@ def case(request):
         by_node=whole(nodes), by_example=whole(examples),
         products=int(np.diff(pairs.indptr) @ np.diff(inputs.indptr)),
     )  # fmt: skip
+
+
+def test_sums(case):
+    other = random_csr(case.random, case.examples, case.nodes, (case.nodes + 1) // 2)
+    places, counts = np.full((1, case.nodes), -1, np.int32), np.empty(case.examples, np.int64)
+    a, b = case.pairs, other
+    check(csr.count_union, a.indptr, a.indices, b.indptr, b.indices, case.by_example, places, counts)
+    both = CSR.from_lengths(counts, case.nodes)
+    positions = np.empty(a.nnz, np.int64), np.empty(b.nnz, np.int64)
+    work = check(csr.add_csr, *a.arrays, *b.arrays, case.by_example, places, *both.arrays, *positions)
+    assert work[:2] == (0, a.nnz + b.nnz - both.nnz)
 
 
 def test_forward(case):
@@ -231,7 +243,7 @@ def test_softmax(classes):
 @pytest.mark.parametrize("widths", [[7, 3], [7, 5, 3], [7, 5, 6, 3]], ids=str)
 def test_hogwild(widths, name, scale):
     random, examples = np.random.default_rng(6), 5
-    rule = step.Rule(list(OPTIMIZERS).index(name), np.float32(1e-4), np.float32(0.9), np.float32(1e-8))
+    rule = step.rule_of(name, 1e-4, 0.9)
     slots, shapes = OPTIMIZERS[name].slots, list(zip(widths[1:], widths[:-1], strict=True))
     layers = hogwild.Parameters(
         tuple(0.1 * random.standard_normal(shape).astype(np.float32) for shape in shapes),
