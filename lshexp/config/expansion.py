@@ -18,7 +18,7 @@ from lshexp.config.keys import RUN_KEYS, KeyRules
 from lshexp.config.nodes import Mark, Problems, YamlNode, kind_of, merge, nested
 from lshexp.data.base import DatasetInfo
 from lshexp.errors import ConfigError
-from lshexp.nn.plan import plan_layers
+from lshexp.nn.plan import plan_layers, require_labels
 from lshexp.spec import RunSpec
 from lshexp.validation import validate
 
@@ -285,6 +285,7 @@ class Expander:
             spec = validate(RunSpec, values)
             info = dataset.info
             widths = [info.features, *spec.hidden, info.classes]
+            require_labels(spec, info.multilabel)
             plan_layers(spec, registry.methods.build(method, spec.method_options), widths, info.sparse)
             return spec
         except ConfigError as error:

@@ -149,13 +149,7 @@ class OwnData(Dataset):
             size, kept = parts[0].size, known.info.test_examples
             parts = [parts[0].cut(kept, size), parts[0].cut(0, kept)]
         rescale(self.scale, parts[0], *parts)
-        train, test = (part if isinstance(part.x, CSR) else freeze(part) for part in parts)
-        return Splits(train, test)
-
-    def sample(self, examples: int) -> Part:
-        """Return the first training examples with all their features."""
-        part = super().sample(examples)
-        return Part(part.rows, part.y)
+        return Splits(freeze(parts[0]), freeze(parts[1]))
 
     def width(self, widths: list[tuple[Path, int]]) -> int:
         """Return the number of features all files agree on. Raises DataError where they do not."""

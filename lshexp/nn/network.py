@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, IntArray, OffsetArray
+from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, OffsetArray, Targets
 from lshexp.kernels.csr import add_csr, count_union, gather_rows, keep_positive, scatter_rows
 from lshexp.kernels.loss import softmax_cross_entropy
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
@@ -145,14 +145,14 @@ class Network:
             selector.refresh()
         return twin
 
-    def train_batch(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """One step on a mini-batch: select, forward, backward and update, layer by layer."""
         outcome, steps = self._gradients(x, y, batch)
         for step in steps:
             self._take(step)
         return outcome
 
-    def start(self, x: Inputs, y: IntArray, batch: Batch) -> Pending:
+    def start(self, x: Inputs, y: Targets, batch: Batch) -> Pending:
         """All of a step but its writes: select, forward and backward on the weights of the moment."""
         outcome, steps = self._gradients(x, y, batch)
         return Pending(outcome, list(steps))
@@ -162,7 +162,7 @@ class Network:
         for step in pending.steps:
             self._take(step)
 
-    def _gradients(self, x: Inputs, y: IntArray, batch: Batch) -> tuple[Outcome, Iterator[LayerStep]]:
+    def _gradients(self, x: Inputs, y: Targets, batch: Batch) -> tuple[Outcome, Iterator[LayerStep]]:
         """Select, go forward, and return the layers' steps; each is computed when it is asked for."""
         tapes, signal, selected = self.choose(x, batch)
         logits, pairs = self._logits(signal)
@@ -188,7 +188,7 @@ class Network:
             tapes.append(tape)
         return tapes, signal, selected
 
-    def predict(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
+    def predict(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; counted as `predict`."""
         logits, selected = self.scores(x, batch)
         _, losses, hits = self._loss(logits, y)
@@ -304,7 +304,8 @@ class Network:
         logits = self.output.scores_of_all(signal)
         return logits, self.output.every_node(len(logits)) if isinstance(signal, CSR) else None
 
-    def _loss(self, logits: FloatArray, y: IntArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+    def _loss(self, logits: FloatArray, y: Targets) -> tuple[FloatArray, FloatArray, BoolArray]:
+        assert not isinstance(y, CSR)  # `require_labels` refuses multi-label data
         deltas = np.empty_like(logits)
         losses = np.empty(len(y), dtype=np.float32)
         hits = np.empty(len(y), dtype=np.bool_)

@@ -116,6 +116,16 @@ def plan_layers(
     return plans
 
 
+def require_labels(spec: RunSpec, multilabel: bool) -> None:
+    """Raise ConfigError, placed at `dataset`, when the network cannot learn the labels of its examples."""
+    if multilabel:
+        message = (
+            f"'{spec.dataset}' has any number of labels an example, and the softmax over all classes learns "
+            "one; choose a dataset with one label an example"
+        )
+        raise ConfigError([Problem(("dataset",), message)])
+
+
 def small_twins(plans: Sequence[LayerPlan], width: int) -> list[list[LayerPlan]]:
     """Plans of networks at most `width` wide whose kernels together are all that these plans may call.
 

@@ -22,7 +22,7 @@ from lshexp.nn.asynchronous import workers_of
 from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
-from lshexp.nn.plan import LayerPlan, plan_layers, small_twins
+from lshexp.nn.plan import LayerPlan, plan_layers, require_labels, small_twins
 from lshexp.nn.prediction import Prediction, predict_split, time_of_one
 from lshexp.nn.probe import Probe
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
@@ -46,6 +46,7 @@ def run(spec: RunSpec, report: Reporter | None = None) -> RunResult:
     Raises DataError when the data cannot be read, ConfigError when the machine cannot run the specification.
     """
     method, dataset = _plugins(spec)
+    require_labels(spec, dataset.info().multilabel)
     train, valid, test = scaled(spec.inputs, *_cut(dataset.load(), spec))
     classes = dataset.info().classes
     with using_threads(spec.threads), Gemm(spec.threads) as gemm:
