@@ -26,6 +26,7 @@ from lshexp.kernels.step import Rule, step_dense
 from lshexp.kernels.update import step_bias, update_csr, update_rows
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.plan import LayerPlan
+from lshexp.streams import stream
 from lshexp.work import LayerWork
 
 # So many terms of an input gradient may be kept until they are summed.
@@ -53,6 +54,7 @@ class Layer:
         self.state = np.zeros((self.cost.slots, *weights.shape), dtype=np.float32)
         self.bias_state = np.zeros((self.cost.slots, 1, self.nodes), dtype=np.float32)
         self.work = LayerWork()
+        self.label_counts: OffsetArray | None = None  # of an output, where they are counted
         self.threads = threads
         self._gemm = gemm
         self._every: dict[int, Pairs] = {}
@@ -285,6 +287,12 @@ class LayerByInput(Layer):
         if self._last is None or self._last[0].indices is not inputs.indices:
             self._last = inputs, group_columns(inputs, self.threads)
         return self._last[1]
+
+
+def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray:
+    """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
+    draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
+    return draws * np.float32(np.sqrt(2 / fan_in))
 
 
 def build_layer(weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> Layer:
