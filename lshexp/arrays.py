@@ -7,6 +7,7 @@ the same matrix's entries grouped by column. Kernels take the arrays themselves:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -133,3 +134,15 @@ class CSC(NamedTuple):
 
 Inputs = FloatArray | CSR  # a batch of examples, or a layer's input: float32[B, D] in either form
 Targets = IntArray | CSR  # labels: one class an example, int32[B], or any number, CSR[B, classes] of ones
+
+
+def joined(inputs: Sequence[Inputs]) -> Inputs:
+    """The inputs of several batches as one."""
+    rows = [part for part in inputs if not isinstance(part, CSR)]
+    if len(rows) == len(inputs):
+        return np.concatenate(rows)
+    parts = [part if isinstance(part, CSR) else CSR.from_dense(part) for part in inputs]
+    joined = CSR.from_lengths(np.concatenate([part.row_lengths() for part in parts]), parts[0].shape[1])
+    np.concatenate([part.indices for part in parts], out=joined.indices)
+    np.concatenate([part.data for part in parts], out=joined.data)
+    return joined

@@ -96,13 +96,13 @@ def test_figures_of_sparse_examples_are_those_of_the_dense_ones(tagged):
     assert statistics(tagged) == sparse
 
 
-def test_what_learns_one_class_refuses_many_labels_before_anything_runs(tagged, tmp_path):
+def test_lock_free_threads_refuse_many_labels_before_anything_runs(tagged, tmp_path):
     file = tmp_path / "a.yaml"
-    file.write_text("name: a\nsweep:\n  - grid: {dataset: [tagged], method: [dense], epochs: [1]}\n")
+    file.write_text("name: a\nsweep:\n  - grid: {dataset: [tagged], method: [dense], update: [hogwild]}\n")
     with pytest.raises(ConfigError, match=r"a\.yaml:3.*'tagged' has any number of labels an example"):
         load_sweep(file)
     with pytest.raises(ConfigError, match="'tagged' has any number of labels"):
-        run(RunSpec(dataset="tagged", method="dense", hidden=[4]))
+        run(RunSpec(dataset="tagged", method="dense", hidden=[4], update="hogwild"))
 
 
 def test_what_needs_one_label_an_example_says_so(tagged, tmp_path):
