@@ -262,7 +262,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     ),
     _result("predict_us", "float"),
     _result("predict_us_1", "float"),
-)  # followed by options of dataset and output, dataset_* and output_*, and counters of caps and fallbacks, note_*
+)  # followed by options of dataset and output, dataset_* and output_*, and the counters of notes, note_*
 
 KEYS: tuple[Column[Record], ...] = (
     Column("schema_version", "int", lambda record: SCHEMA_VERSION),
