@@ -7,6 +7,7 @@ the same matrix's entries grouped by column. Kernels take the arrays themselves:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,6 +42,12 @@ class CSR:
         return cls(indptr, columns.astype(np.int32), data, (rows.shape[0], rows.shape[1]))
 
     @classmethod
+    def from_classes(cls, labels: IntArray, classes: int) -> CSR:
+        """Write one label an example, int32[n], as rows of a single 1 in the column of its class."""
+        indptr, data = np.arange(len(labels) + 1, dtype=np.int64), np.ones(len(labels), dtype=np.float32)
+        return cls(indptr, labels, data, (len(labels), classes))
+
+    @classmethod
     def from_lengths(cls, lengths: NDArray[Any], columns: int) -> CSR:
         """Allocate a matrix whose row i has lengths[i] entries; columns and values are left to be written."""
         indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
@@ -68,13 +75,26 @@ class CSR:
         return len(self.indptr) - 1
 
     def __getitem__(self, rows: OffsetArray | slice) -> CSR:
-        """Copy the rows with these numbers, in this order; the cost is in proportion to what they hold."""
+        """Copy the rows with these numbers, in this order; the cost is in proportion to what they hold.
+
+        Of a slice without a step the entries are not copied: they are views, as NumPy's are.
+        """
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                return self._between(start, max(start, stop))
         numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else rows
         first = self.indptr[numbers]
         indptr = np.zeros(len(numbers) + 1, dtype=np.int64)
         np.cumsum(self.indptr[numbers + 1] - first, out=indptr[1:])
         at = np.arange(indptr[-1]) + np.repeat(first - indptr[:-1], indptr[1:] - indptr[:-1])
         return CSR(indptr, self.indices[at], self.data[at], (len(numbers), self.shape[1]))
+
+    def _between(self, start: int, stop: int) -> CSR:
+        first, last = self.indptr[start], self.indptr[stop]
+        entries = slice(first, last)
+        shape = (stop - start, self.shape[1])
+        return CSR(self.indptr[start : stop + 1] - first, self.indices[entries], self.data[entries], shape)
 
     def with_data(self, data: FloatArray) -> CSR:
         """Return the same entries with other values, float32[entries]."""
@@ -113,3 +133,16 @@ class CSC(NamedTuple):
 
 
 Inputs = FloatArray | CSR  # a batch of examples, or a layer's input: float32[B, D] in either form
+Targets = IntArray | CSR  # labels: one class an example, int32[B], or any number, CSR[B, classes] of ones
+
+
+def joined(inputs: Sequence[Inputs]) -> Inputs:
+    """The inputs of several batches as one."""
+    rows = [part for part in inputs if not isinstance(part, CSR)]
+    if len(rows) == len(inputs):
+        return np.concatenate(rows)
+    parts = [part if isinstance(part, CSR) else CSR.from_dense(part) for part in inputs]
+    joined = CSR.from_lengths(np.concatenate([part.row_lengths() for part in parts]), parts[0].shape[1])
+    np.concatenate([part.indices for part in parts], out=joined.indices)
+    np.concatenate([part.data for part in parts], out=joined.data)
+    return joined

@@ -16,6 +16,8 @@ Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum", "adam"]
 Update = Literal["batch", "hogwild"]
 Input = Literal["rows", "lists"]  # how the first layer reads an example: every feature, or the non-zero ones
 Scaling = Literal["raw", "centered", "standard"]
+Correction = Literal["log_q", "none"]
+Loss = Literal["softmax", "binary"]
 Width = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
@@ -40,7 +42,8 @@ Share = Annotated[
 KERNEL_REVISION = 2
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
-ADDED_LATER = ("probe", "input", "inputs", "simulate_workers", "skip")
+OUTPUT = ("output_method", "output_options", "output_active_pct", "tail_pct", "correction", "loss")
+ADDED_LATER = ("probe", "input", "inputs", "simulate_workers", "skip", *OUTPUT)
 
 
 class RunSpec(BaseModel):
@@ -71,6 +74,27 @@ class RunSpec(BaseModel):
     method_options: dict[str, Any] = Field(default_factory=dict, description="options of the method")
     active_pct: float = Field(
         default=100.0, gt=0, le=100, description="active nodes of each hidden layer, per cent"
+    )
+    output_method: str = Field(default="dense", description="way of choosing the active classes")
+    output_options: dict[str, Any] = Field(default_factory=dict, description="options of the output's method")
+    output_active_pct: float = Field(
+        default=100.0, gt=0, le=100, description="classes that the output's method chooses, per cent"
+    )
+    tail_pct: float = Field(
+        default=0.0,
+        ge=0,
+        lt=100,
+        description="classes drawn uniformly from those neither label nor chosen, per cent, in training only",
+    )
+    correction: Correction = Field(
+        default="log_q",
+        description="of the scores of classes that are active by chance; log_q: less the logarithm of their "
+        "chance, so that sums over the active classes estimate those over all, none: as they are",
+    )
+    loss: Loss = Field(
+        default="softmax",
+        description="what is minimised; softmax: cross-entropy of one choice among the classes, with several "
+        "labels each an equal share of it, binary: cross-entropy of each class by itself",
     )
     lr: float = Field(default=0.01, gt=0, description="learning rate")
     optimizer: Optimizer = Field(default="adagrad", description="rule by which a step changes the weights")
@@ -131,6 +155,12 @@ class RunSpec(BaseModel):
             raise ValueError(f"skip: it takes hidden layers of one width, not {self.hidden}")
         if self.skip and self.update != "batch":
             raise ValueError("skip: give it with update: batch; update: hogwild cannot add a layer's input")
+        return self
+
+    @model_validator(mode="after")
+    def _lock_free_outputs_are_dense(self) -> RunSpec:
+        if self.update == "hogwild" and (self.output_method != "dense" or self.loss != "softmax"):
+            raise ValueError("output: give it with update: batch; lock-free threads train a dense softmax")
         return self
 
     def key(self) -> int:

@@ -63,6 +63,27 @@ def sampled_binary(rows, log_q, n_labels):
     return deltas, losses, hits
 
 
+def softmax_of_labels(logits, labels):
+    """Deltas, losses and hits over all classes; float64[B, Y], and the labels of each example."""
+    ordered = [[*own, *(j for j in range(logits.shape[1]) if j not in own)] for own in labels]
+    rows = [z[order] for z, order in zip(logits, ordered, strict=True)]
+    none = [np.zeros(len(row)) for row in rows]
+    return _put_back(ordered, *sampled_softmax(rows, none, [len(own) for own in labels]))
+
+
+def binary_of_labels(logits, labels):
+    """As `softmax_of_labels`, for binary cross-entropy."""
+    ordered = [[*own, *(j for j in range(logits.shape[1]) if j not in own)] for own in labels]
+    rows = [z[order] for z, order in zip(logits, ordered, strict=True)]
+    none = [np.zeros(len(row)) for row in rows]
+    return _put_back(ordered, *sampled_binary(rows, none, [len(own) for own in labels]))
+
+
+def _put_back(ordered, deltas, losses, hits):
+    placed = [row[np.argsort(order)] for row, order in zip(deltas, ordered, strict=True)]
+    return np.array(placed), losses, hits
+
+
 def count_union(a, b):
     return [len(set(x) | set(y)) for x, y in zip(a, b, strict=True)]
 

@@ -145,7 +145,7 @@ def _read_table(
         )
     for column in measured:
         if column.name not in frame:
-            frame[column.name] = pd.Series(pd.NA, index=frame.index, dtype=kinds[column.name])
+            frame[column.name] = pd.Series(index=frame.index, dtype=kinds[column.name])
     others = [name for name in frame if name not in kinds]
     return frame.astype(dict(frame[others].convert_dtypes().dtypes))
 

@@ -206,7 +206,7 @@ class _Workshop:
     def predict(self, index: int, examples: int, batch: int) -> float:
         predict = self._predictors[index].predict
         part = self._data.part
-        batches = [(part.rows[a : a + batch], part.y[a : a + batch]) for a in range(0, examples, batch)]
+        batches = [(part.rows[a : a + batch], part.classes[a : a + batch]) for a in range(0, examples, batch)]
         started = time.perf_counter()
         for x, y in batches:
             predict(x, y)
@@ -220,7 +220,7 @@ class _Workshop:
 
 def timed(trainee: Trainee, data: Data, examples: int) -> float:
     """Seconds of one training pass. Raises RunError when its loss is not finite."""
-    x, y = data.part.rows[:examples], data.part.y[:examples]
+    x, y = data.part.rows[:examples], data.part.classes[:examples]
     started = time.perf_counter()
     loss = trainee.train(x, y)
     seconds = time.perf_counter() - started

@@ -139,7 +139,7 @@ def trained(trial: Trial, load: Loader) -> list[Point]:
     part = next(order)
     with family.networks(task, (recipe.name,)) as networks:  # compiles; thrown away
         (warm,) = networks.trainees
-        warm.train(part.rows[: 2 * warm.batch], part.y[: 2 * warm.batch])
+        warm.train(part.rows[: 2 * warm.batch], part.classes[: 2 * warm.batch])
     test = splits.test.batch(np.arange(splits.test.size))
     points: list[Point] = []
     spent, seen, accuracy, loss = 0.0, 0, 0.0, 0.0
@@ -149,10 +149,10 @@ def trained(trial: Trial, load: Loader) -> list[Point]:
         setting = (recipe.optimizer, recipe.lr, trial.repeat)
         while accuracy < trial.to and spent < plan.seconds and np.isfinite(loss):
             started = time.perf_counter()
-            loss = trainee.train(part.rows, part.y)
+            loss = trainee.train(part.rows, part.classes)
             spent += time.perf_counter() - started
-            seen += len(part.y)
-            accuracy = 100 * trainee.test(test.rows, test.y) / len(test.y)
+            seen += part.size
+            accuracy = 100 * trainee.test(test.rows, test.classes) / test.size
             points.append(Point(*run, *setting, seen, spent, accuracy))
             part = next(order)
     return points

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from lshexp import registry
 from lshexp.config.blocks import Exclude, SweepBlock
-from lshexp.config.keys import RUN_KEYS, KeyRules
+from lshexp.config.keys import MAPS, RUN_KEYS, KeyRules
 from lshexp.config.nodes import Mark, Problems, YamlNode, kind_of, merge, nested
+from lshexp.config.output import output_settings
 from lshexp.data.base import DatasetInfo
 from lshexp.errors import ConfigError
-from lshexp.nn.plan import plan_layers
+from lshexp.nn.plan import plan_layers, require_labels
 from lshexp.spec import RunSpec
 from lshexp.validation import validate
 
@@ -51,6 +52,7 @@ class CheckedValues:
         self._plain: dict[tuple[str, YamlNode], Any] = {}
         self._datasets: dict[YamlNode, DatasetChoice | _Invalid] = {}
         self._options: dict[tuple[str, YamlNode], dict[str, Any] | _Invalid] = {}
+        self._outputs: dict[YamlNode, dict[str, Any] | _Invalid] = {}
 
     def combined(self, layers: tuple[tuple[str, YamlNode], ...]) -> YamlNode:
         """Merge settings whose dotted keys begin alike, as `lsh` and `lsh.K` do, later over earlier ones."""
@@ -111,6 +113,16 @@ class CheckedValues:
             self._problems.at_parts(node, error)
             return INVALID
 
+    def output(self, node: YamlNode) -> dict[str, Any] | _Invalid:
+        """Return the fields of a run that the map of an output stands for."""
+        if node not in self._outputs:
+            try:
+                self._outputs[node] = output_settings(node.plain())
+            except ConfigError as error:
+                self._problems.at_parts(node, error)
+                self._outputs[node] = INVALID
+        return self._outputs[node]
+
     def options(self, method: str, node: YamlNode) -> dict[str, Any] | _Invalid:
         """Return all options of a method, those that are not given at their defaults."""
         if (method, node) not in self._options:
@@ -145,6 +157,7 @@ def run_defaults(entries: Mapping[str, YamlNode], rules: KeyRules, start: Mark) 
     settings = {
         "dataset": implied("dataset", {"name": name}),
         "method": implied("method", fields["method"].default),
+        "output": implied("output", {"method": implied("output", fields["output_method"].default)}),
     }
     settings |= {method: implied(method, {}) for method in rules.methods}
     return settings | {key: node for key, node in entries.items() if key in (*RUN_KEYS, *rules.methods)}
@@ -181,7 +194,7 @@ class Expander:
     def _check(self, key: str, node: YamlNode) -> None:
         if key == "dataset" and isinstance(node.value, dict) and "name" in node.value:
             self._values.dataset_name(node.value["name"])
-        elif key in RUN_KEYS and key != "dataset":
+        elif key in RUN_KEYS and key not in MAPS:
             self._values.plain(key, node)
 
     def expand(self, block: SweepBlock, overridden: set[str]) -> list[RunSpec]:
@@ -236,14 +249,15 @@ class Expander:
         """Return the values an exclude looks for by dotted key, None when one of them can never occur."""
         pattern = {}
         for key, node in exclude.leaves.items():
-            pattern[key] = self._values.plain(key, node) if key in RUN_KEYS else node.plain()
+            plain = key in RUN_KEYS and key not in MAPS
+            pattern[key] = self._values.plain(key, node) if plain else node.plain()
         return None if INVALID in pattern.values() else pattern
 
     def _matches(self, pattern: Mapping[str, Any], combination: Combination) -> bool:
         """Compare with values as they are written, and with the defaults of keys that are not."""
         for key, wanted in pattern.items():
             head, *path = key.split(".")
-            if head in RUN_KEYS and head != "dataset":
+            if head in RUN_KEYS and head not in MAPS:
                 node = combination.get(head)
                 found = self._values.plain(head, node) if node else RunSpec.model_fields[head].get_default()
             else:
@@ -256,7 +270,7 @@ class Expander:
         values: dict[str, Any] = {}
         methods = self._rules.methods
         for key, node in combination.items():
-            if key not in methods and key != "dataset":
+            if key not in methods and key not in MAPS:
                 values[key] = self._values.plain(key, node)
         method = values["method"]
         options = {
@@ -265,8 +279,10 @@ class Expander:
             if key == method or combination[key].value != {}
         }
         dataset = self._values.dataset(combination["dataset"])
-        if dataset is INVALID or INVALID in values.values() or INVALID in options.values():
+        output = self._values.output(combination["output"])
+        if dataset is INVALID or output is INVALID or INVALID in (*values.values(), *options.values()):
             return None
+        values |= output
         values |= {
             "dataset": dataset.name,
             "dataset_options": dataset.options,
@@ -285,6 +301,7 @@ class Expander:
             spec = validate(RunSpec, values)
             info = dataset.info
             widths = [info.features, *spec.hidden, info.classes]
+            require_labels(spec, info.multilabel)
             plan_layers(spec, registry.methods.build(method, spec.method_options), widths, info.sparse)
             return spec
         except ConfigError as error:

@@ -12,10 +12,11 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from lshexp import registry
+from lshexp.config import output
 from lshexp.config.nodes import Problems, YamlNode
 from lshexp.fields import FieldWords, describe
 from lshexp.registry import Plugin
-from lshexp.spec import RunSpec
+from lshexp.spec import OUTPUT, RunSpec
 from lshexp.validation import suggest
 
 MAX_PARTS = 10  # of a dotted key, after its first
@@ -100,9 +101,12 @@ FILE_KEYS: Mapping[str, str] = {
     "sweep": _SWEEP,
 }
 
-# Filled from the options' maps and from `repeats`; never written by hand.
-_INTERNAL = frozenset({"dataset_options", "method_options", "repeat"})
-RUN_KEYS = tuple(key for key in RunSpec.model_fields if key not in _INTERNAL)
+# Filled from the options' maps, from `output` and from `repeats`; never written by hand.
+_INTERNAL = frozenset({"dataset_options", "method_options", "repeat", *OUTPUT})
+MAPS = ("dataset", "output")  # keys of a name and options: a map, or the name alone
+RUN_KEYS = (*(key for key in RunSpec.model_fields if key not in _INTERNAL), "output")
+# Keys that pick a baseline: columns that tell runs apart, each of one value.
+BASELINE_KEYS = (*RUN_KEYS[:-1], *output.SETTINGS.values())
 
 
 class KeyWords(NamedTuple):
@@ -123,6 +127,7 @@ def described_keys() -> list[KeyWords]:
         # what is written, where that is more than the kind of the field
         "timeout": "duration",
         "dataset": "text or map",
+        "output": "text or map",
         "probe": "number or per cent",
     }
 
@@ -138,6 +143,7 @@ def described_keys() -> list[KeyWords]:
     ]
     blocks = [own(key, description) for key, description in BLOCK_KEYS.items()]
     runs = [written(words) for words in describe(RunSpec) if words.name in RUN_KEYS]
+    runs.append(own("output", output.DESCRIPTION)._replace(default=RunSpec().output_method))
     options = own(
         "METHOD",
         "options of the method of that name, as in lsh: {K: 6} or lsh.K: 6; "
@@ -170,7 +176,7 @@ class KeyRules:
         if complaint:
             problems.at_key(node, complaint)
             return None
-        if key == "dataset" or key in self.methods:
+        if key in MAPS or key in self.methods:
             return self._known_options(key, node, problems)
         return node
 
@@ -191,6 +197,8 @@ class KeyRules:
             return f"a key of more than {MAX_PARTS} parts"
         if head == "dataset":
             return self._unknown_option(head, rest, ["name", *_options(self.datasets.values())])
+        if head == "output":
+            return self._unknown_option(head, rest, [*output.SETTINGS, *_options(self.methods.values())])
         if head in RUN_KEYS:
             return f"'{head}' has no parts; write '{head}'" if rest else None
         if head in self.methods:
@@ -219,7 +227,9 @@ class KeyRules:
         head, *rest = key.split(".")
         if not rest:
             return head in RunSpec.model_fields and _only_list(RunSpec.model_fields[head].annotation)
-        homes = self.datasets.values() if head == "dataset" else [self.methods[head]]
+        plugins: Mapping[str, Iterable[type[Plugin]]]
+        plugins = {"dataset": self.datasets.values(), "output": self.methods.values()}
+        homes = plugins[head] if head in MAPS else [self.methods[head]]
         fields = [cls.model_fields[rest[0]] for cls in homes if rest[0] in cls.model_fields]
         return len(rest) == 1 and bool(fields) and all(_only_list(field.annotation) for field in fields)
 

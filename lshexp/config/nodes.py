@@ -14,6 +14,7 @@ from lshexp.errors import ConfigError, Location, Problem
 
 Scalar = str | int | float | bool | None
 
+_NAMES = {"dataset": "name", "output": "method"}  # what a name alone stands for
 MAX_PROBLEMS = 50  # more than a screenful helps nobody
 
 
@@ -145,11 +146,11 @@ class Problems:
 def nested(key: str, node: YamlNode) -> YamlNode:
     """Return the value that setting a dotted key gives to its first part: for `lsh.K`, the map {K: node}.
 
-    A dataset given by its name alone becomes the map {name: node}.
+    A dataset given by its name alone becomes the map {name: node}, and an output the map {method: node}.
     """
     path = key.split(".")[1:]
-    if key == "dataset" and not isinstance(node.value, (dict, list)):
-        path = ["name"]
+    if key in _NAMES and not isinstance(node.value, (dict, list)):
+        path = [_NAMES[key]]
     for part in reversed(path):
         node = YamlNode({part: node}, node.where, node.mark, node.key_mark)
     return node

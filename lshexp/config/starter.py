@@ -7,6 +7,7 @@ from typing import Any
 
 from lshexp import registry
 from lshexp.config.keys import BLOCK_KEYS, FILE_KEYS, RUN_KEYS, SweepHeader
+from lshexp.config.output import DESCRIPTION, SETTINGS
 from lshexp.registry import Plugin
 from lshexp.spec import RunSpec
 
@@ -110,7 +111,7 @@ def json_schema() -> Schema:
 def _values() -> dict[str, Schema]:
     """The schema of one value of each key that can be set for runs, dotted keys included."""
     runs = RunSpec.model_json_schema()["properties"]
-    values: dict[str, Schema] = {key: runs[key] for key in RUN_KEYS}
+    values: dict[str, Schema] = {key: runs[key] for key in RUN_KEYS if key in runs}
     methods, datasets = registry.methods.discover(), registry.datasets.discover()
     values["method"] = values["method"] | {"enum": list(methods)}
     for name, method in methods.items():
@@ -122,6 +123,20 @@ def _values() -> dict[str, Schema]:
             "additionalProperties": False,
         }
         values |= {f"{name}.{option}": schema for option, schema in options.items()}
+    own = {key: runs[field] for key, field in SETTINGS.items()} | {"method": {"enum": list(methods)}}
+    options = {}
+    for method in methods.values():
+        for option, schema in _options(method).items():
+            options.setdefault(option, {"anyOf": []})["anyOf"].append(schema)
+    output = options | own
+    values["output"] = {
+        "description": DESCRIPTION,
+        "anyOf": [
+            {"enum": list(methods)},
+            {"type": "object", "properties": output, "additionalProperties": False},
+        ],
+    }
+    values |= {f"output.{key}": schema for key, schema in output.items()}
     maps = []
     for name, dataset in datasets.items():
         options = _options(dataset)

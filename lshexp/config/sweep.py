@@ -17,7 +17,7 @@ from lshexp.config.blocks import AxisGroup, SweepBlock, read_blocks
 from lshexp.config.document import read_document, read_scalar
 from lshexp.config.expansion import INVALID, CheckedValues, Expander, run_defaults
 from lshexp.config.files import main_file, read_merged, read_text
-from lshexp.config.keys import MAX_RUNS, NAME, NAME_RULE, RUN_KEYS, KeyRules, SweepHeader
+from lshexp.config.keys import BASELINE_KEYS, MAX_RUNS, NAME, NAME_RULE, KeyRules, SweepHeader
 from lshexp.config.nodes import Mark, Problems, YamlNode, kind_of
 from lshexp.config.overrides import fits, override_blocks, override_defaults, read_overrides
 from lshexp.errors import ConfigError
@@ -132,8 +132,8 @@ def _baseline(node: YamlNode, values: CheckedValues, problems: Problems) -> Any:
         return node.plain()
     picks = {}
     for key, item in node.value.items():
-        if key not in RUN_KEYS:
-            problems.at_key(item, f"unknown key '{key}' in a baseline{suggest(key, RUN_KEYS)}")
+        if key not in BASELINE_KEYS:
+            problems.at_key(item, f"unknown key '{key}' in a baseline{suggest(key, BASELINE_KEYS)}")
             picks[key] = item.plain()
             continue
         picked = values.dataset_name(item) if key == "dataset" else values.plain(key, item)
@@ -147,9 +147,9 @@ def _in_order(specs: Iterable[RunSpec], repeats: int) -> list[RunSpec]:
     All runs of a repeat come before the next repeat; within one, methods take turns, so that a machine that
     slows down, or a sweep that is stopped, treats them alike.
     """
-    queues: dict[str, list[RunSpec]] = {}
+    queues: dict[tuple[str, str], list[RunSpec]] = {}
     for spec in specs:
-        queues.setdefault(spec.method, []).append(spec)
+        queues.setdefault((spec.method, spec.output_method), []).append(spec)
     turns = itertools.chain.from_iterable(itertools.zip_longest(*queues.values()))
     once = [spec for spec in turns if spec is not None]
     return [spec.model_copy(update={"repeat": repeat}) for repeat in range(repeats) for spec in once]
@@ -217,7 +217,10 @@ def _write(header: SweepHeader, settings: Mapping[str, Any], blocks: Iterable[Sw
 
 
 def _plain(settings: Mapping[str, YamlNode]) -> dict[str, Any]:
-    return {key: node.plain() for key, node in settings.items() if node.value != {}}
+    """Settings as they are to be written; empty maps of options, and an output that is dense, go without."""
+    plain = {key: node.plain() for key, node in settings.items()}
+    implied = {"output": {"method": RunSpec.model_fields["output_method"].default}}
+    return {key: value for key, value in plain.items() if value not in ({}, implied.get(key))}
 
 
 def _plain_block(block: SweepBlock) -> dict[str, Any]:

@@ -84,10 +84,7 @@ class OwnData(Dataset):
     @model_validator(mode="after")
     def _paths_are_plain(self) -> OwnData:
         for text in (self.path, self.test_path):
-            if text is not None and (not text.strip() or "\0" in text):
-                raise ValueError("the path of a file is wanted")
-            if text is not None and not Path(text).is_absolute() and ".." in Path(text).parts:
-                raise ValueError("'..' in a path leads out of the data folder; write an absolute path")
+            require_plain_path(text)
         return self
 
     @abstractmethod
@@ -149,13 +146,7 @@ class OwnData(Dataset):
             size, kept = parts[0].size, known.info.test_examples
             parts = [parts[0].cut(kept, size), parts[0].cut(0, kept)]
         rescale(self.scale, parts[0], *parts)
-        train, test = (part if isinstance(part.x, CSR) else freeze(part) for part in parts)
-        return Splits(train, test)
-
-    def sample(self, examples: int) -> Part:
-        """Return the first training examples with all their features."""
-        part = super().sample(examples)
-        return Part(part.rows, part.y)
+        return Splits(freeze(parts[0]), freeze(parts[1]))
 
     def width(self, widths: list[tuple[Path, int]]) -> int:
         """Return the number of features all files agree on. Raises DataError where they do not."""
@@ -209,6 +200,14 @@ class OwnData(Dataset):
         if len(paths) == 1 and not self.splits_itself(paths[0]):
             return [(paths[0], "train")]
         return list(zip(paths * 2 if len(paths) == 1 else paths, splits, strict=True))
+
+
+def require_plain_path(text: str | None) -> None:
+    """Raise ValueError where an option that names a file holds no path, or one out of the data folder."""
+    if text is not None and (not text.strip() or "\0" in text):
+        raise ValueError("the path of a file is wanted")
+    if text is not None and not Path(text).is_absolute() and ".." in Path(text).parts:
+        raise ValueError("'..' in a path leads out of the data folder; write an absolute path")
 
 
 class Columns(OwnData):

@@ -10,17 +10,22 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.arrays import CSR, FloatArray, Inputs
+from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, Targets
 from lshexp.data.reading import require_readable
 from lshexp.errors import DataError
 from lshexp.registry import Plugin
 
 
 class Part(NamedTuple):
-    """Examples and labels: x float32[n, features], dense in C order or sparse; y int32[n], 0..classes-1."""
+    """Examples and labels.
+
+    x is float32[n, features], dense in C order or a CSR. y is int32[n], the class of each example,
+    0..classes-1; in a multi-label set it is a CSR[n, classes] of ones, each example's labels ascending, and
+    some examples may have none.
+    """
 
     x: Inputs
-    y: NDArray[np.int32]
+    y: Targets
 
     @property
     def size(self) -> int:
@@ -36,6 +41,13 @@ class Part(NamedTuple):
     def rows(self) -> FloatArray:
         """Examples as dense rows, float32[n, features]: `x` itself unless it is sparse."""
         return self.x.to_dense() if isinstance(self.x, CSR) else self.x
+
+    @property
+    def classes(self) -> IntArray:
+        """The class of each example, int32[n]: `y` itself. Raises TypeError for a multi-label set."""
+        if isinstance(self.y, CSR):
+            raise TypeError("a multi-label example has no one class")
+        return self.y
 
     def batch(self, ids: NDArray[np.int64]) -> Part:
         """Return copies of the examples with these ids, in this order."""
@@ -86,6 +98,7 @@ class DatasetInfo:
     picture: tuple[int, int, int] | None = None  # (views, height, width) where features are pixels
     streamed: bool = False  # whether training examples are made or read as they are trained on
     sparse: bool = False  # whether examples come as a CSR
+    multilabel: bool = False  # whether an example has any number of labels, which then come as a CSR
     licence: str = "not stated"  # of the data, as its publisher or its mirrors state it
 
 
@@ -180,11 +193,17 @@ class Dataset(Plugin):
 
 
 def freeze(part: Part) -> Part:
-    """Check shape, type and finiteness of a part and make it read-only."""
-    x = np.ascontiguousarray(part.rows, dtype=np.float32)
-    y = np.ascontiguousarray(part.y, dtype=np.int32)
-    if x.ndim != 2 or y.shape != (len(x),):
-        raise ValueError(f"a part needs x[n, features] and y[n], got {x.shape} and {y.shape}")
-    x.flags.writeable = False
-    y.flags.writeable = False
+    """Check shapes and types of a part and make it read-only; what is sparse stays so.
+
+    Raises ValueError when examples and labels do not match.
+    """
+    x = part.x if isinstance(part.x, CSR) else np.ascontiguousarray(part.x, dtype=np.float32)
+    y = part.y if isinstance(part.y, CSR) else np.ascontiguousarray(part.y, dtype=np.int32)
+    if len(x.shape) != 2 or len(y.shape) != (2 if isinstance(y, CSR) else 1) or len(x) != len(y):
+        raise ValueError(
+            f"a part needs x[n, features] and y[n] or y[n, classes], got {x.shape} and {y.shape}"
+        )
+    for values in (x, y):
+        for array in values.arrays if isinstance(values, CSR) else (values,):
+            array.flags.writeable = False
     return Part(x, y)

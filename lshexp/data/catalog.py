@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lshexp import registry
+from lshexp.arrays import CSR, Inputs
 from lshexp.data.base import Dataset, DatasetInfo, Part
 from lshexp.data.files import recorded_at
 from lshexp.errors import ConfigError, DataError
 
 EXAMPLES = 5_000  # enough for two digits of every figure
+SPARSE_EXAMPLES = 1_000  # of a sparse dataset: what takes a product of each with each
 COMPONENTS = (1, 8, 32)  # of whose variance the share is told; a sketch hashes 16 and ranks by 32
 
 
@@ -30,31 +32,47 @@ class Statistics:
 def statistics(dataset: Dataset) -> Statistics:
     """Look at up to EXAMPLES training examples. Raises DataError when they cannot be read."""
     part = dataset.sample(EXAMPLES)
-    ids = np.unique(np.linspace(0, len(part.y) - 1, EXAMPLES).astype(np.int64))
-    return describe(Part(part.x[ids], part.y[ids]), dataset.info().classes)
-
-
-def describe(part: Part, classes: int) -> Statistics:
-    """Return the figures of all examples of a part that is not empty; classes of 0..classes-1."""
-    balance = np.bincount(part.y, minlength=classes) * (100 / len(part.y))
-    return Statistics(
-        examples=len(part.y),
-        smallest_class_pct=float(balance.min()),
-        largest_class_pct=float(balance.max()),
-        mean=float(part.rows.mean(dtype=np.float64)),
-        nonzero_pct=100 * float(np.count_nonzero(part.rows)) / part.rows.size,
-        variance_pct=_spectrum(part),
+    most = SPARSE_EXAMPLES if isinstance(part.x, CSR) else EXAMPLES
+    return describe(
+        part.batch(np.unique(np.linspace(0, part.size - 1, most).astype(np.int64))), dataset.info().classes
     )
 
 
-def _spectrum(part: Part) -> tuple[float, ...]:
+def describe(part: Part, classes: int) -> Statistics:
+    """Return the figures of all examples of a part that is not empty; classes of 0..classes-1.
+
+    A multi-label example counts for each of its labels.
+    """
+    labels = part.y.indices if isinstance(part.y, CSR) else part.y
+    balance = np.bincount(labels, minlength=classes) * (100 / part.size)
+    cells = part.size * part.features
+    stored = part.x.data if isinstance(part.x, CSR) else part.x
+    return Statistics(
+        examples=part.size,
+        smallest_class_pct=float(balance.min()),
+        largest_class_pct=float(balance.max()),
+        mean=float(stored.sum(dtype=np.float64) / cells),
+        nonzero_pct=100 * float(np.count_nonzero(stored)) / cells,
+        variance_pct=_spectrum(part.x),
+    )
+
+
+def _spectrum(x: Inputs) -> tuple[float, ...]:
     """Per cent of the variance in the first principal components; 100 where nothing varies.
 
-    The eigenvalues are those of the smaller of the covariance and the Gram matrix.
+    The eigenvalues are those of the smaller of the covariance and the Gram matrix; of sparse examples, which
+    stay so, of the Gram matrix.
     """
-    centred = part.rows - part.rows.mean(axis=0)
-    examples, features = centred.shape
-    gram = centred.T @ centred if features <= examples else centred @ centred.T
+    if isinstance(x, CSR):
+        from scipy.sparse import csr_array
+
+        rows = csr_array((x.data.astype(np.float64), x.indices, x.indptr), shape=x.shape)
+        gram = (rows @ rows.T).toarray()
+        gram -= gram.mean(axis=0)
+        gram -= gram.mean(axis=1)[:, None]
+    else:
+        centred = x - x.mean(axis=0)
+        gram = centred.T @ centred if x.shape[1] <= len(x) else centred @ centred.T
     variances = np.maximum(np.linalg.eigvalsh(gram.astype(np.float64))[::-1], 0)
     total = variances.sum()
     return tuple(100 * float(variances[:count].sum() / total) if total else 100.0 for count in COMPONENTS)

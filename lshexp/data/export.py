@@ -31,6 +31,10 @@ def contact_sheet(part: Part, info: DatasetInfo, columns: int = 12, zoom: int = 
         raise DataError(
             f"{info.origin}: its {info.features} features are not pixels, there is nothing to show"
         )
+    if info.multilabel:
+        raise DataError(
+            f"{info.origin}: its examples have several labels each, a sheet has a row for a class"
+        )
     if info.classes > MOST_ROWS:
         raise DataError(f"{info.origin}: {info.classes} classes do not fit a sheet of {MOST_ROWS} rows")
     views, height, width = info.picture
@@ -38,7 +42,7 @@ def contact_sheet(part: Part, info: DatasetInfo, columns: int = 12, zoom: int = 
         (info.classes * (height + _GAP) + _GAP, columns * (views * width + _GAP) + _GAP), _GAP_GREY, np.uint8
     )
     for label in range(info.classes):
-        for column, example in enumerate(np.flatnonzero(part.y == label)[:columns]):
+        for column, example in enumerate(np.flatnonzero(part.classes == label)[:columns]):
             pictures = part.rows[example].reshape(views, height, width)
             top, left = _GAP + label * (height + _GAP), _GAP + column * (views * width + _GAP)
             levels = np.rint(255 * np.clip(np.hstack(list(pictures)), 0, 1))
@@ -61,6 +65,8 @@ def export_npz(dataset: Dataset, path: Path) -> int:
             f"{dataset.name}: is read from files, there is nothing to make; see `lshexp data list`"
         )
     info = dataset.info()
+    if info.multilabel:
+        raise DataError(f"{dataset.name}: a NumPy archive holds one label an example, here each has several")
     examples = info.train_examples + info.test_examples
     require_memory(path, 4 * examples * info.features, f"{examples:,} x {info.features:,} numbers")
     train, test = (part.batch(np.arange(part.size)) for part in dataset.load())
@@ -69,5 +75,5 @@ def export_npz(dataset: Dataset, path: Path) -> int:
     x_train, x_test = train.rows.reshape(shape), test.rows.reshape(shape)
     make_folder(path.parent)
     with atomic_file(path) as file:
-        np.savez_compressed(file, x_train=x_train, y_train=train.y, x_test=x_test, y_test=test.y)
+        np.savez_compressed(file, x_train=x_train, y_train=train.classes, x_test=x_test, y_test=test.classes)
     return path.stat().st_size

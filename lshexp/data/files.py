@@ -51,8 +51,10 @@ def search_folders(dataset: str) -> list[Path]:
     return [folder / dataset, folder, cache_folder(dataset)]
 
 
-def find_file(dataset: str, names: Sequence[str]) -> Path:
+def find_file(dataset: str, names: Sequence[str], fetched: bool = True) -> Path:
     """Return the first existing path among `names`, the accepted spellings of one file.
+
+    `fetched` says whether `lshexp data fetch` can get it.
 
     Raises DataError, saying which folders were searched and what to do, when there is none.
     """
@@ -66,9 +68,10 @@ def find_file(dataset: str, names: Sequence[str]) -> Path:
             except OSError as error:
                 raise _unsearchable(str(folder), error) from None
     searched = ", ".join(str(folder) for folder in folders)
+    command = f"run `lshexp data fetch {dataset}`, " if fetched else ""
     raise DataError(
-        f"{dataset}: found no file {' or '.join(names)} (searched {searched}); run `lshexp data fetch "
-        f"{dataset}`, set {ENVIRONMENT_VARIABLE} to the folder that holds it, or put it into {folders[-1]}"
+        f"{dataset}: found no file {' or '.join(names)} (searched {searched}); {command}set "
+        f"{ENVIRONMENT_VARIABLE} to the folder that holds it, or put it into {folders[-1]}"
     )
 
 

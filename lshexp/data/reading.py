@@ -25,6 +25,7 @@ SHARE = 0.5  # of the available memory that one array may take
 MOST_FOLD = 200  # times its compressed size a file may expand; real tables and matrices stay below 50
 FREE_BYTES = 32 << 20  # any file may expand to this, whatever its size
 LONGEST_LINE = 32 << 20  # bytes
+LINES_BYTES = 8 << 20  # bytes of whole lines that are looked at together
 _BLOCK = 1 << 18
 
 
@@ -185,3 +186,21 @@ def open_text(path: Path, longest_line: int = LONGEST_LINE) -> Iterator[io.TextI
             raise DataError(
                 f"{path}: byte {error.object[error.start]:#04x} is not UTF-8; save the file as UTF-8"
             ) from None
+
+
+def line_blocks(path: Path, size: int = LINES_BYTES, longest_line: int = LONGEST_LINE) -> Iterator[bytes]:
+    """Yield the bytes of a text file, plain or packed, in pieces of whole lines, about `size` bytes each.
+
+    Raises DataError as `open_bytes` does.
+    """
+    with open_bytes(path, longest_line) as stream:
+        rest = b""
+        while block := stream.read(size):
+            lines, end, begun = block.rpartition(b"\n")
+            if end:
+                yield rest + lines + end
+                rest = begun
+            else:
+                rest += block
+        if rest:
+            yield rest

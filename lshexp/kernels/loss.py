@@ -63,3 +63,79 @@ def softmax_cross_entropy(logits, labels, bounds, deltas, losses, hits):
 def softmax_cross_entropy_cost(logits: FloatArray) -> Work:
     """As `softmax_row_cost`, with label, loss and correctness of each example."""
     return Work(0, 0, VALUE * (5 * logits.size + len(logits)) + (ID + VALUE + 1) * len(logits))
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def softmax_of_labels(logits, label_indptr, label_indices, bounds, deltas, losses, hits):
+    """Cross-entropy of examples with any number of labels, each an equal share of the target.
+
+    An example without labels has no loss and no gradient.
+
+    Symbols: B examples, Y classes, P labels, C chunks.
+
+    Parameters
+    ----------
+    logits : float32[B, Y]
+    label_indptr : int64[B + 1]; label_indices : int32[P]      labels, each at most once an example
+    bounds : int64[C + 1]               chunks of examples
+    deltas : float32[B, Y], out         (softmax - target) / B, as in `softmax_cross_entropy`
+    losses : float32[B], out            nats
+    hits : bool[B], out                 the largest logit is a label's
+    """
+    share = np.float32(1.0 / max(1, len(losses)))
+    for c in prange(len(bounds) - 1):
+        for b in range(bounds[c], bounds[c + 1]):
+            own = label_indices[label_indptr[b] : label_indptr[b + 1]]
+            losses[b] = np.float32(0)
+            hits[b] = False
+            if len(own) == 0:
+                deltas[b] = 0
+                continue
+            best, top = 0, logits[b, 0]
+            for j in range(1, logits.shape[1]):
+                if logits[b, j] > top:
+                    best, top = j, logits[b, j]
+            total = np.float32(0)
+            for j in range(logits.shape[1]):
+                deltas[b, j] = np.exp(logits[b, j] - top)
+                total += deltas[b, j]
+            for j in range(logits.shape[1]):
+                delta = deltas[b, j] / total * share
+                deltas[b, j] = np.float32(0) if np.abs(delta) < np.float32(1e-12) else delta
+            target = np.float32(1.0 / len(own))
+            wanted = np.float32(0)
+            for j in own:
+                wanted += logits[b, j]
+                deltas[b, j] -= target * share
+                if j == best:
+                    hits[b] = not np.isnan(total)
+            losses[b] = np.log(total) + top - wanted * target
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def binary_of_labels(logits, label_indptr, label_indices, bounds, deltas, losses, hits):
+    """Binary cross-entropy of every class by itself, summed over the classes.
+
+    Parameters and outputs as in `softmax_of_labels`; deltas are (sigmoid - target) / B, and an example
+    without labels has the loss of its negatives.
+    """
+    share = np.float32(1.0 / max(1, len(losses)))
+    for c in prange(len(bounds) - 1):
+        for b in range(bounds[c], bounds[c + 1]):
+            best = 0
+            loss = np.float32(0)
+            for j in range(logits.shape[1]):
+                z = logits[b, j]
+                loss += max(z, np.float32(0)) + np.log1p(np.exp(-np.abs(z)))
+                if z > logits[b, best]:
+                    best = j
+                delta = np.float32(1) / (np.float32(1) + np.exp(-z)) * share
+                deltas[b, j] = np.float32(0) if np.abs(delta) < np.float32(1e-12) else delta
+            hits[b] = False
+            for j in label_indices[label_indptr[b] : label_indptr[b + 1]]:
+                loss -= logits[b, j]
+                deltas[b, j] -= share
+                if j == best:
+                    hits[b] = True
+            losses[b] = loss
+            hits[b] = hits[b] and not np.isnan(loss)

@@ -10,6 +10,8 @@ one initial weight by its last bit moved the accuracy after three epochs by 0.2 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
@@ -29,11 +31,13 @@ class AdaptiveDropout(Method):
 
     The belief network shares the layer's weights, as the source found to work as well as separate ones. At
     test every node is used, its activation multiplied by its keep probability. Pre-activations of all nodes
-    are computed to make the choice.
+    are computed to make the choice. It has no meaning for an output, whose nodes are not gated.
 
     Where `beta` is left out, it starts where the first batch meets active_pct, and moves after each batch by
     the difference in log-odds between the share wanted and the mean keep probability seen.
     """
+
+    for_output: ClassVar[bool] = False
 
     alpha: float = Field(
         default=1.0, ge=0, description="factor of the pre-activation in the keep probability"

@@ -30,6 +30,7 @@ class LayerView(Protocol):
     work: LayerWork
     threads: int
     rule: Rule  # the optimiser
+    label_counts: OffsetArray | None  # of an output: training examples of each class; None where not counted
 
     @property
     def scan(self) -> bool:
@@ -59,6 +60,9 @@ class Selection(NamedTuple):
     `scored` says that active.data (or `scores`, when active is None) already hold pre-activations that the
     selection had to compute. Activations are multiplied by `multiplier`: a number, or, where every node is
     active, float32[B, nodes]. `token` is what the method wants back with the step that these nodes end in.
+
+    `log_inclusion` is for methods that draw: the logarithm of the chance with which each active pair was
+    drawn, one number or float32[P]. An output corrects its scores by it and ignores the multiplier.
     """
 
     active: CSR | None
@@ -66,6 +70,7 @@ class Selection(NamedTuple):
     scores: FloatArray | None = None
     multiplier: float | FloatArray = 1.0
     token: object = None
+    log_inclusion: float | FloatArray = 0.0
 
 
 class Step(NamedTuple):
@@ -82,7 +87,7 @@ class Step(NamedTuple):
 
 
 class Selector(ABC):
-    """A method at work on one hidden layer."""
+    """A method at work on one layer: a hidden one, or the output."""
 
     @abstractmethod
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
@@ -107,6 +112,10 @@ class Method(Plugin):
     """Base of every registered method; its fields are its YAML options."""
 
     uses_active_pct: ClassVar[bool] = True
+    for_hidden: ClassVar[bool] = True  # whether it can choose the nodes of hidden layers
+    for_output: ClassVar[bool] = True  # whether it can choose classes
+    draws: ClassVar[bool] = False  # whether it draws nodes, by known chances, instead of looking for the best
+    counts_labels: ClassVar[bool] = False  # whether it asks for `LayerView.label_counts`
 
     @classmethod
     def label(cls, options: Mapping[str, Any]) -> str:
@@ -132,7 +141,7 @@ class Method(Plugin):
 
     @abstractmethod
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
-        """Set the method to work on a hidden layer.
+        """Set the method to work on a layer.
 
         `share` is the wanted active share, 0 < share <= 1; `key` seeds the method's own draws for this
         layer and differs between layers.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from lshexp.arrays import CSR, Inputs
@@ -16,8 +18,11 @@ class Dropout(Method):
     """Keep each hidden node with probability active_pct, by chance alone (Srivastava et al., 2014).
 
     Inverted dropout: kept activations are divided by the keep probability in training, and the full network,
-    unscaled, is used at test. Each example draws nodes of its own.
+    unscaled, is used at test. Each example draws nodes of its own. At an output it is sampled softmax with
+    uniform classes.
     """
+
+    draws: ClassVar[bool] = True
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Draw nodes with keep probability `share`."""
@@ -48,4 +53,4 @@ class _Draw(Selector):
             capacity = min(n * nodes, 2 * capacity)
         self._layer.work.count("select", draw_bernoulli_cost(batch.examples, pairs))
         active = CSR(indptr, drawn[:pairs], np.empty(pairs, dtype=np.float32), (n, nodes))
-        return Selection(active, multiplier=1.0 / share)
+        return Selection(active, multiplier=1.0 / share, log_inclusion=float(np.log(share)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from lshexp import registry
-from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
+from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, joined
 from lshexp.errors import ConfigError
 from lshexp.hashing.base import HashFamily, Query, project
 from lshexp.hashing.tables import Tables
@@ -226,18 +226,6 @@ def derived_bits(share: float) -> int:
     return min(MOST_DERIVED_BITS, max(1, round(math.log2(1 / share)) + 1))
 
 
-def _joined(inputs: Sequence[Inputs]) -> Inputs:
-    """The inputs of several batches as one."""
-    rows = [part for part in inputs if not isinstance(part, CSR)]
-    if len(rows) == len(inputs):
-        return np.concatenate(rows)
-    parts = [part if isinstance(part, CSR) else CSR.from_dense(part) for part in inputs]
-    joined = CSR.from_lengths(np.concatenate([part.row_lengths() for part in parts]), parts[0].shape[1])
-    np.concatenate([part.indices for part in parts], out=joined.indices)
-    np.concatenate([part.data for part in parts], out=joined.data)
-    return joined
-
-
 class _Token(NamedTuple):
     """What a selection wants back with the step it ends in."""
 
@@ -335,7 +323,7 @@ class LshSelector(Selector):
             self._hash_every_node()
             self._learn_at = SAMPLE - 1
         elif seen >= self._learn_at:
-            self._hash_all(_joined(self._singles) if len(self._singles) > 1 else inputs)
+            self._hash_all(joined(self._singles) if len(self._singles) > 1 else inputs)
             often = max(2 * options.rehash_every, seen // 4)  # while little has been seen
             self._learn_at = seen + min(options.learn_every, often) if self.hasher.learns else math.inf
         elif scheduled:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
+from lshexp.arrays import CSR, FloatArray, Inputs, Targets
 from lshexp.kernels.conflicts import count_conflicts
 from lshexp.kernels.hogwild import Outcomes, Parameters, hogwild_round, hogwild_round_cost
 from lshexp.methods.base import Batch
@@ -47,7 +47,7 @@ class Hogwild:
             tuple(layer.bias_state for layer in network.layers),
         )
 
-    def train_batch(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """Choose nodes for the batch, then take a step on each of its examples; one `lr` a step."""
         network, examples = self._network, len(y)
         read = x if isinstance(x, CSR) else CSR.from_dense(x)
@@ -70,6 +70,7 @@ class Hogwild:
         rules = [layer.next_rule(examples) for layer in network.layers]  # all alike
         indices = (tuple(one.indptr for one in chosen), tuple(one.indices for one in chosen))
         parameters, threads = self._parameters, self._threads
+        assert not isinstance(y, CSR)  # `require_labels` refuses multi-label data
         hogwild_round(read.arrays, y, indices, scales, parameters, rules[0], threads, deltas, outcomes)
         costs = hogwild_round_cost(y, indices, scales, rules[0], outcomes)
         for layer, of_layer in zip(network.layers, costs, strict=True):
@@ -123,7 +124,7 @@ class SimulatedWorkers:
         )
         self._notes["staleness_sum"] = 0
 
-    def train_batch(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """Give a batch to the first worker that is free; its step is written later."""
         if len(self._busy) == self._workers:
             self._finish_one()

@@ -44,6 +44,7 @@ from lshexp.kernels.update import (
 )
 from lshexp.nn.gemm import Gemm, scores_cost
 from lshexp.nn.plan import LayerPlan
+from lshexp.streams import stream
 from lshexp.work import LayerWork, Work, matrix_product
 
 # So many terms of an input gradient may be kept until they are summed.
@@ -71,6 +72,7 @@ class Layer:
         self.state = np.zeros((self.cost.slots, *weights.shape), dtype=np.float32)
         self.bias_state = np.zeros((self.cost.slots, 1, self.nodes), dtype=np.float32)
         self.work = LayerWork()
+        self.label_counts: OffsetArray | None = None  # of an output, where they are counted
         self.threads = threads
         self._gemm = gemm
         self._every: dict[int, Pairs] = {}
@@ -286,6 +288,12 @@ class LayerByInput(Layer):
             self.work.count("backward", cost)
             self._last = inputs, by_input
         return self._last[1]
+
+
+def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray:
+    """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
+    draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
+    return draws * np.float32(np.sqrt(2 / fan_in))
 
 
 def build_layer(weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> Layer:

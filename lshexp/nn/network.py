@@ -1,4 +1,4 @@
-"""The network: hidden ReLU layers whose active nodes a method selects, and a dense softmax output.
+"""The network: hidden ReLU layers whose active nodes a method selects, and an output (`lshexp.nn.output`).
 
 One file holds the whole of training and prediction for a batch. What differs between methods is a single
 call, `selector.select`; all else is shared.
@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, IntArray, OffsetArray
+from lshexp.arrays import CSR, FloatArray, Inputs, OffsetArray, Targets
 from lshexp.kernels.csr import (
     add_csr,
     add_csr_cost,
@@ -27,15 +27,15 @@ from lshexp.kernels.csr import (
     scatter_rows,
     scatter_rows_cost,
 )
-from lshexp.kernels.loss import softmax_cross_entropy, softmax_cross_entropy_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch, Method, Selection, Selector, Step
 from lshexp.nn.gemm import Gemm
-from lshexp.nn.layer import Layer, Pairs, build_layer
-from lshexp.nn.plan import SPARSE_UP_TO, InputForm, LayerPlan, plan_layers
+from lshexp.nn.layer import Layer, Pairs, build_layer, initial_weights
+from lshexp.nn.output import OutputStep, build_output
+from lshexp.nn.plan import SPARSE_UP_TO, InputForm, LayerPlan, output_method, plan_layers
 from lshexp.spec import RunSpec
-from lshexp.streams import stream, stream_key
+from lshexp.streams import stream_key
 from lshexp.work import LayerWork, Work, elementwise
 
 
@@ -45,6 +45,7 @@ class Outcome(NamedTuple):
     loss: float  # nats, summed
     hits: int
     selected: list[int]
+    active_classes: int = 0  # pairs of example and class that were active in the output, in training
 
 
 class View(NamedTuple):
@@ -112,9 +113,11 @@ class Network:
         classes: int,
         gemm: Gemm,
         plans: Sequence[LayerPlan] | None = None,
+        label_counts: OffsetArray | None = None,
     ) -> None:
         """Build the layers as `plans` says: those of `plan_layers` for these widths, unless others are given.
 
+        `label_counts`, int64[classes], are the training examples of each class, where a method asks for them.
         Raises ConfigError as `plan_layers` does.
         """
         self.plans = plans or plan_layers(spec, method, [features, *spec.hidden, classes])
@@ -129,6 +132,8 @@ class Network:
             method.selector(layer, spec.active_pct / 100, stream_key(key, "method", index))
             for index, layer in enumerate(self.hidden)
         ]
+        self.output.label_counts = label_counts
+        self.head = build_output(self.output, spec, output_method(spec))
         self.selects = method.uses_active_pct
         self._threads = spec.threads
         self._skip = spec.skip
@@ -152,18 +157,20 @@ class Network:
             copy.deepcopy(selector, {id(layer): other})
             for selector, layer, other in zip(self.selectors, self.hidden, twin.hidden, strict=True)
         ]
-        for selector in twin.selectors:
-            selector.refresh()
+        twin.head = copy.deepcopy(self.head, {id(self.output): twin.output})
+        for selector in (*twin.selectors, twin.head.selector):
+            if selector:
+                selector.refresh()
         return twin
 
-    def train_batch(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
+    def train_batch(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """One step on a mini-batch: select, forward, backward and update, layer by layer."""
         outcome, steps = self._gradients(x, y, batch)
         for step in steps:
             self._take(step)
         return outcome
 
-    def start(self, x: Inputs, y: IntArray, batch: Batch) -> Pending:
+    def start(self, x: Inputs, y: Targets, batch: Batch) -> Pending:
         """All of a step but its writes: select, forward and backward on the weights of the moment."""
         outcome, steps = self._gradients(x, y, batch)
         return Pending(outcome, list(steps))
@@ -173,14 +180,14 @@ class Network:
         for step in pending.steps:
             self._take(step)
 
-    def _gradients(self, x: Inputs, y: IntArray, batch: Batch) -> tuple[Outcome, Iterator[LayerStep]]:
+    def _gradients(self, x: Inputs, y: Targets, batch: Batch) -> tuple[Outcome, Iterator[LayerStep]]:
         """Select, go forward, and return the layers' steps; each is computed when it is asked for."""
         tapes, signal, selected = self.choose(x, batch)
-        logits, pairs = self._logits(signal)
-        deltas, losses, hits = self._loss(logits, y)
-        self.output.work.count("forward", softmax_cross_entropy_cost(logits))
-        outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
-        return outcome, self._backward(tapes, signal, pairs, deltas)
+        step = self.head.step(signal, y, batch)
+        self.select_s += step.select_s
+        losses, hits = step.losses
+        outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected, step.active)
+        return outcome, self._backward(tapes, signal, step)
 
     def choose(self, x: Inputs, batch: Batch) -> tuple[list[Tape], Inputs, list[int]]:
         """Select the nodes of each hidden layer, which takes going forward through them.
@@ -200,10 +207,10 @@ class Network:
             tapes.append(tape)
         return tapes, signal, selected
 
-    def predict(self, x: Inputs, y: IntArray, batch: Batch) -> Outcome:
+    def predict(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; counted as `predict`."""
         logits, selected = self.scores(x, batch)
-        _, losses, hits = self._loss(logits, y)
+        losses, hits = self.head.losses(logits, y)
         return Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
 
     def scores(self, x: Inputs, batch: Batch) -> tuple[FloatArray, list[int]]:
@@ -213,8 +220,19 @@ class Network:
         """
         with self._counting("predicting"):
             _, signal, selected = self.choose(x, batch)
-            logits, _ = self._logits(signal)
+            logits = self.head.scores(signal)
         return logits, selected
+
+    def retrieve(self, x: Inputs, batch: Batch) -> CSR | None:
+        """Classes that the output's method selects at test, with their scores; None where it selects all.
+
+        All work is counted as `predict`.
+        """
+        if not self.head.selector:
+            return None
+        with self._counting("predicting"):
+            _, signal, _ = self.choose(x, batch)
+            return self.head.retrieve(signal, batch)
 
     def watch(self, x: Inputs, batch: Batch, look: Callable[[View], Seen]) -> list[Seen]:
         """Call `look` with the `View` of each hidden layer and return its answers; no work is counted."""
@@ -312,28 +330,14 @@ class Network:
         layer.work.count("forward", scatter_rows_cost(signal.indices, rows))
         return rows
 
-    def _logits(self, signal: Inputs) -> tuple[FloatArray, Pairs | None]:
-        """Scores of the output layer, which is always dense, and its pairs where the input is a CSR."""
-        logits = self.output.scores_of_all(signal)
-        return logits, self.output.every_node(len(logits)) if isinstance(signal, CSR) else None
-
-    def _loss(self, logits: FloatArray, y: IntArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-        deltas = np.empty_like(logits)
-        losses = np.empty(len(y), dtype=np.float32)
-        hits = np.empty(len(y), dtype=np.bool_)
-        softmax_cross_entropy(logits, y, even_bounds(len(y), self._threads), deltas, losses, hits)
-        return deltas, losses, hits
-
-    def _backward(
-        self, tapes: list[Tape], signal: Inputs, pairs: Pairs | None, deltas: FloatArray
-    ) -> Iterator[LayerStep]:
+    def _backward(self, tapes: list[Tape], signal: Inputs, output: OutputStep) -> Iterator[LayerStep]:
         """From the output down: gradient at a layer's input, then the layer's own step.
 
         A step may be taken as soon as it is there: nothing that follows reads that layer's weights.
         """
-        flat: FloatArray = deltas if pairs is None else deltas.ravel()
+        pairs, flat = output.pairs, output.deltas
         gradient = self.output.input_gradient(signal, pairs, flat) if tapes else None
-        yield LayerStep(len(tapes), signal, pairs, flat, None)
+        yield LayerStep(len(tapes), signal, pairs, flat, output.token)
         for index in range(len(tapes) - 1, -1, -1):
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one
@@ -372,12 +376,14 @@ class Network:
     def _take(self, step: LayerStep) -> None:
         """Write a layer's step and report it to the layer's selector."""
         self.layers[step.layer].update(step.inputs, step.pairs, step.deltas)
-        if step.pairs is not None and step.layer < len(self.selectors):
+        if step.pairs is not None:
             self.report_step(step.layer, step.pairs, step.deltas, step.token)
 
     def report_step(self, layer: int, pairs: Pairs, deltas: FloatArray, token: object) -> None:
-        """Report to the selector of a hidden layer the step that its nodes have taken."""
-        self.selectors[layer].after_update(Step(pairs.by_node, deltas, token))
+        """Report to the selector of a layer, if it has one, the step that its nodes have taken."""
+        selector = self.selectors[layer] if layer < len(self.selectors) else self.head.selector
+        if selector:
+            selector.after_update(Step(pairs.by_node, deltas, token))
 
     def _through_relu(self, layer: Layer, tape: Tape, gradient: FloatArray) -> FloatArray:
         """Turn the gradient at a layer's output into that at its pre-activations."""
@@ -396,12 +402,6 @@ class Network:
             gradient *= tape.multiplier
             layer.work.count("backward", elementwise(len(gradient), mults=len(gradient)))
         return gradient
-
-
-def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray:
-    """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
-    draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
-    return draws * np.float32(np.sqrt(2 / fan_in))
 
 
 def _size(selection: Selection, layer: Layer, examples: int) -> int:

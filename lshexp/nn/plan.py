@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lshexp import registry
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods.base import Method, wanted_nodes
 from lshexp.spec import RunSpec, Update
@@ -44,7 +45,7 @@ class LayerPlan:
     fan_in: int
     nodes: int
     input: InputForm
-    selected: bool  # only some nodes are active: a hidden layer of a method that selects
+    selected: bool  # only some nodes are active
     scan: bool  # to select, every node is computed exactly from the few inputs that are not zero
     by_input: bool  # weights are stored by input instead of by node
     gradient_by_node: bool  # a CSR input's gradient is formed node by node: weights do not fit the cache
@@ -84,9 +85,12 @@ def plan_layers(
 ) -> list[LayerPlan]:
     """Return the plan of each layer of a network with these widths, from features to classes.
 
-    `sparse_examples`: the dataset's examples come as a CSR, whatever `input` says. Raises ConfigError, placed
-    at the method's `where_sparse`, when it asks for what no layer of this network can do.
+    `sparse_examples`: the dataset's examples come as a CSR, whatever `input` says. Raises ConfigError when a
+    method is asked for what it cannot do: for hidden layers or outputs that it is not for, or at its
+    `where_sparse`, for what no layer of this network can do.
     """
+    output = output_method(spec)
+    _require_places(spec, method, output)
     plans = []
     last = len(widths) - 2
     for index in range(last + 1):
@@ -98,7 +102,7 @@ def plan_layers(
                 fan_in=fan_in,
                 nodes=nodes,
                 input=form,
-                selected=index < last and method.uses_active_pct,
+                selected=(method if index < last else output).uses_active_pct,
                 scan=scan,
                 by_input=scan and spec.update == "batch",  # lock-free threads read and write by node
                 gradient_by_node=4 * fan_in * nodes >= BEYOND_CACHE,
@@ -114,6 +118,16 @@ def plan_layers(
         )
         raise ConfigError([Problem((spec.method, "where_sparse"), message)])
     return plans
+
+
+def require_labels(spec: RunSpec, multilabel: bool) -> None:
+    """Raise ConfigError, placed at `dataset`, when the network cannot learn the labels of its examples."""
+    if multilabel and spec.update == "hogwild":
+        message = (
+            f"'{spec.dataset}' has any number of labels an example, and lock-free threads learn one; "
+            "give it with update: batch"
+        )
+        raise ConfigError([Problem(("dataset",), message)])
 
 
 def small_twins(plans: Sequence[LayerPlan], width: int) -> list[list[LayerPlan]]:
@@ -133,7 +147,7 @@ def small_twins(plans: Sequence[LayerPlan], width: int) -> list[list[LayerPlan]]
                     replace(
                         plan,
                         fan_in=plan.fan_in if plan.first else min(plan.fan_in, width),
-                        nodes=min(plan.nodes, width) if index < len(plans) - 1 else plan.nodes,
+                        nodes=min(plan.nodes, width),
                         input=form[min(variant, len(form) - 1)],
                         gradient_by_node=plan.gradient_by_node and by_node,
                     )
@@ -141,6 +155,31 @@ def small_twins(plans: Sequence[LayerPlan], width: int) -> list[list[LayerPlan]]
                 ]
             )
     return twins
+
+
+def output_method(spec: RunSpec) -> Method:
+    """The method that chooses classes. Raises ConfigError at `output`."""
+    try:
+        return registry.methods.build(spec.output_method, spec.output_options)
+    except ConfigError as error:
+        at = [Problem(("output", *problem.where), problem.message) for problem in error.problems]
+        raise ConfigError(at) from None
+
+
+def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
+    """Raise ConfigError unless the methods are for the places they are given."""
+    if not method.for_hidden and spec.hidden:
+        message = f"'{method.name}' is for outputs alone; write output: {{method: {method.name}}}"
+        raise ConfigError([Problem(("method",), message)])
+    if not output.for_output:
+        message = f"'{output.name}' is for hidden layers alone; it cannot choose classes"
+        raise ConfigError([Problem(("output", "method"), message)])
+    if output.scans_sparse_inputs:
+        message = "an output's weights are stored by class; leave where_sparse out"
+        raise ConfigError([Problem(("output", "where_sparse"), message)])
+    if output.draws and spec.tail_pct:
+        message = f"'{output.name}' draws its classes already; only classes that are looked up take a tail"
+        raise ConfigError([Problem(("output", "tail_pct"), message)])
 
 
 def _input_form(spec: RunSpec, method: Method, index: int, fan_in: int, sparse_examples: bool) -> InputForm:

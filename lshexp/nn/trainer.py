@@ -21,8 +21,9 @@ from lshexp.methods.base import Batch, Method
 from lshexp.nn.asynchronous import workers_of
 from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.gemm import Gemm
+from lshexp.nn.labels import folded, label_counts
 from lshexp.nn.network import Network
-from lshexp.nn.plan import LayerPlan, plan_layers, small_twins
+from lshexp.nn.plan import LayerPlan, output_method, plan_layers, require_labels, small_twins
 from lshexp.nn.prediction import Prediction, predict_split, time_of_one
 from lshexp.nn.probe import Probe
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
@@ -46,13 +47,15 @@ def run(spec: RunSpec, report: Reporter | None = None) -> RunResult:
     Raises DataError when the data cannot be read, ConfigError when the machine cannot run the specification.
     """
     method, dataset = _plugins(spec)
+    require_labels(spec, dataset.info().multilabel)
     train, valid, test = scaled(spec.inputs, *_cut(dataset.load(), spec))
     classes = dataset.info().classes
     with using_threads(spec.threads), Gemm(spec.threads) as gemm:
         widths = [train.features, *spec.hidden, classes]
         plans = plan_layers(spec, method, widths, dataset.info().sparse)
         compile_s = warm_up(spec, method, plans, train, gemm)
-        network = Network(spec, method, train.features, classes, gemm, plans)
+        counts = label_counts(train, classes) if output_method(spec).counts_labels else None
+        network = Network(spec, method, train.features, classes, gemm, plans, label_counts=counts)
         return _Run(spec, network, train, valid, test).finish(compile_s, report)
 
 
@@ -100,15 +103,18 @@ def warm_up(spec: RunSpec, method: Method, plans: Sequence[LayerPlan], train: Ex
     started = time.perf_counter()
     # batches are copies: numba would compile anew for the dataset's own arrays, which are read-only
     ids = np.arange(min(train.size, 32))
-    x, y = train.batch(ids)
+    x, given = train.batch(ids)
     for small in small_twins(plans, WARM_UP_WIDTH):
-        network = Network(spec, method, train.features, small[-1].nodes, gemm, small)
+        classes = small[-1].nodes
+        y, counts = folded(given, classes), np.ones(classes, dtype=np.int64)
+        network = Network(spec, method, train.features, classes, gemm, small, label_counts=counts)
         workers = workers_of(spec, network)
         for _ in range(2):  # some methods learn at the first batch, and follow from the second on
             (workers or network).train_batch(x, y, Batch(ids, 0, True))
         if workers:
             workers.drain()
         network.predict(x, y, Batch(ids, 0, False))
+        network.retrieve(x, Batch(ids, 0, False))
         if spec.probe:
             Probe(network, train.cut(0, len(ids)), 1.0, spec.active_pct / 100, spec.key()).look(0)
     return time.perf_counter() - started

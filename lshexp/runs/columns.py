@@ -24,8 +24,12 @@ from lshexp.work import PHASES, PREDICT, Work
 Kind = Literal["text", "category", "int", "float", "bool"]
 Cell = str | int | float | bool | None
 R = TypeVar("R")
-OPTION_PREFIX, DATASET_PREFIX, NOTE_PREFIX = "p", "dataset", "note"
-_PREFIXES = {"method_options": OPTION_PREFIX, "dataset_options": DATASET_PREFIX}
+OPTION_PREFIX, DATASET_PREFIX, OUTPUT_PREFIX, NOTE_PREFIX = "p", "dataset", "output", "note"
+_PREFIXES = {
+    "method_options": OPTION_PREFIX,
+    "dataset_options": DATASET_PREFIX,
+    "output_options": OUTPUT_PREFIX,
+}
 _ESCAPED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -243,6 +247,11 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("input", "category"),
     _spec("inputs", "category"),
     _spec("simulate_workers", "int"),
+    _spec("output_method", "category"),
+    _spec("output_active_pct", "float"),
+    _spec("tail_pct", "float"),
+    _spec("correction", "category"),
+    _spec("loss", "category"),
     Column(
         "active_by_layer_pct", "text", lambda row: row.measured(joined(row.record.result.active_by_layer_pct))
     ),
@@ -253,7 +262,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     ),
     _result("predict_us", "float"),
     _result("predict_us_1", "float"),
-)  # followed by the dataset's options, dataset_*, and the counters of caps and fallbacks, note_*
+)  # followed by options of dataset and output, dataset_* and output_*, and the counters of notes, note_*
 
 KEYS: tuple[Column[Record], ...] = (
     Column("schema_version", "int", lambda record: SCHEMA_VERSION),

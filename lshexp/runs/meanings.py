@@ -51,6 +51,7 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "repeat": "number of the repeat, counted from 0; methods share the seeds of a repeat",
         "p_*": "options of the method; p_K is the option K, or the K that was derived where it was left out",
         "dataset_*": "options of the dataset",
+        "output_*": "options of the output's method",
         "note_*": "counters of what a method did other than asked: fallbacks and caps",
         "test_acc_pct": "test examples classified correctly after the last epoch",
         "best_test_acc_pct": "best of all epochs; optimistic, as the test examples choose the epoch",

@@ -19,6 +19,7 @@ from lshexp.runs.columns import (
     KEYS,
     NOTE_PREFIX,
     OPTION_PREFIX,
+    OUTPUT_PREFIX,
     RUN_IDENTITY,
     RUN_OUTCOME,
     SELECTION,
@@ -155,7 +156,9 @@ class _RunCells:
         self.outcome = _row(RUN_OUTCOME, row)
         self.options = _texts(flatten(OPTION_PREFIX, {**record.spec.method_options, **record.result.derived}))
         self.extras = _texts(
-            flatten(DATASET_PREFIX, record.spec.dataset_options) | flatten(NOTE_PREFIX, record.result.notes)
+            flatten(DATASET_PREFIX, record.spec.dataset_options)
+            | flatten(OUTPUT_PREFIX, record.spec.output_options)
+            | flatten(NOTE_PREFIX, record.result.notes)
         )
 
     def in_order(self, options: Sequence[str], extras: Sequence[str]) -> list[str]:
@@ -172,11 +175,14 @@ class _OldCells(_RunCells):
     """The same of a row that was read back."""
 
     def __init__(self, row: Cells) -> None:
-        prefixes = tuple(f"{prefix}_" for prefix in (DATASET_PREFIX, NOTE_PREFIX))
+        prefixes = tuple(f"{prefix}_" for prefix in (DATASET_PREFIX, OUTPUT_PREFIX, NOTE_PREFIX))
+        known = {column.name for column in RUN_OUTCOME}
         self.identity = [row.get(column.name, "") for column in RUN_IDENTITY]
         self.outcome = [row.get(column.name, "") for column in RUN_OUTCOME]
         self.options = {name: cell for name, cell in row.items() if name.startswith(f"{OPTION_PREFIX}_")}
-        self.extras = {name: cell for name, cell in row.items() if name.startswith(prefixes)}
+        self.extras = {
+            name: cell for name, cell in row.items() if name.startswith(prefixes) and name not in known
+        }
 
 
 def _texts(cells: dict[str, Cell]) -> Cells:

@@ -460,3 +460,14 @@ def test_a_comparison_ends_with_what_was_seen_in_one_sentence(tmp_path, capsys):
         words
         == "nothing came within 1 pt of dense's mean accuracy; further below: dropout at 5 % (-8.00 pt)."
     )
+
+
+@pytest.mark.parametrize("name", ["peak_rss_mb", "mults_select", "timing_valid", "env_id"])
+def test_a_table_written_before_a_column_existed_has_it_empty(tmp_path, name):
+    results(tmp_path, sweep_of(repeats=1).runs)
+    path = tmp_path / "fake" / "runs.csv"
+    rows = pd.read_csv(path, dtype=str)
+    rows.drop(columns=name, errors="ignore").to_csv(path, index=False)
+    found = lshexp.read_results(path.parent).runs
+    assert name not in found or found[name].isna().all()
+    assert found["mults_total"].notna().all()

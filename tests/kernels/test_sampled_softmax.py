@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from kernel_cases import CHUNKS
 
+from lshexp.kernels.loss import binary_of_labels, softmax_of_labels
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.sampled_softmax import complete_active, sampled_binary, sampled_softmax
 
@@ -92,6 +93,22 @@ def test_losses(kernel, examples, chunks):
         [row.astype(float) for row in rows], [q.astype(float) for q in log_q], labels
     )
     np.testing.assert_allclose(deltas, np.concatenate([*ref[0], []]), rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(losses, ref[1], rtol=2e-5, atol=1e-5)
+    assert hits.tolist() == [bool(hit) for hit in ref[2]]
+
+
+@pytest.mark.parametrize("chunks", CHUNKS)
+@pytest.mark.parametrize("classes", [1, 2, 30])
+@pytest.mark.parametrize("kernel", [softmax_of_labels, binary_of_labels], ids=lambda kernel: kernel.__name__)
+def test_losses_over_all_classes(kernel, classes, chunks):
+    random = np.random.default_rng(classes)
+    _, labels = draw_cases(random, 9, classes)
+    labels[3] = []
+    logits = random.normal(0, 3, (9, classes)).astype(np.float32)
+    deltas, losses, hits = np.empty_like(logits), np.empty(9, np.float32), np.empty(9, np.bool_)
+    kernel(logits, *ragged(labels), even_bounds(9, chunks), deltas, losses, hits)
+    ref = getattr(naive_output, kernel.__name__)(logits.astype(float), labels)
+    np.testing.assert_allclose(deltas, ref[0], rtol=2e-5, atol=1e-6)
     np.testing.assert_allclose(losses, ref[1], rtol=2e-5, atol=1e-5)
     assert hits.tolist() == [bool(hit) for hit in ref[2]]
 

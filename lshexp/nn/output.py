@@ -1,0 +1,205 @@
+"""The output layer: loss over all classes, or over those that a method selects.
+
+A dense output computes every class. A selected one trains on the labels, the classes its method selects and,
+where the method looks classes up, a tail drawn uniformly from all others (`kernels/sampled_softmax.py`). Its
+loss is corrected by the chance with which each class became active: one for labels and for what was looked
+up, that of the draw for all else. From there on the layer is like any other: gradient and step touch the
+active pairs alone.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, OffsetArray, Targets
+from lshexp.kernels.loss import (
+    binary_of_labels,
+    softmax_cross_entropy,
+    softmax_cross_entropy_cost,
+    softmax_of_labels,
+)
+from lshexp.kernels.parallel import even_bounds
+from lshexp.kernels.sampled_softmax import complete_active, sampled_binary, sampled_softmax
+from lshexp.methods.base import Batch, Method, Selection, Selector
+from lshexp.nn.layer import Layer, Pairs
+from lshexp.spec import RunSpec
+from lshexp.streams import stream_key
+
+
+class Losses(NamedTuple):
+    """Loss of a batch's examples, and whether their best-scored active class is a label."""
+
+    losses: FloatArray  # float32[B], nats
+    hits: BoolArray
+
+
+class OutputStep(NamedTuple):
+    """A batch's loss and its gradient at the pre-activations of the output layer."""
+
+    pairs: Pairs | None  # active classes; None = every class
+    deltas: FloatArray  # float32[P], or float32[B, N] where pairs is None
+    losses: Losses
+    active: int  # active pairs
+    token: object = None  # of the selection
+    select_s: float = 0.0  # seconds spent choosing
+
+
+class Output(ABC):
+    """The output layer of one network at work."""
+
+    def __init__(self, layer: Layer, spec: RunSpec) -> None:
+        self.layer = layer
+        self.selector: Selector | None = None  # of a selected output
+        self._threads = spec.threads
+        self._binary = spec.loss == "binary"
+
+    def scores(self, inputs: Inputs) -> FloatArray:
+        """Scores of all classes, float32[B, N]."""
+        return self.layer.scores_of_all(inputs)
+
+    def losses(self, scores: FloatArray, labels: Targets) -> Losses:
+        """Loss over all classes."""
+        return self._exact(scores, labels)[1]
+
+    @abstractmethod
+    def step(self, inputs: Inputs, labels: Targets, batch: Batch) -> OutputStep:
+        """Loss and gradient of a training batch."""
+
+    def retrieve(self, inputs: Inputs, batch: Batch) -> CSR | None:
+        """Classes that the method selects at test, with their scores; None where it selects every class."""
+        return None
+
+    def _exact(self, scores: FloatArray, labels: Targets) -> tuple[FloatArray, Losses]:
+        """Gradient at the scores of all classes, float32[B, N], and the loss over them."""
+        deltas = np.empty_like(scores)
+        out = Losses(np.empty(len(scores), dtype=np.float32), np.empty(len(scores), dtype=np.bool_))
+        bounds = even_bounds(len(scores), self._threads)
+        if isinstance(labels, CSR) or self._binary:
+            kernel = binary_of_labels if self._binary else softmax_of_labels
+            kernel(scores, *as_csr(labels, self.layer.nodes).arrays[:2], bounds, deltas, *out)
+        else:
+            softmax_cross_entropy(scores, labels, bounds, deltas, *out)
+        return deltas, out
+
+
+class DenseOutput(Output):
+    """Every class, every time."""
+
+    def step(self, inputs: Inputs, labels: Targets, batch: Batch) -> OutputStep:
+        """Loss and gradient of a training batch."""
+        scores = self.scores(inputs)
+        deltas, losses = self._exact(scores, labels)
+        self.layer.work.count("forward", softmax_cross_entropy_cost(scores))
+        if isinstance(inputs, CSR):
+            return OutputStep(self.layer.every_node(len(scores)), deltas.ravel(), losses, deltas.size)
+        return OutputStep(None, deltas, losses, deltas.size)
+
+
+class SelectedOutput(Output):
+    """Labels, the classes that a method selects, and a uniform tail."""
+
+    def __init__(self, layer: Layer, spec: RunSpec, method: Method) -> None:
+        super().__init__(layer, spec)
+        key = stream_key(spec.key(), "output")
+        self.selector = method.selector(layer, spec.output_active_pct / 100, stream_key(key, "method"))
+        self._tail_key = stream_key(key, "tail")
+        self._tail = round(spec.tail_pct / 100 * layer.nodes)
+        if spec.tail_pct:
+            self._tail = max(1, self._tail)
+        self._corrected = spec.correction == "log_q"
+        self._stamps = np.zeros((spec.threads, layer.nodes), dtype=np.int32)
+
+    def step(self, inputs: Inputs, labels: Targets, batch: Batch) -> OutputStep:
+        """Loss and gradient of a training batch."""
+        assert self.selector is not None
+        started = time.perf_counter()
+        selection = self.selector.select(inputs, batch)
+        found = selection.active
+        if found is None:
+            found = self.layer.every_node(len(batch.examples)).by_example
+        select_s = time.perf_counter() - started
+        given = as_csr(labels, self.layer.nodes)
+        active, sources, counts = self._complete(found, given, batch)
+        scores = self._scored(inputs, active, selection, sources)
+        deltas = np.empty(active.nnz, dtype=np.float32)
+        losses = np.empty(len(active), dtype=np.float32)
+        hits = np.empty(len(active), dtype=np.bool_)
+        log_q = self._log_q(active, sources, counts, selection)
+        kernel = sampled_binary if self._binary else sampled_softmax
+        bounds = even_bounds(len(active), self._threads)
+        kernel(active.indptr, scores, log_q, counts[:, 0].copy(), bounds, deltas, losses, hits)
+        pairs = Pairs(active, self.layer.group(active))
+        return OutputStep(pairs, deltas, Losses(losses, hits), active.nnz, selection.token, select_s)
+
+    def retrieve(self, inputs: Inputs, batch: Batch) -> CSR | None:
+        """Classes that the method selects at test, with their scores; None where it selects every class."""
+        assert self.selector is not None
+        selection = self.selector.select(inputs, batch)
+        if selection.active is None or selection.scored:
+            return selection.active
+        return selection.active.with_data(self.layer.scores_of_pairs(inputs, selection.active))
+
+    def _complete(self, found: CSR, labels: CSR, batch: Batch) -> tuple[CSR, OffsetArray, OffsetArray]:
+        """Active classes, values not set; the place in `found` of each, or -1; and counts, int64[B, 3].
+
+        Counts and order of an example's classes are labels, classes found that are no label, tail.
+        """
+        examples, classes = len(labels), self.layer.nodes
+        room = found.nnz + labels.nnz + examples * self._tail
+        indices, sources = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64)
+        counts = np.empty((examples, 3), dtype=np.int64)
+        key = np.uint64(stream_key(self._tail_key, "epoch", batch.epoch))
+        complete_active(
+            key, batch.examples, *found.arrays[:2], *labels.arrays[:2], self._tail, classes,
+            even_bounds(examples, self._threads), self._stamps, indices, sources, counts,
+        )  # fmt: skip
+        active = CSR.from_lengths(counts.sum(axis=1), classes)
+        first = found.indptr[:-1] + labels.indptr[:-1] + np.arange(examples) * self._tail
+        at = np.arange(active.nnz) + np.repeat(first - active.indptr[:-1], active.row_lengths())
+        active.indices[:] = indices[at]
+        return active, sources[at], counts
+
+    def _scored(self, inputs: Inputs, active: CSR, selection: Selection, sources: OffsetArray) -> FloatArray:
+        """Pre-activations of the active classes; those that selecting took are not computed again."""
+        if not selection.scored:
+            return self.layer.scores_of_pairs(inputs, active)
+        known = sources >= 0
+        scores = np.empty(active.nnz, dtype=np.float32)
+        values = selection.active.data if selection.active is not None else selection.scores
+        assert values is not None  # `scored` promises them
+        scores[known] = values.ravel()[sources[known]]
+        scores[~known] = self.layer.scores_of_pairs(inputs, active.where(~known))
+        return scores
+
+    def _log_q(
+        self, active: CSR, sources: OffsetArray, counts: OffsetArray, selection: Selection
+    ) -> FloatArray:
+        """Logarithm of the chance with which each class became active; zero without correction."""
+        log_q = np.zeros(active.nnz, dtype=np.float32)
+        if not self._corrected:
+            return log_q
+        lengths = active.row_lengths()
+        place = np.arange(active.nnz) - np.repeat(active.indptr[:-1], lengths)
+        labels = np.repeat(counts[:, 0], lengths)
+        drawn = place >= labels + np.repeat(counts[:, 1], lengths)
+        chance = selection.log_inclusion
+        chosen = (place >= labels) & ~drawn
+        log_q[chosen] = chance[sources[chosen]] if isinstance(chance, np.ndarray) else chance
+        others = self.layer.nodes - counts[:, 0] - counts[:, 1]
+        tail = np.log(np.maximum(counts[:, 2], 1) / np.maximum(others, 1))
+        log_q[drawn] = np.repeat(tail, lengths)[drawn]
+        return log_q
+
+
+def as_csr(labels: Targets, classes: int) -> CSR:
+    """Labels of examples as the rows of a matrix, whatever their form."""
+    return labels if isinstance(labels, CSR) else CSR.from_classes(labels, classes)
+
+
+def build_output(layer: Layer, spec: RunSpec, method: Method) -> Output:
+    """Put the output layer to work as its plan says."""
+    return SelectedOutput(layer, spec, method) if layer.plan.selected else DenseOutput(layer, spec)
