@@ -7,7 +7,7 @@ import csv as stdlib_csv
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class Csv(Columns):
 
     The file is UTF-8; quotes are those of RFC 4180.
     """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
 
     header: bool = Field(default=True, description="whether the first row names the columns")
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="character between two cells")

@@ -8,7 +8,7 @@ import tokenize
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -50,6 +50,8 @@ class Npz(OwnData):
     `test_fraction` or with the test examples in a second archive; or x_train, y_train, x_test and y_test in
     one archive. Arrays of Python objects are refused: reading them would run code.
     """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".npz",)
 
     x: str = Field(default="x", min_length=1, description="name of the array of examples")
     label: str = Field(default="y", min_length=1, description="name of the array of labels")

@@ -56,7 +56,7 @@ class Layer:
         self.work = LayerWork()
         self.label_counts: OffsetArray | None = None  # of an output, where they are counted
         self.threads = threads
-        self._gemm = gemm
+        self.gemm = gemm
         self._every: dict[int, Pairs] = {}
         self._terms = np.empty(0, dtype=np.float32)  # scratch, kept because fresh memory is slow to touch
 
@@ -87,7 +87,7 @@ class Layer:
         products = examples * self.nodes * self.fan_in
         nbytes = 4 * (examples * self.fan_in + self.nodes * (self.fan_in + 1) + examples * self.nodes)
         self.work.add(phase, products, products, nbytes)
-        return self._gemm.scores(inputs, self.weights, self.bias)
+        return self.gemm.scores(inputs, self.weights, self.bias)
 
     def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
         """Pre-activations of active pairs, float32[P] in the order of their entries."""
@@ -119,7 +119,7 @@ class Layer:
             products = deltas.size * self.fan_in
             nbytes = 4 * (deltas.size + self.weights.size + examples * self.fan_in)
             self.work.add("backward", products, products, nbytes)
-            return self._gemm.input_gradient(deltas, self.weights)
+            return self.gemm.input_gradient(deltas, self.weights)
         active = pairs.by_example
         if isinstance(inputs, CSR):
             gradient = self._input_gradient_csr(inputs, pairs, deltas)
@@ -170,7 +170,7 @@ class Layer:
         if pairs is None:
             assert not isinstance(inputs, CSR)  # the network hands a CSR over together with pairs
             stepped, rows = self.weights.size, self.nodes
-            gradient = self._gemm.weight_gradient(deltas, inputs)
+            gradient = self.gemm.weight_gradient(deltas, inputs)
             bounds = even_bounds(self.nodes, self.threads)
             step_dense(rule, self.weights, gradient, self.state, bounds)
             bias_gradient = deltas.sum(axis=0)[None]
@@ -298,6 +298,12 @@ def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray
 def build_layer(weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> Layer:
     """Return a layer stored as its plan says, with these weights, float32[nodes, fan_in]."""
     return (LayerByInput if plan.by_input else Layer)(weights, plan, rule, gemm, threads)
+
+
+def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray:
+    """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
+    draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
+    return draws * np.float32(np.sqrt(2 / fan_in))
 
 
 def group_columns(matrix: CSR, threads: int) -> CSC:

@@ -103,19 +103,26 @@ class Network:
         gemm: Gemm,
         plans: Sequence[LayerPlan] | None = None,
         label_counts: OffsetArray | None = None,
+        parameters: Sequence[tuple[FloatArray, FloatArray]] | None = None,
     ) -> None:
         """Build the layers as `plans` says: those of `plan_layers` for these widths, unless others are given.
 
-        `label_counts`, int64[classes], are the training examples of each class, where a method asks for them.
+        `label_counts`, int64[classes], are the training examples of each class, where a method asks for them;
+        `parameters` the weights and biases of each layer, in place of those drawn from the seed.
         Raises ConfigError as `plan_layers` does.
         """
         self.plans = plans or plan_layers(spec, method, [features, *spec.hidden, classes])
         key = spec.key()
         rule = rule_of(spec.optimizer, spec.lr, spec.momentum)
         self.layers = [
-            build_layer(initial_weights(key, index, plan.nodes, plan.fan_in), plan, rule, gemm, spec.threads)
+            build_layer(
+                parameters[index][0] if parameters else initial_weights(key, index, plan.nodes, plan.fan_in),
+                plan, rule, gemm, spec.threads,
+            )
             for index, plan in enumerate(self.plans)
-        ]
+        ]  # fmt: skip
+        for layer, (_, bias) in zip(self.layers, parameters or (), strict=False):
+            layer.bias[:] = bias
         self.hidden, self.output = self.layers[:-1], self.layers[-1]
         self.selectors: list[Selector] = [
             method.selector(layer, spec.active_pct / 100, stream_key(key, "method", index))
@@ -128,6 +135,15 @@ class Network:
         self._skip = spec.skip
         self._places = np.full((spec.threads, max(spec.hidden, default=1) if spec.skip else 0), -1, np.int32)
         self.select_s = 0.0  # seconds spent choosing nodes in training
+
+    def all_selectors(self) -> list[Selector]:
+        """The selectors of the hidden layers and, where it is selected, of the output."""
+        return self.selectors + ([self.head.selector] if self.head.selector else [])
+
+    def use(self, gemm: Gemm) -> None:
+        """Compute dense products within another context from now on."""
+        for layer in self.layers:
+            layer.gemm = gemm
 
     def with_parameters(self, parameters: list[tuple[FloatArray, FloatArray]]) -> Network:
         """A network for prediction that has other weights and biases and selectors of its own.
@@ -147,9 +163,8 @@ class Network:
             for selector, layer, other in zip(self.selectors, self.hidden, twin.hidden, strict=True)
         ]
         twin.head = copy.deepcopy(self.head, {id(self.output): twin.output})
-        for selector in (*twin.selectors, twin.head.selector):
-            if selector:
-                selector.refresh()
+        for selector in twin.all_selectors():
+            selector.refresh()
         return twin
 
     def train_batch(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
