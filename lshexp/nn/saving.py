@@ -105,7 +105,7 @@ def load_network(path: str | Path) -> TrainedNetwork:
         transforms = {name: _transform(arrays, name, header.features) for name in _TRANSFORMS}
         about = About(spec, header.features, header.classes, header.sparse, header.class_names, **transforms)
         return TrainedNetwork(about, _network(about, plans, arrays))
-    except (SafetensorError, ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (SafetensorError, ValidationError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(path, error) from None
 
 
