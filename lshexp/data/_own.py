@@ -98,6 +98,10 @@ class OwnData(Dataset):
     def table(self, path: Path, split: SplitName) -> Table:
         """Read a file in full, in the order of its rows; the arrays are the caller's. Raises DataError."""
 
+    def unlabelled(self, path: Path, features: int) -> Inputs | None:
+        """Read a file of examples with this many features and no labels; None where it may have labels."""
+        return None
+
     def splits_itself(self, path: Path) -> bool:
         """Tell whether the file at `path` holds both training and test examples under their names."""
         return False

@@ -69,16 +69,17 @@ def _plain_number(text: str) -> str:
 def _reader(path: Path, dataset: str, options: Mapping[str, Any]) -> OwnData:
     suffix = next((end for end in reversed(path.suffixes) if end not in UNPACKERS), "").lower()
     readers = {
-        ending: (name, cls)
+        ending: name
         for name, cls in registry.datasets.discover().items()
         if issubclass(cls, OwnData)
         for ending in cls.suffixes
     }
     if suffix not in readers:
         raise ConfigError(
-            f"{path}: files that end in '{suffix}' are not read; {', '.join(sorted(readers))} are, packed or not"
+            f"{path}: files that end in '{suffix}' are not read; "
+            f"{', '.join(sorted(readers))} are, packed or not"
         )
-    name, cls = readers[suffix]
+    name = readers[suffix]
     same = dict(options) if name == dataset else {}
     own = {key: value for key, value in same.items() if key not in ("path", "test_path", "scale")}
     if suffix == ".tsv" and "delimiter" not in own:

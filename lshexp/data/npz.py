@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import Field
 
+from lshexp.arrays import FloatArray, Inputs
 from lshexp.data._cells import CELLS, Labels, finite_float32
 from lshexp.data._own import Head, OwnData, SplitName, Table
 from lshexp.data.reading import READ_ERRORS, one_line, require_memory, require_plausible_size, require_table
@@ -69,6 +70,10 @@ class Npz(OwnData):
 
     def table(self, path: Path, split: SplitName) -> Table:
         """Read the arrays, features a piece at a time; each example's become one row."""
+        shape = self._features(path, split).shape
+        return Table(self._examples(path, split), self._labels(path, split, shape[0]), _picture(shape))
+
+    def _examples(self, path: Path, split: SplitName) -> FloatArray:
         array = self._features(path, split)
         examples, features = array.shape[0], _width(array.shape)
         require_table(path, examples, features)
@@ -78,7 +83,15 @@ class Npz(OwnData):
             for rows in _pieces(path, archive, self._name(path, self.x, split), array):
                 x[first : first + len(rows)] = finite_float32(path, rows, first)
                 first += len(rows)
-        return Table(x, self._labels(path, split, examples), _picture(array.shape))
+        return x
+
+    def unlabelled(self, path: Path, features: int) -> Inputs | None:
+        """Read an archive that has examples and no labels."""
+        with _opened(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+        if self.x not in names or self.label in names:
+            return None
+        return self._examples(path, "test")
 
     def memory_bytes(self) -> int:
         """Return the memory that `load` needs: an array in Fortran's order is held as it is stored, too."""

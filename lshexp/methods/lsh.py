@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from lshexp import registry
-from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, joined
 from lshexp.errors import ConfigError
-from lshexp.hashing.base import HashFamily, Query, project
-from lshexp.hashing.tables import Tables
-from lshexp.kernels.buckets import score_by_coordinates
-from lshexp.kernels.parallel import balanced_bounds, even_bounds
-from lshexp.kernels.top_k import top_k_csr, top_k_rows
+from lshexp.hashing.base import HashFamily
 from lshexp.methods._exact import Exact
 from lshexp.methods._lookup import LshSelector
 from lshexp.methods._presets import DEFAULT_HASH, PRESETS
-from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Step, wanted_nodes
+from lshexp.methods.base import LayerView, Method, Selector, wanted_nodes
 from lshexp.registry import register
-from lshexp.streams import stream_key
 
 MOST_DERIVED_BITS = 12
 MOST_DERIVED_TABLES = 50

@@ -300,12 +300,6 @@ def build_layer(weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, th
     return (LayerByInput if plan.by_input else Layer)(weights, plan, rule, gemm, threads)
 
 
-def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray:
-    """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
-    draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
-    return draws * np.float32(np.sqrt(2 / fan_in))
-
-
 def group_columns(matrix: CSR, threads: int) -> CSC:
     """Group the entries of a CSR by column."""
     columns, entries = matrix.shape[1], matrix.nnz

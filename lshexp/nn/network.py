@@ -23,6 +23,7 @@ from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, build_layer, initial_weights
 from lshexp.nn.output import OutputStep, build_output
 from lshexp.nn.plan import SPARSE_UP_TO, InputForm, LayerPlan, output_method, plan_layers
+from lshexp.nn.tape import Skip, Tape
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
 from lshexp.work import LayerWork
@@ -45,33 +46,6 @@ class View(NamedTuple):
 
 
 Seen = TypeVar("Seen")
-
-
-class Skip(NamedTuple):
-    """Where a hidden layer's input and what it computed have gone in their sum, its output.
-
-    `total` None means that rows were added, place by place.
-    """
-
-    total: CSR | None
-    of_input: OffsetArray  # int64[entries of the input], their places in `total`
-    of_own: OffsetArray  # int64[active pairs], likewise
-
-
-class Tape(NamedTuple):
-    """What the backward pass of a hidden layer needs of its forward pass."""
-
-    inputs: Inputs
-    pairs: Pairs | None  # those with a positive activation; None = every node
-    rows: FloatArray | None  # activations of every node, where pairs is None
-    multiplier: np.float32 | FloatArray  # of the activations
-    token: object  # what the selection wants back with its step
-    skip: Skip | None = None  # where the layer's input was added to what it computed
-
-    @property
-    def scaled(self) -> bool:
-        """Whether the activations have been multiplied at all."""
-        return isinstance(self.multiplier, np.ndarray) or self.multiplier != 1
 
 
 class LayerStep(NamedTuple):
