@@ -19,14 +19,25 @@ if TYPE_CHECKING:
     from lshexp.analysis.compare import compare
     from lshexp.analysis.results import Results, read_results
     from lshexp.config import load_sweep
+    from lshexp.nn.saving import load_network
     from lshexp.runs.sweep import run_sweep
 
 __version__ = "0.1.0"
-__all__ = ["Results", "__version__", "compare", "figures", "load_sweep", "read_results", "run_sweep"]
+__all__ = [
+    "Results",
+    "__version__",
+    "compare",
+    "figures",
+    "load_network",
+    "load_sweep",
+    "read_results",
+    "run_sweep",
+]
 
 _HOMES = {
     "Results": "lshexp.analysis.results",
     "compare": "lshexp.analysis.compare",
+    "load_network": "lshexp.nn.saving",
     "load_sweep": "lshexp.config",
     "read_results": "lshexp.analysis.results",
     "run_sweep": "lshexp.runs.sweep",

@@ -7,7 +7,7 @@ the same matrix's entries grouped by column. Kernels take the arrays themselves:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -130,6 +130,19 @@ class CSC(NamedTuple):
     def nonempty_columns(self) -> int:
         """Number of columns that have an entry."""
         return int(np.count_nonzero(self.column_lengths()))
+
+
+def like(arrays: Mapping[str, NDArray[Any]], name: str, known: NDArray[Any]) -> Any:
+    """The array of this name, of the same shape and type as a known one.
+
+    Raises KeyError when there is none, ValueError when it has another shape or type.
+    """
+    array = arrays[name]
+    if array.shape != known.shape or array.dtype != known.dtype:
+        raise ValueError(
+            f"'{name}' is {array.dtype} {array.shape}, where {known.dtype} {known.shape} is wanted"
+        )
+    return array
 
 
 Inputs = FloatArray | CSR  # a batch of examples, or a layer's input: float32[B, D] in either form

@@ -178,7 +178,7 @@ class RunSpec(BaseModel):
         for name in location_options:
             spec["dataset_options"].pop(name, None)
         for name in ADDED_LATER:
-            if spec[name] == RunSpec.model_fields[name].default:
+            if spec[name] == RunSpec.model_fields[name].get_default(call_default_factory=True):
                 del spec[name]
         content = {"spec": spec, "data": data_fingerprint, "kernels": KERNEL_REVISION}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -52,6 +52,7 @@ class FakeSweep:
     baseline: Mapping[str, object] = field(default_factory=lambda: {"method": "dense"})
     merged: int = 0
     timeout_s: float | None = None
+    save: bool = False
 
 
 def spec(method: str = "dense", repeat: int = 0, active_pct: float = 100.0, **changes: Any) -> RunSpec:

@@ -10,7 +10,7 @@ from lshexp import registry
 from lshexp.methods.base import Batch
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
-from lshexp.nn.trainer import using_threads
+from lshexp.nn.threads import using_threads
 from lshexp.spec import RunSpec
 
 FEATURES, CLASSES = 11, 3

@@ -131,7 +131,7 @@ def _read_table(
     frame = _read_text(path, kinds)
     for name in ADDED_LATER:  # rows of before a setting existed have its default
         if name in kinds and name not in frame:
-            frame[name] = RunSpec.model_fields[name].default
+            frame[name] = RunSpec.model_fields[name].get_default(call_default_factory=True)
             frame = frame.astype({name: kinds[name]})
     missing = [column.name for column in columns if column.name not in frame]
     if missing:

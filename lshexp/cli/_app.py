@@ -54,6 +54,9 @@ class Format(StrEnum):
 
 
 # options that several commands have
+ResultsFolder = Annotated[
+    Path, typer.Option("--results", metavar="DIR", help="Where runs are looked for, at any depth.")
+]
 SweepFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder of a sweep.", show_default=False)
 ]

@@ -90,6 +90,9 @@ def sweep(
     fail_fast: Annotated[
         bool, typer.Option("-x", "--fail-fast", help="Start no run after the first that fails.")
     ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep trained networks in networks/, for lshexp predict.")
+    ] = False,
     progress: Annotated[ProgressStyle, typer.Option(help="How to show progress.")] = ProgressStyle.auto,
 ) -> None:
     """Run every configuration of a sweep file and write tidy CSV files.
@@ -114,7 +117,7 @@ def sweep(
         budget_s = None if budget is None else duration(budget)
     except ValueError as error:
         raise errors.ConfigError(f"--budget: {error}") from None
-    loaded = load_sweep(file, settings or [], repeats)
+    loaded = load_sweep(file, [*(settings or []), *(["save=true"] if save else [])], repeats)
     wanted = Wanted(force, retry.value, tuple(only or ()), replace)
     plan = plan_sweep(loaded, out)
     place = build_executor(

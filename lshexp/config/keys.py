@@ -77,6 +77,10 @@ class SweepHeader(BaseModel):
         description="largest difference from the baseline that counts as equal, in the unit of the metric; "
         "left out: 1, a point of accuracy",
     )
+    save: bool = Field(
+        default=False,
+        description="whether trained networks are kept, in networks/ beside the results; changes no run's id",
+    )
     timeout: Duration | None = Field(
         default=None, description="longest time a run may take, as in 90s, 30m or 2h; then it has failed"
     )

@@ -54,6 +54,11 @@ class Sweep:
         return self.header.baseline
 
     @property
+    def save(self) -> bool:
+        """Whether trained networks are kept."""
+        return self.header.save
+
+    @property
     def timeout_s(self) -> float | None:
         """Seconds a run may take before it is ended; None without a limit."""
         return self.header.timeout
@@ -210,7 +215,8 @@ _Dumper.add_representer(str, _write_text)
 
 
 def _write(header: SweepHeader, settings: Mapping[str, Any], blocks: Iterable[SweepBlock]) -> str:
-    content = header.model_dump(exclude_none=True) | dict(settings)
+    unsaid = set() if header.save else {"save"}
+    content = header.model_dump(exclude_none=True, exclude=unsaid) | dict(settings)
     content["sweep"] = [_plain_block(block) for block in blocks]
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110)
     return text

@@ -21,8 +21,8 @@ Labels = NDArray[Any]  # one a row: numbers, truth values or text
 _SHOWN = 40  # characters of a label in messages
 
 
-def class_numbers(columns: Sequence[tuple[Path, Labels]]) -> tuple[list[NDArray[np.int32]], int]:
-    """Number the labels of all columns together: int32 in 0..classes-1 for each column, and the classes.
+def class_numbers(columns: Sequence[tuple[Path, Labels]]) -> tuple[list[NDArray[np.int32]], tuple[str, ...]]:
+    """Number the labels of all columns together: int32 in 0..classes-1 for each column, and their names.
 
     Classes are numbered in ascending order: by value where every label is a number, else by their text. The
     numbering depends on which labels occur, not on their order.
@@ -45,7 +45,7 @@ def class_numbers(columns: Sequence[tuple[Path, Labels]]) -> tuple[list[NDArray[
             else f"{columns[0][0]}: there are no examples"
         )  # fmt: skip
     cuts = np.cumsum([len(number) for number in numbers])[:-1]
-    return [part.astype(np.int32) for part in np.split(ids, cuts)], len(names)
+    return [part.astype(np.int32) for part in np.split(ids, cuts)], tuple(map(str, names))
 
 
 def _numbers(labels: Labels) -> Labels | None:

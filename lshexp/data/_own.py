@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from lshexp.arrays import CSR, FloatArray, Inputs, OffsetArray
 from lshexp.data._cells import Labels, class_numbers
-from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, freeze
+from lshexp.data.base import Dataset, DatasetInfo, InputTransform, Part, Splits, freeze
 from lshexp.data.files import Stamp, find_own_file, sha256, stamp
 from lshexp.data.inputs import feature_statistics
 from lshexp.errors import DataError
@@ -54,6 +54,8 @@ class _Known(NamedTuple):
 
     info: DatasetInfo
     stored: int | None  # as in Head, of all files
+    class_names: tuple[str, ...]
+    scale: InputTransform | None = None  # once the files have been loaded
 
 
 _known: dict[tuple[OwnData, tuple[Stamp, ...]], _Known] = {}
@@ -74,6 +76,7 @@ class OwnData(Dataset):
 
     location_options: ClassVar[tuple[str, ...]] = ("path", "test_path")
     generated_instead: ClassVar[str | None] = None
+    suffixes: ClassVar[tuple[str, ...]] = ()  # endings of the names of files that it reads
 
     path: str
     test_path: str | None = None
@@ -94,6 +97,10 @@ class OwnData(Dataset):
     @abstractmethod
     def table(self, path: Path, split: SplitName) -> Table:
         """Read a file in full, in the order of its rows; the arrays are the caller's. Raises DataError."""
+
+    def unlabelled(self, path: Path, features: int) -> Inputs | None:
+        """Read a file of examples with this many features and no labels; None where it may have labels."""
+        return None
 
     def splits_itself(self, path: Path) -> bool:
         """Tell whether the file at `path` holds both training and test examples under their names."""
@@ -117,7 +124,7 @@ class OwnData(Dataset):
 
     def memory_bytes(self) -> int:
         """Return the memory that `load` needs at its peak: the numbers once, sparse ones twice, and slack."""
-        info, stored = self._look()
+        info, stored = self._look()[:2]
         dense = 4 * info.features * (info.train_examples + info.test_examples)
         held = dense if stored is None else 2 * 8 * stored
         return held + min(held, _MOVED)
@@ -136,7 +143,6 @@ class OwnData(Dataset):
         sources, stamps = self._sources(), self._stamps()
         tables = [self.table(path, split) for path, split in sources]
         labels, known = self._found(sources, [table.head for table in tables])
-        _remember(self, stamps, known)
         parts = []
         for (path, _), y in zip(sources, labels, strict=True):
             x = self.widened(path, tables.pop(0).x, known.info.features)
@@ -145,8 +151,17 @@ class OwnData(Dataset):
         if len(parts) == 1:
             size, kept = parts[0].size, known.info.test_examples
             parts = [parts[0].cut(kept, size), parts[0].cut(0, kept)]
-        rescale(self.scale, parts[0], *parts)
+        scale = rescale(self.scale, parts[0], *parts)
+        _remember(self, stamps, known._replace(scale=scale))
         return Splits(freeze(parts[0]), freeze(parts[1]))
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the labels as the files spell them, by class number."""
+        return self._look().class_names
+
+    def own_scale(self) -> InputTransform | None:
+        """Return what `scale` has done to the examples loaded last."""
+        return self._look().scale
 
     def width(self, widths: list[tuple[Path, int]]) -> int:
         """Return the number of features all files agree on. Raises DataError where they do not."""
@@ -172,16 +187,14 @@ class OwnData(Dataset):
     ) -> tuple[list[NDArray[np.int32]], _Known]:
         """Class numbers of each file's rows, and what is known of the files by them."""
         paths = [path for path, _ in sources]
-        labels, classes = class_numbers(
-            [(path, head.labels) for path, head in zip(paths, heads, strict=True)]
-        )
+        labels, names = class_numbers([(path, head.labels) for path, head in zip(paths, heads, strict=True)])
         counts = [len(column) for column in labels]
         if len(counts) == 1:
             kept = max(1, min(counts[0] - 1, round(counts[0] * self.test_fraction)))
             counts = [counts[0] - kept, kept]
         info = DatasetInfo(
             features=self.width(list(zip(paths, (head.features for head in heads), strict=True))),
-            classes=classes,
+            classes=len(names),
             train_examples=counts[0],
             test_examples=counts[1],
             origin=", ".join(dict.fromkeys(map(str, paths))),
@@ -189,7 +202,7 @@ class OwnData(Dataset):
             licence="yours",
         )
         stored = [head.stored for head in heads if head.stored is not None]
-        return labels, _Known(info, sum(stored) if stored else None)
+        return labels, _Known(info, sum(stored) if stored else None, names)
 
     def _stamps(self) -> tuple[Stamp, ...]:
         return tuple(stamp(path) for path in self.locate())
@@ -234,19 +247,23 @@ class Columns(OwnData):
         return self.label % len(names)
 
 
-def rescale(scale: Scale, train: Part, *parts: Part) -> None:
+def rescale(scale: Scale, train: Part, *parts: Part) -> InputTransform | None:
     """Scale the parts in place by what is measured on `train`; a feature that never varies becomes 0.
+
+    Returns what has been done to them, None for nothing.
 
     Sparse examples take `none` and `unit`, which keep zeros.
     """
     if scale == "none":
-        return
+        return None
     if scale == "unit":
         values = _stored(train)
         largest = np.float32(max(values.max(initial=0), -values.min(initial=0))) or np.float32(1)
         for part in parts:
             _stored(part)[...] /= largest
-        return
+        return InputTransform(
+            np.zeros(train.features, np.float32), np.full(train.features, largest, np.float32)
+        )
     found = feature_statistics(train)
     offset, spread = (
         (found.low, found.high - found.low) if scale == "minmax" else (found.mean, found.deviation)
@@ -256,6 +273,7 @@ def rescale(scale: Scale, train: Part, *parts: Part) -> None:
         rows = _stored(part)
         rows -= offset.astype(np.float32)
         rows /= divisor
+    return InputTransform(offset.astype(np.float32), divisor)
 
 
 def _stored(part: Part) -> FloatArray:

@@ -114,6 +114,21 @@ class Remote:
     most_unpacked: int = 0  # bytes of each of them
 
 
+@dataclass(frozen=True)
+class InputTransform:
+    """Takes features x to (x - offset) / divisor; both are float32[features]."""
+
+    offset: FloatArray
+    divisor: FloatArray
+
+    def __call__(self, x: Inputs) -> FloatArray:
+        """Return float32[n, features], dense whatever `x` is; `x` is not changed."""
+        rows = x.to_dense() if isinstance(x, CSR) else x
+        moved = rows - self.offset
+        moved /= self.divisor
+        return moved
+
+
 class Dataset(Plugin):
     """Base of every registered dataset."""
 
@@ -182,6 +197,14 @@ class Dataset(Plugin):
             if self.generated_instead:
                 message += f"; `dataset: {self.generated_instead}` is generated and needs no file"
             raise DataError(message) from None
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """Return the labels by class number, as a user's file spells them; None without names."""
+        return None
+
+    def own_scale(self) -> InputTransform | None:
+        """Return what `load` has done to the numbers of a user's file; None where it leaves them alone."""
+        return None
 
     def sample(self, examples: int) -> Part:
         """Return the first `examples` training examples, as far as there are, to be looked at.

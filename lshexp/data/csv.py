@@ -7,12 +7,13 @@ import csv as stdlib_csv
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from lshexp.arrays import FloatArray, Inputs
 from lshexp.data._cells import CELLS, GrowingArray, numbers
 from lshexp.data._own import Columns, Head, SplitName, Table
 from lshexp.data.reading import one_line, open_text, require_table
@@ -35,6 +36,8 @@ class Csv(Columns):
 
     The file is UTF-8; quotes are those of RFC 4180.
     """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
 
     header: bool = Field(default=True, description="whether the first row names the columns")
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="character between two cells")
@@ -63,6 +66,19 @@ class Csv(Columns):
             require_table(path, len(x), len(wanted))
         return Table(x.take(), _joined(path, labels))
 
+    def unlabelled(self, path: Path, features: int) -> Inputs | None:
+        """Read a file that has a column for each feature and no other."""
+        names = self._names(path)
+        if len(names) != features:
+            return None
+        x = GrowingArray(np.float32, features)
+        for chunk in self._chunks(path, features, None, range(features)):
+            if not chunk.empty:
+                x.append(numbers(path, chunk, names, len(x)))
+                require_table(path, len(x), features)
+        rows: FloatArray = x.take()
+        return rows
+
     def _names(self, path: Path) -> list[str]:
         """Names of the columns; their numbers where the file has no header."""
         with open_text(path) as text:
@@ -82,7 +98,9 @@ class Csv(Columns):
             raise DataError(f"{path}: its first row is all numbers, no header; set `header: false`")
         return [name.strip() for name in first]
 
-    def _chunks(self, path: Path, width: int, label: int, columns: Sequence[int]) -> Iterator[pd.DataFrame]:
+    def _chunks(
+        self, path: Path, width: int, label: int | None, columns: Sequence[int]
+    ) -> Iterator[pd.DataFrame]:
         """The rows, a piece at a time; columns are named after their places, and labels are text."""
         import pandas as pd
 
@@ -96,10 +114,10 @@ class Csv(Columns):
                 usecols=[names[place] for place in columns],
                 skiprows=int(self.header),
                 index_col=False,
-                dtype={names[label]: str},
+                dtype={} if label is None else {names[label]: str},
                 chunksize=max(1, min(MOST_ROWS, CELLS // width)),
                 keep_default_na=False,
-                na_values={name: MISSING for name in names if name != names[label]},
+                na_values={name: MISSING for place, name in enumerate(names) if place != label},
             )
 
     def _labels(self, path: Path, chunk: pd.DataFrame, place: int) -> NDArray[np.str_]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.arrays import CSR, FloatArray, Inputs
-from lshexp.data.base import Examples, Part, freeze
+from lshexp.arrays import FloatArray
+from lshexp.data.base import Examples, InputTransform, Part, freeze
 from lshexp.data.reading import require_memory
 from lshexp.spec import Scaling
 
@@ -31,21 +31,6 @@ class FeatureStatistics:
     deviation: NDArray[np.float64]  # exactly 0 where all examples have the same value
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class InputTransform:
-    """Takes features x to (x - offset) / divisor; both are float32[features]."""
-
-    offset: FloatArray
-    divisor: FloatArray
-
-    def __call__(self, x: Inputs) -> FloatArray:
-        """Return float32[n, features], dense whatever `x` is; `x` is not changed."""
-        rows = x.to_dense() if isinstance(x, CSR) else x
-        moved = rows - self.offset
-        moved /= self.divisor
-        return moved
 
 
 @dataclass(frozen=True)
@@ -83,14 +68,26 @@ def scaled(scaling: Scaling, train: Examples, *others: Examples) -> tuple[Exampl
 
     Raises DataError when the dense rows do not fit the memory.
     """
-    splits = (train, *others)
+    return transformed(transform_of(scaling, train, *others), train, *others)
+
+
+def transform_of(scaling: Scaling, train: Examples, *others: Examples) -> InputTransform | None:
+    """Return what `scaling` does to examples, measured on the training examples; None for `raw`.
+
+    Raises DataError when the dense rows of all splits do not fit the memory.
+    """
     if scaling == "raw":
-        return splits
+        return None
+    splits = (train, *others)
     held = [split for split in splits if isinstance(split, Part)]
     cells = sum(split.size * split.features for split in held)
     require_memory(f"inputs: {scaling}", 4 * cells, f"{cells:,} numbers (no example keeps its zeros)")
-    transform = fit_transform(scaling, train)
-    return tuple(_transformed(split, transform) for split in splits)
+    return fit_transform(scaling, train)
+
+
+def transformed(transform: InputTransform | None, *splits: Examples) -> tuple[Examples, ...]:
+    """Return the splits with their features transformed; themselves where there is nothing to do."""
+    return splits if transform is None else tuple(_transformed(split, transform) for split in splits)
 
 
 def fit_transform(scaling: Scaling, train: Examples) -> InputTransform:

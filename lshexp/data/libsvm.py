@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -27,6 +28,8 @@ class Libsvm(OwnData):
     Examples stay sparse: whatever `input` says, the first layer reads only the features that are not zero,
     and each costs a multiplication a node. (The method `dense` computes with whole rows, a batch at a time.)
     """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".libsvm", ".svm", ".svmlight", ".txt")
 
     features: int | None = Field(
         default=None,

@@ -8,13 +8,14 @@ import tokenize
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import Field
 
+from lshexp.arrays import FloatArray, Inputs
 from lshexp.data._cells import CELLS, Labels, finite_float32
 from lshexp.data._own import Head, OwnData, SplitName, Table
 from lshexp.data.reading import READ_ERRORS, one_line, require_memory, require_plausible_size, require_table
@@ -51,6 +52,8 @@ class Npz(OwnData):
     one archive. Arrays of Python objects are refused: reading them would run code.
     """
 
+    suffixes: ClassVar[tuple[str, ...]] = (".npz",)
+
     x: str = Field(default="x", min_length=1, description="name of the array of examples")
     label: str = Field(default="y", min_length=1, description="name of the array of labels")
 
@@ -67,6 +70,10 @@ class Npz(OwnData):
 
     def table(self, path: Path, split: SplitName) -> Table:
         """Read the arrays, features a piece at a time; each example's become one row."""
+        shape = self._features(path, split).shape
+        return Table(self._examples(path, split), self._labels(path, split, shape[0]), _picture(shape))
+
+    def _examples(self, path: Path, split: SplitName) -> FloatArray:
         array = self._features(path, split)
         examples, features = array.shape[0], _width(array.shape)
         require_table(path, examples, features)
@@ -76,7 +83,15 @@ class Npz(OwnData):
             for rows in _pieces(path, archive, self._name(path, self.x, split), array):
                 x[first : first + len(rows)] = finite_float32(path, rows, first)
                 first += len(rows)
-        return Table(x, self._labels(path, split, examples), _picture(array.shape))
+        return x
+
+    def unlabelled(self, path: Path, features: int) -> Inputs | None:
+        """Read an archive that has examples and no labels."""
+        with _opened(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+        if self.x not in names or self.label in names:
+            return None
+        return self._examples(path, "test")
 
     def memory_bytes(self) -> int:
         """Return the memory that `load` needs: an array in Fortran's order is held as it is stored, too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class Parquet(Columns):
     `label` names the label's column or gives its place (from 0; -1 is the last, the default). Needs pyarrow,
     which `pip install lshexp[parquet]` brings.
     """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
 
     def head(self, path: Path, split: SplitName) -> Head:
         """Read the schema and the column of labels."""

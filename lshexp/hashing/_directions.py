@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
-from lshexp.arrays import CSR, FloatArray, Inputs
+import numpy as np
+from numpy.typing import NDArray
+
+from lshexp.arrays import CSR, FloatArray, Inputs, like
 from lshexp.hashing.base import project
 from lshexp.kernels.project import orthonormalise, orthonormalise_cost, spread_csr, spread_csr_cost
 from lshexp.work import LayerWork, Work, elementwise, matrix_product
@@ -28,6 +32,16 @@ class Directions:
         self._turning, self._centring, self._memory = turning, centring, memory
         self._learned = False
         self.learns = turning or centring
+
+    def state(self) -> dict[str, FloatArray]:
+        """What a sketch is made with."""
+        return {"directions": self.v, "mean": self.mean, "center": self._center}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over a state. Raises ValueError or KeyError when it is none of these directions."""
+        self.v = like(state, "directions", self.v)
+        self.mean, self._center = like(state, "mean", self.mean), like(state, "center", self._center)
+        self._learned = True
 
     def learn(self, inputs: Inputs, work: LayerWork) -> None:
         """Update mean and directions from a batch of at least one example."""

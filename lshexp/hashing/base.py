@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,13 @@ class Hasher(ABC):
     @abstractmethod
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
         """Buckets of a batch of inputs, counted under `select`; with `follow`, the query has its steps."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What hashing an input needs beyond the draw, which its key repeats: arrays by name."""
+        return {}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:  # noqa: B027 - most families learn nothing
+        """Take over the `state` of the same draw. Raises ValueError or KeyError when it is none."""
 
     def follow(
         self,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from lshexp.arrays import CSC, FloatArray, Inputs, IntArray, OffsetArray
+from lshexp.arrays import CSC, FloatArray, Inputs, IntArray, OffsetArray, like
 from lshexp.hashing._directions import Directions
 from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs, squared_norms
 from lshexp.hashing.srp import gaussian_planes
@@ -100,6 +102,20 @@ class _Sketched(Hasher):
             hashed = self._directions.sketch(inputs, work, "rebuild")[:, : len(self._hashed) - 1]
             spread = float(np.sqrt(np.mean(squared_norms(hashed, work))))
             self._offset_scale = np.float32(self._offset * spread) if spread > 0 else np.float32(1)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Directions, stand-ins of the nodes, and the length of a query's offset coordinate."""
+        return {
+            **self._directions.state(),
+            "coordinates": self.coordinates,
+            "offset_scale": np.array([self._offset_scale], dtype=np.float32),
+        }
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._directions.restore(state)
+        self.coordinates = like(state, "coordinates", self.coordinates)
+        self._offset_scale = np.float32(like(state, "offset_scale", np.zeros(1, dtype=np.float32))[0])
+        self._basis = self._find_basis()
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights if len(ids) == len(weights) else weights[ids]

@@ -46,6 +46,17 @@ class Tables:
         fill_buckets(self._codes, self._offsets, self._starts, self._nodes)
         work.count("rebuild", elementwise(codes.size) + fill_buckets_cost(self._codes, self._starts))
 
+    @property
+    def codes(self) -> Codes:
+        """The bucket of each node in each table, uint32[nodes, L]."""
+        return self._codes
+
+    def restore(self, codes: Codes, work: LayerWork) -> None:
+        """Fill the tables from `codes`. Raises ValueError when there are no such buckets."""
+        if codes.max(initial=0) >= self._starts.shape[1] - 1:
+            raise ValueError("a code is larger than the number of buckets")
+        self.put(np.arange(len(codes), dtype=np.int32), codes, work)
+
     def collect(
         self, query: Query, probes: int, most: int, cap: int | None, ranked: bool, work: LayerWork
     ) -> Collected:

@@ -10,12 +10,14 @@ one initial weight by its last bit moved the accuracy after three epochs by 0.2 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.arrays import CSR, FloatArray, Inputs
+from lshexp.arrays import CSR, FloatArray, Inputs, like
 from lshexp.kernels.csr import gather_rows, gather_rows_cost
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.select import draw_gated, draw_gated_cost, take_above, take_above_cost
@@ -79,6 +81,14 @@ class _Standout(Selector):
             if 0 < seen < 1:
                 self._beta += _logit(self._share) - _logit(seen)
         return self._draw(scores, keep, batch)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The offset, once there is one."""
+        return {} if self._beta is None else {"beta": np.array([self._beta], dtype=np.float64)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        if "beta" in state:
+            self._beta = float(like(state, "beta", np.zeros(1))[0])
 
     def _draw(self, scores: FloatArray, keep: FloatArray, batch: Batch) -> Selection:
         n, nodes = scores.shape

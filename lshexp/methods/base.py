@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.registry import Plugin
@@ -98,6 +99,21 @@ class Selector(ABC):
 
     def refresh(self) -> None:  # noqa: B027 - most methods keep no tables
         """Take note that all weights have changed at once."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What selecting at test needs beyond weights, options and seed: arrays by name.
+
+        It is kept with a trained network. Most methods have none.
+        """
+        return {}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over the `state` of the same method in a network of the same weights.
+
+        Without a state of its own, a method is told that all weights are new. Raises ValueError or KeyError
+        for arrays that are not such a state.
+        """
+        self.refresh()
 
     def diagnostics(self) -> Mapping[str, float]:
         """Measures of the method's own state, by the name of their column in selection.csv."""

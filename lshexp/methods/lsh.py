@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from lshexp import registry
-from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, joined
 from lshexp.errors import ConfigError
-from lshexp.hashing.base import HashFamily, Query, project
-from lshexp.hashing.tables import Tables
-from lshexp.kernels.buckets import score_by_coordinates, score_by_coordinates_cost
-from lshexp.kernels.parallel import balanced_bounds, even_bounds
-from lshexp.kernels.top_k import top_k_csr, top_k_csr_cost, top_k_rows, top_k_rows_cost
+from lshexp.hashing.base import HashFamily
 from lshexp.methods._exact import Exact
+from lshexp.methods._lookup import LshSelector
 from lshexp.methods._presets import DEFAULT_HASH, PRESETS
-from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Step, wanted_nodes
+from lshexp.methods.base import LayerView, Method, Selector, wanted_nodes
 from lshexp.registry import register
-from lshexp.streams import stream_key
-from lshexp.work import elementwise
 
 MOST_DERIVED_BITS = 12
 MOST_DERIVED_TABLES = 50
 WORTH_NARROWING = 0.5  # share of a layer that tables must be able to leave out
 SPARSE_FACTOR = 2.4
-SAMPLE = 128  # examples to learn the inputs from, where batches are single examples
 
 
 @register("method", "lsh")
@@ -224,176 +215,3 @@ class Lsh(Method):
 def derived_bits(share: float) -> int:
     """Bits that leave a few times too few nodes in one bucket, so that the tables' votes decide."""
     return min(MOST_DERIVED_BITS, max(1, round(math.log2(1 / share)) + 1))
-
-
-class _Token(NamedTuple):
-    """What a selection wants back with the step it ends in."""
-
-    steps: FloatArray | None  # for `Hasher.follow`
-    learned: int  # times that the family had learned the inputs
-
-
-class LshSelector(Selector):
-    """Hash tables at work on one layer."""
-
-    def __init__(self, options: Lsh, layer: LayerView, bits: int, tables: int, budget: int, key: int) -> None:
-        self._options = options
-        self._layer = layer
-        self._budget = budget
-        self._most = min(layer.nodes, max(budget, round(options.candidates * budget)))
-        self.hasher = options.family().draw(bits, tables, layer.nodes, layer.fan_in, stream_key(key, "hash"))
-        order = stream_key(key, "order")
-        self.tables = Tables(bits, tables, layer.nodes, layer.threads, order) if tables else None
-        self._follows = options.follow and layer.rule.linear and options.family().can_follow
-        self._learned = 0  # times that the family has learned the inputs
-        self._seen = 0  # examples in training
-        self._singles: deque[Inputs] = deque(maxlen=SAMPLE)  # the last inputs, while batches are of one
-        self._learn_at = self._rehash_at = 0.0  # at so many
-        self._interval = float(options.rehash_every)
-        self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
-
-    def select(self, inputs: Inputs, batch: Batch) -> Selection:
-        if batch.training:
-            self._keep_fresh(inputs, len(batch.examples))
-        elif not self._notes["rebuilds"]:  # a network tested before any training
-            self._hash_all(inputs)
-        layer, options = self._layer, self._options
-        query = self.hasher.hash_inputs(inputs, layer.work, self._follows and batch.training)
-        refine = options.refined(isinstance(inputs, CSR))
-        candidates, capped = self._ranked(query, max(self._budget, round(refine * self._budget)))
-        if refine:
-            candidates = candidates.with_data(layer.scores_of_pairs(inputs, candidates, "select"))
-        candidates = self._best(candidates, self._budget) if refine else self._head(candidates)
-        if batch.training:
-            short = np.count_nonzero(candidates.row_lengths() < self._budget)
-            self._notes["short_selections"] += int(short)
-            self._notes["capped_buckets"] += capped
-        return Selection(candidates, scored=refine > 0, token=_Token(query.steps, self._learned))
-
-    def _ranked(self, query: Query, keep: int) -> tuple[CSR, int]:
-        """Candidates in number as `rank` says, at most `keep` by `sketch`; and the buckets cut short."""
-        options, work = self._options, self._layer.work
-        if self.tables is None:
-            return self._best_of_all(query.coordinates, min(keep, self._layer.nodes)), 0
-        ranked = options.rank != "first"
-        candidates, capped = self.tables.collect(
-            query, options.probes, self._most, options.bucket_cap, ranked, work
-        )
-        if options.rank == "sketch":
-            candidates = self._best(self._scored_by_sketch(candidates, query.coordinates), keep)
-        return candidates, capped
-
-    def after_update(self, step: Step) -> None:
-        layer = self._layer
-        if self._follows:
-            token = step.token
-            assert isinstance(token, _Token) and token.steps is not None
-            if token.learned == self._learned:
-                bounds = balanced_bounds(step.by_node.indptr, layer.threads)
-                self.hasher.follow(token.steps, step.by_node, step.deltas, layer.rule.lr, bounds, layer.work)
-            elif len(step.deltas):  # a step that comes late: its numbers are those of other directions
-                self._hash(step.touched)
-        if self._options.rehash == "touched" and len(step.deltas):
-            self._hash(step.touched, self._follows)
-
-    def refresh(self) -> None:
-        self._hash(np.arange(self._layer.nodes, dtype=np.int32))
-
-    def diagnostics(self) -> Mapping[str, float]:
-        """Nodes in a bucket, over all tables: mean of buckets not empty, maximum, share of empty ones."""
-        if self.tables is None:
-            return {}
-        sizes = self.tables.occupancy()
-        filled = sizes[sizes > 0]
-        measures = {"bucket_max": int(sizes.max()), "bucket_empty_pct": 100 * float(np.mean(sizes == 0))}
-        return measures | ({"bucket_mean": float(filled.mean())} if len(filled) else {})
-
-    def notes(self) -> dict[str, int]:
-        return dict(self._notes)
-
-    def _keep_fresh(self, inputs: Inputs, examples: int) -> None:
-        options, seen = self._options, self._seen
-        if examples == 1:
-            self._singles.append(inputs)
-        else:
-            self._singles.clear()
-        scheduled = options.rehash == "schedule" and seen >= self._rehash_at
-        if seen == 0 and self._singles and self.hasher.learns:
-            # one example has no directions, and what is learned from too few is lost; until then, those drawn
-            self._hash_every_node()
-            self._learn_at = SAMPLE - 1
-        elif seen >= self._learn_at:
-            self._hash_all(joined(self._singles) if len(self._singles) > 1 else inputs)
-            often = max(2 * options.rehash_every, seen // 4)  # while little has been seen
-            self._learn_at = seen + min(options.learn_every, often) if self.hasher.learns else math.inf
-        elif scheduled:
-            self._hash(np.arange(self._layer.nodes, dtype=np.int32), self._follows)
-            self._notes["rebuilds"] += 1
-        if scheduled:
-            self._rehash_at = seen + self._interval
-            self._interval *= options.rehash_growth
-        self._seen += examples
-
-    def _hash_all(self, inputs: Inputs) -> None:
-        self.hasher.learn(inputs, self._layer.work)
-        self._learned += 1
-        self._hash_every_node()
-
-    def _hash_every_node(self) -> None:
-        self._hash(np.arange(self._layer.nodes, dtype=np.int32))
-        self._notes["rebuilds"] += 1
-
-    def _hash(self, ids: IntArray, from_coordinates: bool = False) -> None:
-        layer = self._layer
-        if from_coordinates:
-            codes = self.hasher.hash_again(ids, layer.work)
-        else:
-            codes = self.hasher.hash_nodes(layer.weights, layer.bias, ids, layer.work)
-        if self.tables:
-            self.tables.put(ids, codes, layer.work)
-        self._notes["rehashed_nodes"] += len(ids)
-
-    def _scored_by_sketch(self, candidates: CSR, queries: FloatArray | None) -> CSR:
-        coordinates = self.hasher.coordinates
-        assert queries is not None and coordinates is not None  # checked when the options were read
-        bounds = balanced_bounds(candidates.indptr, self._layer.threads)
-        score_by_coordinates(
-            queries, coordinates, candidates.indptr, candidates.indices, bounds, candidates.data
-        )
-        cost = score_by_coordinates_cost(queries, candidates.indptr, candidates.indices)
-        self._layer.work.count("select", cost)
-        return candidates
-
-    def _best_of_all(self, queries: FloatArray | None, k: int) -> CSR:
-        """The k nodes of each example that score best by the sketch."""
-        coordinates = self.hasher.coordinates
-        assert queries is not None and coordinates is not None  # as above
-        scores = project(queries, coordinates.T, self._layer.work, "select")
-        best = CSR.from_lengths(np.full(len(scores), k), self._layer.nodes)
-        bounds = even_bounds(len(scores), self._layer.threads)
-        touched = top_k_rows(scores, k, bounds, best.indices, best.data)
-        self._layer.work.count("select", top_k_rows_cost(best.indices, touched))
-        return best
-
-    def _best(self, candidates: CSR, k: int) -> CSR:
-        """The k pairs of largest value of each example, or all where there are fewer."""
-        best = CSR.from_lengths(np.minimum(candidates.row_lengths(), k), candidates.shape[1])
-        bounds = balanced_bounds(candidates.indptr, self._layer.threads)
-        touched = top_k_csr(*candidates.arrays, k, bounds, *best.arrays)
-        self._layer.work.count("select", top_k_csr_cost(candidates.indptr, best.indptr, touched))
-        return best
-
-    def _head(self, candidates: CSR) -> CSR:
-        """Candidates that are active as they are; collection stopped at the budget or was cut to it."""
-        return (
-            candidates
-            if self._most == self._budget or self._options.rank == "sketch"
-            else self._cut(candidates)
-        )
-
-    def _cut(self, candidates: CSR) -> CSR:
-        """The first `budget` candidates in the order met."""
-        rank = np.arange(candidates.nnz) - np.repeat(candidates.indptr[:-1], candidates.row_lengths())
-        kept = candidates.where(rank < self._budget)
-        self._layer.work.count("select", elementwise(2 * kept.nnz))  # ids and values copied
-        return kept

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from lshexp.arrays import CSR, FloatArray, Inputs
+from lshexp.arrays import CSR, FloatArray, Inputs, like
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.select import count_above, count_above_cost, take_above, take_above_cost
 from lshexp.kernels.top_k import kth_largest, kth_largest_cost
@@ -92,6 +94,14 @@ class _Threshold(Selector):
         self._layer.work.count("select", count_above_cost(scores))
         self._layer.work.count("select", take_above_cost(scores, active.indices))
         return Selection(active, scored=True)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The averaged thresholds, once there are any."""
+        return {} if self._average is None else {"average": self._average}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        if "average" in state:
+            self._average = like(state, "average", np.zeros(self._layer.nodes, dtype=np.float32))
 
     def _thresholds(self, scores: FloatArray) -> FloatArray:
         finite = np.where(np.isnan(scores), np.float32(-np.inf), scores)

@@ -27,7 +27,8 @@ from lshexp.kernels.conflicts import count_conflicts
 from lshexp.kernels.hogwild import Outcomes, Parameters, hogwild_round, hogwild_round_cost
 from lshexp.methods.base import Batch
 from lshexp.nn.layer import Pairs
-from lshexp.nn.network import LayerStep, Network, Outcome, Pending, Tape
+from lshexp.nn.network import LayerStep, Network, Outcome, Pending
+from lshexp.nn.tape import Tape
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 

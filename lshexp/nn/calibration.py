@@ -13,7 +13,7 @@ from lshexp.methods.base import Batch
 from lshexp.nn.asynchronous import workers_of
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
-from lshexp.nn.trainer import using_threads
+from lshexp.nn.threads import using_threads
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 from lshexp.work import PHASES, Work

@@ -74,7 +74,7 @@ class Layer:
         self.work = LayerWork()
         self.label_counts: OffsetArray | None = None  # of an output, where they are counted
         self.threads = threads
-        self._gemm = gemm
+        self.gemm = gemm
         self._every: dict[int, Pairs] = {}
         self._terms = np.empty(0, dtype=np.float32)  # scratch, kept because fresh memory is slow to touch
 
@@ -105,7 +105,7 @@ class Layer:
             self._forward_csr(inputs, self.every_node(examples), values, phase)
             return values.reshape(examples, self.nodes)
         self.work.count(phase, scores_cost(examples, self.fan_in, self.nodes))
-        return self._gemm.scores(inputs, self.weights, self.bias)
+        return self.gemm.scores(inputs, self.weights, self.bias)
 
     def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
         """Pre-activations of active pairs, float32[P] in the order of their entries."""
@@ -129,7 +129,7 @@ class Layer:
         """
         if pairs is None:
             self.work.count("backward", matrix_product(len(deltas), self.nodes, self.fan_in))
-            return self._gemm.input_gradient(deltas, self.weights)
+            return self.gemm.input_gradient(deltas, self.weights)
         active = pairs.by_example
         if isinstance(inputs, CSR):
             return self._input_gradient_csr(inputs, pairs, deltas)
@@ -178,7 +178,7 @@ class Layer:
         rule = self.next_rule()
         if pairs is None:
             assert not isinstance(inputs, CSR)  # the network hands a CSR over together with pairs
-            gradient = self._gemm.weight_gradient(deltas, inputs)
+            gradient = self.gemm.weight_gradient(deltas, inputs)
             bounds = even_bounds(self.nodes, self.threads)
             step_dense(rule, self.weights, gradient, self.state, bounds)
             bias_gradient = deltas.sum(axis=0)[None]

@@ -34,6 +34,7 @@ from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, build_layer, initial_weights
 from lshexp.nn.output import OutputStep, build_output
 from lshexp.nn.plan import SPARSE_UP_TO, InputForm, LayerPlan, output_method, plan_layers
+from lshexp.nn.tape import Skip, Tape
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
 from lshexp.work import LayerWork, Work, elementwise
@@ -56,33 +57,6 @@ class View(NamedTuple):
 
 
 Seen = TypeVar("Seen")
-
-
-class Skip(NamedTuple):
-    """Where a hidden layer's input and what it computed have gone in their sum, its output.
-
-    `total` None means that rows were added, place by place.
-    """
-
-    total: CSR | None
-    of_input: OffsetArray  # int64[entries of the input], their places in `total`
-    of_own: OffsetArray  # int64[active pairs], likewise
-
-
-class Tape(NamedTuple):
-    """What the backward pass of a hidden layer needs of its forward pass."""
-
-    inputs: Inputs
-    pairs: Pairs | None  # those with a positive activation; None = every node
-    rows: FloatArray | None  # activations of every node, where pairs is None
-    multiplier: np.float32 | FloatArray  # of the activations
-    token: object  # what the selection wants back with its step
-    skip: Skip | None = None  # where the layer's input was added to what it computed
-
-    @property
-    def scaled(self) -> bool:
-        """Whether the activations have been multiplied at all."""
-        return isinstance(self.multiplier, np.ndarray) or self.multiplier != 1
 
 
 class LayerStep(NamedTuple):
@@ -114,19 +88,26 @@ class Network:
         gemm: Gemm,
         plans: Sequence[LayerPlan] | None = None,
         label_counts: OffsetArray | None = None,
+        parameters: Sequence[tuple[FloatArray, FloatArray]] | None = None,
     ) -> None:
         """Build the layers as `plans` says: those of `plan_layers` for these widths, unless others are given.
 
-        `label_counts`, int64[classes], are the training examples of each class, where a method asks for them.
+        `label_counts`, int64[classes], are the training examples of each class, where a method asks for them;
+        `parameters` the weights and biases of each layer, in place of those drawn from the seed.
         Raises ConfigError as `plan_layers` does.
         """
         self.plans = plans or plan_layers(spec, method, [features, *spec.hidden, classes])
         key = spec.key()
         rule = rule_of(spec.optimizer, spec.lr, spec.momentum)
         self.layers = [
-            build_layer(initial_weights(key, index, plan.nodes, plan.fan_in), plan, rule, gemm, spec.threads)
+            build_layer(
+                parameters[index][0] if parameters else initial_weights(key, index, plan.nodes, plan.fan_in),
+                plan, rule, gemm, spec.threads,
+            )
             for index, plan in enumerate(self.plans)
-        ]
+        ]  # fmt: skip
+        for layer, (_, bias) in zip(self.layers, parameters or (), strict=False):
+            layer.bias[:] = bias
         self.hidden, self.output = self.layers[:-1], self.layers[-1]
         self.selectors: list[Selector] = [
             method.selector(layer, spec.active_pct / 100, stream_key(key, "method", index))
@@ -139,6 +120,15 @@ class Network:
         self._skip = spec.skip
         self._places = np.full((spec.threads, max(spec.hidden, default=1) if spec.skip else 0), -1, np.int32)
         self.select_s = 0.0  # seconds spent choosing nodes in training
+
+    def all_selectors(self) -> list[Selector]:
+        """The selectors of the hidden layers and, where it is selected, of the output."""
+        return self.selectors + ([self.head.selector] if self.head.selector else [])
+
+    def use(self, gemm: Gemm) -> None:
+        """Compute dense products within another context from now on."""
+        for layer in self.layers:
+            layer.gemm = gemm
 
     def with_parameters(self, parameters: list[tuple[FloatArray, FloatArray]]) -> Network:
         """A network for prediction that has other weights and biases and selectors of its own.
@@ -158,9 +148,8 @@ class Network:
             for selector, layer, other in zip(self.selectors, self.hidden, twin.hidden, strict=True)
         ]
         twin.head = copy.deepcopy(self.head, {id(self.output): twin.output})
-        for selector in (*twin.selectors, twin.head.selector):
-            if selector:
-                selector.refresh()
+        for selector in twin.all_selectors():
+            selector.refresh()
         return twin
 
     def train_batch(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from pathlib import Path
 
-import numba
 import numpy as np
 import psutil
 
 from lshexp import registry
-from lshexp.data.base import Dataset, Examples, Splits
-from lshexp.data.inputs import scaled
+from lshexp.data.base import Dataset, Examples, InputTransform, Splits
+from lshexp.data.inputs import transform_of, transformed
 from lshexp.energy.rapl import POWERCAP, Meter
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods.base import Batch, Method
@@ -27,6 +26,9 @@ from lshexp.nn.plan import LayerPlan, output_method, plan_layers, require_labels
 from lshexp.nn.prediction import Prediction, predict_split, time_of_one
 from lshexp.nn.probe import Probe
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
+from lshexp.nn.saving import save_network
+from lshexp.nn.threads import using_threads
+from lshexp.nn.trained import About
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 from lshexp.work import PHASES, PREDICT, Work
@@ -39,16 +41,20 @@ class _DivergedError(Exception):
     """The loss is no longer a finite number."""
 
 
-def run(spec: RunSpec, report: Reporter | None = None) -> RunResult:
+def run(spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
     """Train and test one network and return its rows.
 
-    Compilation and data loading happen before the clock starts; evaluation stops it.
+    Compilation and data loading happen before the clock starts; evaluation stops it. The network that is
+    tested last, which has averaged weights if any has, is written to the file `keep`, if one is given.
 
-    Raises DataError when the data cannot be read, ConfigError when the machine cannot run the specification.
+    Raises DataError when the data cannot be read, ConfigError when the machine cannot run the specification,
+    StoreError when the network cannot be written.
     """
     method, dataset = _plugins(spec)
     require_labels(spec, dataset.info().multilabel)
-    train, valid, test = scaled(spec.inputs, *_cut(dataset.load(), spec))
+    splits = _cut(dataset.load(), spec)
+    transform = transform_of(spec.inputs, *splits)
+    train, valid, test = transformed(transform, *splits)
     classes = dataset.info().classes
     with using_threads(spec.threads), Gemm(spec.threads) as gemm:
         widths = [train.features, *spec.hidden, classes]
@@ -56,25 +62,18 @@ def run(spec: RunSpec, report: Reporter | None = None) -> RunResult:
         compile_s = warm_up(spec, method, plans, train, gemm)
         counts = label_counts(train, classes) if output_method(spec).counts_labels else None
         network = Network(spec, method, train.features, classes, gemm, plans, label_counts=counts)
-        return _Run(spec, network, train, valid, test).finish(compile_s, report)
+        training = _Run(spec, network, train, valid, test)
+        result = training.finish(compile_s, report)
+        if keep and result.status == "ok":
+            save_network(keep, training.tested, _about(spec, dataset, train.features, transform))
+        return result
 
 
-@contextmanager
-def using_threads(threads: int) -> Iterator[None]:
-    """Set Numba's thread count and put it back.
-
-    Raises ConfigError when more threads are asked for than Numba may start.
-    """
-    most = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-    if threads > most:
-        message = f"{threads} is more than the {most} this machine offers; set NUMBA_NUM_THREADS to force it"
-        raise ConfigError([Problem(("threads",), message)])
-    before = numba.get_num_threads()
-    numba.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
+def _about(spec: RunSpec, dataset: Dataset, features: int, transform: InputTransform | None) -> About:
+    info = dataset.info()
+    return About(
+        spec, features, info.classes, info.sparse, dataset.class_names(), dataset.own_scale(), transform
+    )
 
 
 def _plugins(spec: RunSpec) -> tuple[Method, Dataset]:

@@ -11,6 +11,7 @@ from lshexp.render.energy import energies
 from lshexp.render.errors import fail
 from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
+from lshexp.render.prediction import predictions
 from lshexp.render.progress import label, outcome, watch
 from lshexp.render.report import report_written
 from lshexp.render.sweep import interrupted, plan, summary
@@ -36,6 +37,7 @@ __all__ = [
     "machine",
     "outcome",
     "plan",
+    "predictions",
     "report_written",
     "say",
     "statistics",

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lshexp.errors import ConfigError
 from lshexp.nn.result import Progress, Reporter, RunResult
@@ -112,9 +113,9 @@ class Inline(Executor):
     def start(self, job: Job, notify: Notify) -> bool:
         """Do the job to its end."""
 
-        def run(spec: RunSpec, report: Reporter | None) -> RunResult:
+        def run(spec: RunSpec, report: Reporter | None, **keep: Path) -> RunResult:
             notify(Started(job.run_id))
-            return self._run(spec, report)
+            return self._run(spec, report, **keep)
 
         outcome = do_job(job, run, lambda progress: notify(Progressed(job.run_id, progress)), self._watch)
         if outcome == "taken":

@@ -49,6 +49,10 @@ class SweepLike(Protocol):
         """Seconds a run may take, None without a limit."""
 
     @property
+    def save(self) -> bool:
+        """Whether trained networks are kept."""
+
+    @property
     def merged(self) -> int:
         """How many expanded runs were the same as another one."""
 
@@ -62,11 +66,12 @@ class PlannedRun:
     spec: RunSpec
     record: Record | None
     stamp: str | None = None  # of the record
+    unsaved: bool = False  # whether it has ended well and its network, which is to be kept, was not
 
     @property
     def state(self) -> State:
         """`failed` runs are tried again by the next plain call; diverged ones are done."""
-        if self.record is None:
+        if self.record is None or self.unsaved:
             return "missing"
         return "done" if self.record.finished else "failed"
 
@@ -84,7 +89,7 @@ class Wanted:
         """Whether the run is to be done."""
         if self.only and not run.run_id.startswith(self.only):
             return False
-        if self.force or run.record is None:
+        if self.force or run.record is None or run.unsaved:
             return True
         return run.record.status in _RETRIED[self.retry]
 
@@ -148,7 +153,10 @@ def plan_sweep(sweep: SweepLike, out: str | Path = "results") -> Plan:
     for number, (run_id, spec) in enumerate(ids.items(), start=1):
         # the stamp before the record: one written between the two then counts as done since
         stamp = store.stamp(run_id) if run_id in present else None
-        runs.append(PlannedRun(number, run_id, spec, store.read(run_id, spec) if stamp else None, stamp))
+        record = store.read(run_id, spec) if stamp else None
+        unsaved = sweep.save and record is not None and record.status == "ok"
+        unsaved = unsaved and not store.network_path(run_id).is_file()
+        runs.append(PlannedRun(number, run_id, spec, record, stamp, unsaved))
     old = finished_rows(store)
     leaving = {run_id: row for run_id, row in old.items() if run_id not in ids}
     return Plan(

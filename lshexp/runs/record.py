@@ -30,6 +30,7 @@ class Job(BaseModel):
     spec: RunSpec
     stamp: str | None  # of the record the run had when it was planned; another one means that it is done
     timeout_s: float | None = None
+    save: bool = False  # whether the trained network is kept
     env: Environment | None = None  # of the driver's machine; None where the worker is to look for itself
 
 

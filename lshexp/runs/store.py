@@ -4,11 +4,12 @@ What is in it:
 
 - `records/<run_id>.json`, one atomic record a run;
 - `logs/<run_id>.txt`, the traceback of a run that failed;
+- `networks/<run_id>.safetensors`, the trained network of a run, where networks are kept;
 - `claims/<run_id>.lock`, locked by the process that is doing the run;
 - `runs.csv`, `epochs.csv`, `work.csv`, `selection.csv`, `env.csv`, rewritten in full from the records;
 - `sweep.yaml`, the sweep that was run, resolved to one file.
 
-The first three are the working store of the sweep; the tables and the sweep are what a reader needs.
+Records, logs, networks and claims are the working store of the sweep; the rest is what a reader needs.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Store:
         self._records = folder / "records"
         self._logs = folder / "logs"
         self._claims = folder / "claims"
+        self._networks = folder / "networks"
 
     def table_path(self, table: str) -> Path:
         """Path of a CSV file: `runs`, `epochs`, `work`, `selection` or `env`."""
@@ -48,6 +50,10 @@ class Store:
     def record_path(self, run_id: str) -> Path:
         """Path of a run's record."""
         return self._records / f"{run_id}.json"
+
+    def network_path(self, run_id: str) -> Path:
+        """Path of a run's trained network."""
+        return self._networks / f"{run_id}.safetensors"
 
     @contextmanager
     def claimed(self, run_id: str) -> Iterator[bool]:
@@ -83,7 +89,7 @@ class Store:
 
     def clean(self) -> None:
         """Delete what writers that were killed have left behind."""
-        for folder in (self.folder, self._records, self._logs):
+        for folder in (self.folder, self._records, self._logs, self._networks):
             remove_leftovers(folder)
 
     def read(self, run_id: str, spec: RunSpec | None = None) -> Record | None:

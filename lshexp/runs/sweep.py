@@ -110,7 +110,7 @@ def run_sweep(
     listener.sweep_started(plan, len(todo))
     try:
         if todo:
-            executor.run(driver.jobs(todo, sweep.timeout_s), driver.handle, driver.limit(fail_fast, budget_s))
+            executor.run(driver.jobs(todo, sweep), driver.handle, driver.limit(fail_fast, budget_s))
     except KeyboardInterrupt:
         driver.write_tables()
         raise SweepInterrupted(driver.summary()) from None
@@ -144,7 +144,7 @@ class _Driver:
         if resolved is not None:
             self._store.write_sweep(resolved)
 
-    def jobs(self, todo: list[PlannedRun], timeout_s: float | None) -> list[Job]:
+    def jobs(self, todo: list[PlannedRun], sweep: SweepLike) -> list[Job]:
         """The jobs, in order."""
         env = capture()
         return [
@@ -154,7 +154,8 @@ class _Driver:
                 run_id=planned.run_id,
                 spec=planned.spec,
                 stamp=planned.stamp,
-                timeout_s=timeout_s,
+                timeout_s=sweep.timeout_s,
+                save=sweep.save,
                 env=env,
             )
             for planned in todo

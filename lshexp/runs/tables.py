@@ -57,6 +57,11 @@ def finished_rows(store: Store) -> dict[str, Cells]:
     return {row.get("run_id", ""): row for row in rows if row.get("status") in ("ok", "diverged")}
 
 
+def row_ids(store: Store) -> list[str]:
+    """Ids of the runs that runs.csv, as it is, has a row of."""
+    return [row["run_id"] for row in _rows_of(store.table_path("runs")) if row.get("run_id")]
+
+
 def read_old_rows(store: Store) -> OldRows:
     """Read the tables as they are; files that are absent, damaged or of another schema have no rows."""
     return OldRows(

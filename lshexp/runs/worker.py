@@ -28,7 +28,7 @@ from lshexp.runs.record import Job, Record
 from lshexp.runs.store import Store
 from lshexp.spec import RunSpec
 
-RunFunction = Callable[[RunSpec, Reporter | None], RunResult]
+RunFunction = Callable[..., RunResult]  # of a RunSpec and a Reporter; `keep` names the network's file
 Outcome = Literal["done", "already", "taken"]
 TRAINER = "lshexp.nn.trainer:run"
 MAX_ERROR_CHARACTERS = 500
@@ -59,7 +59,8 @@ def _attempt(store: Store, job: Job, run: RunFunction, report: Reporter | None, 
     store.remove_log(job.run_id)
     try:
         with watch.run():
-            result = run(job.spec, report)
+            keep = {"keep": store.network_path(job.run_id)} if job.save else {}
+            result = run(job.spec, report, **keep)
         record = _record(job, result, started, watch.alone)
     except Exception as error:  # whatever a run raises costs that run, not the sweep
         printed = store.read_log(job.run_id)
@@ -140,12 +141,12 @@ def load_runner(runner: str) -> RunFunction:
 def logged(job: Job, run: RunFunction) -> RunFunction:
     """The run, with all that this process prints from its start on going into the run's log."""
 
-    def logged_run(spec: RunSpec, report: Reporter | None) -> RunResult:
+    def logged_run(spec: RunSpec, report: Reporter | None, **keep: Path) -> RunResult:
         log = os.open(Store(job.folder).start_log(job.run_id), os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
         faulthandler.enable(2)
-        return run(spec, report)
+        return run(spec, report, **keep)
 
     return logged_run
 

@@ -11,6 +11,7 @@ from sweep_toys import column, complaints, load, toy_registry
 
 from lshexp.config import load_sweep, read_resolved, resolved_text
 from lshexp.errors import ConfigError
+from lshexp.spec import RunSpec
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -340,3 +341,8 @@ def test_ten_thousand_runs_are_checked_in_seconds(tmp_path):
 def test_the_path_may_be_text(tmp_path):
     (tmp_path / "s.yaml").write_text("method: dense")
     assert load_sweep(str(tmp_path / "s.yaml")).path == tmp_path / "s.yaml"
+
+
+def test_a_setting_that_is_added_leaves_the_ids_of_runs_without_it(monkeypatch):
+    monkeypatch.setattr("lshexp.spec.KERNEL_REVISION", 2)
+    assert RunSpec().run_id("data") == "b59408be1b6c"

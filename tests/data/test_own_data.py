@@ -175,9 +175,9 @@ def test_one_archive_may_hold_both_splits_and_pictures(folder):
     ],
 )
 def test_labels_become_numbers_in_ascending_order(tmp_path, labels, numbers):
-    found, classes = class_numbers([(tmp_path, np.array(labels))])
+    found, names = class_numbers([(tmp_path, np.array(labels))])
     assert found[0].tolist() == numbers
-    assert classes == max(numbers) + 1
+    assert len(names) == max(numbers) + 1
 
 
 @pytest.mark.parametrize(

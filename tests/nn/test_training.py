@@ -12,7 +12,8 @@ from lshexp import registry
 from lshexp.errors import ConfigError
 from lshexp.methods.base import Batch
 from lshexp.nn import trainer
-from lshexp.nn.trainer import run, using_threads
+from lshexp.nn.threads import using_threads
+from lshexp.nn.trainer import run
 from lshexp.spec import RunSpec
 
 METHODS = {

@@ -18,7 +18,7 @@ from lshexp.methods.base import Batch
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.prediction import EVALUATION_BATCH
-from lshexp.nn.trainer import using_threads
+from lshexp.nn.threads import using_threads
 from lshexp.runs.worker import SPINS
 from lshexp.spec import Input, RunSpec
 
