@@ -73,7 +73,7 @@ def bench(
         str, typer.Option(metavar="NAME", help="The competitor that ratios are to.")
     ] = "lsh",
 ) -> None:
-    """Time training and prediction: our networks beside PyTorch's and scikit-learn's.
+    """Time training and prediction beside PyTorch and scikit-learn.
 
     Each library has a process of its own; networks take turns, repeat after repeat. The tables give medians
     and ratios to a reference, and say what the machine is. What is not installed is left out: pip install

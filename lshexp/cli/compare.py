@@ -21,7 +21,7 @@ def compare(
     margin: Margin = None,
     wide: Annotated[bool, typer.Option("--wide", help="Show every column, however wide.")] = False,
     claims: Annotated[
-        Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims instead, one card each.")
+        Path | None, typer.Option(metavar="FILE.yaml", help="Judge the claims in this file instead.")
     ] = None,
     energy: Annotated[
         str | None,
@@ -29,7 +29,7 @@ def compare(
     ] = None,
     form: Form = Format.table,
 ) -> None:
-    """Compare configurations with a baseline: accuracy, active nodes, multiplications, time.
+    """Compare accuracy, multiplications and time with a baseline.
 
     Means are over seeds; differences and ratios are over pairs of runs with the same seed. Of several
     configurations that the baseline names, the most accurate is taken, by validation examples where there

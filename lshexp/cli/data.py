@@ -31,7 +31,7 @@ def list_(
         bool, typer.Option("--stats", help="Also class balance, mean, non-zeros, principal spectrum.")
     ] = False,
 ) -> None:
-    """List the datasets: size, features, classes, whether they are there, licence and origin.
+    """List the datasets: sizes, licence, whether they are here.
 
     Example: lshexp data list --stats
     """
@@ -52,7 +52,9 @@ def fetch(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Also when the files are there already.")] = False,
 ) -> None:
-    """Download the published files of a dataset and check them. An interrupted download goes on.
+    """Download the published files of a dataset, and check them.
+
+    An interrupted download goes on where it was.
 
     Example: lshexp data fetch mnist
     """
@@ -78,7 +80,7 @@ def show(
     ] = None,
     options: Options = None,
 ) -> None:
-    """Write a contact sheet: a PNG with a row of training examples for each class.
+    """Draw some training examples: a PNG with a row for each class.
 
     Example: lshexp data show convex -s seed=3
     """
@@ -102,7 +104,7 @@ def verify(
     ] = None,
     options: Options = None,
 ) -> None:
-    """Read every file of a dataset in full and compare it with its checksum where one is published.
+    """Read every file of a dataset and compare published checksums.
 
     Example: lshexp data verify mnist
     """
@@ -135,7 +137,9 @@ def make(
     ] = None,
     options: Options = None,
 ) -> None:
-    """Write a generated dataset to a NumPy archive, which `dataset: {name: npz, path: ...}` reads.
+    """Write a generated dataset to a NumPy archive.
+
+    `dataset: {name: npz, path: ...}` reads it.
 
     Example: lshexp data make convex -s train=2000 -s seed=3
     """

@@ -24,7 +24,7 @@ def energy(
     baseline: Baseline = None,
     form: Form = Format.table,
 ) -> None:
-    """Price finished runs under several energy models, and see whether they agree.
+    """Price finished runs under several energy models.
 
     Joules come from the counted work, so nothing is run again. Without --model: the arithmetic alone
     (horowitz45), and with all memory traffic from a cache of 8 KB, of 1 MB, and from DRAM. A table of your

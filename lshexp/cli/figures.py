@@ -21,7 +21,9 @@ def figures(
         list[str] | None, typer.Option("--only", metavar="NAME", help="Draw this figure alone; repeatable.")
     ] = None,
 ) -> None:
-    """Draw the figures of a sweep: SVG, PNG, and the CSV slice each was drawn from.
+    """Draw the figures of a sweep, each with the numbers it shows.
+
+    NAME.svg and NAME.png are pictures, NAME.csv has what is drawn.
 
     A figure for which the sweep has no numbers is not drawn, and the reason is said.
 

@@ -7,7 +7,7 @@ from lshexp.cli._app import app
 
 @app.command()
 def info() -> None:
-    """Show versions, cores, BLAS, threading layer and where MNIST is found."""
+    """Show versions, cores, BLAS, and whether MNIST is here."""
     from lshexp import render
     from lshexp.runs.environment import capture
 

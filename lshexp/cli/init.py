@@ -17,7 +17,7 @@ def init(
     ],
     force: Annotated[bool, typer.Option("-f", "--force", help="Replace files that are there.")] = False,
 ) -> None:
-    """Write a commented sweep file to begin with, and a JSON Schema for editors beside it.
+    """Write a sweep file to begin with, and a schema for editors.
 
     The file runs as it is, in well under a minute. An editor with a YAML language server completes keys and
     marks mistakes by the schema, which holds the methods and datasets that are installed.

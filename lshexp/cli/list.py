@@ -37,7 +37,7 @@ def list_(
         typer.Argument(metavar="[NAME]", help="Show this one alone, in full.", autocompletion=_names),
     ] = None,
 ) -> None:
-    """List methods, datasets, hashes, energy models or optimizers; keys of a sweep file; columns of results.
+    """List methods, datasets, keys of sweep files, columns, and more.
 
     With a NAME: the options of one method, dataset, hash family or energy model, each with its type, default,
     range and meaning; or one key; or one column, or the columns of one file.

@@ -27,7 +27,7 @@ def report(
         Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims and show them as a matrix.")
     ] = None,
 ) -> None:
-    """Write one HTML page: what was found, claims, figures, tables, and where they come from.
+    """Write one HTML page: what was found, claims, figures, tables.
 
     The page is a single file that loads nothing from any network. A folder of several sweeps gives one page
     with a section for each.

@@ -30,7 +30,7 @@ def reproduce(
         Path, typer.Option(metavar="DIR", help="The folder with the sweeps and claims of the paper.")
     ] = Path("experiments"),
 ) -> None:
-    """Do the paper's evaluation: every sweep, its figures, the claims, and one report.
+    """Do the paper's evaluation: sweeps, figures, claims, a report.
 
     Says first what it will take. A call that was stopped goes on where it was. Datasets whose files are not
     here are left out, which is said.

@@ -95,7 +95,7 @@ def sweep(
     ] = False,
     progress: Annotated[ProgressStyle, typer.Option(help="How to show progress.")] = ProgressStyle.auto,
 ) -> None:
-    """Run every configuration of a sweep file and write tidy CSV files.
+    """Run what a sweep file says, and write tidy CSV files.
 
     Finished runs are skipped, so the same command resumes a sweep that was interrupted. Each run has a
     process of its own: one that fails, crashes or runs out of the file's `timeout` leaves a row with its

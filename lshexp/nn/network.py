@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -233,6 +233,10 @@ class Network:
                 seen.append(look(View(layer.scores_of_all(signal), selection.active)))
                 _, signal = self._through(index, signal, selection)
         return seen
+
+    def uncounted(self) -> AbstractContextManager[None]:
+        """Within the context no work is counted."""
+        return self._counting("paused")
 
     def _through(self, index: int, inputs: Inputs, selection: Selection) -> tuple[Tape, Inputs]:
         """Hidden layer `index` with the nodes selected: what it remembers, and the next layer's input."""

@@ -57,6 +57,13 @@ class TrainedNetwork:
         """Multiplications, additions and bytes of all predictions so far."""
         return sum((layer.work.tally(PREDICT) for layer in self.network.layers), Work(0, 0, 0))
 
+    def warm_up(self) -> None:
+        """Compile what predicting takes, so that it is in no measured time; nothing is counted."""
+        x = np.zeros((2, self.about.features), dtype=np.float32)
+        with self._ready(), self.network.uncounted():
+            for rows in (x, x[:1]):
+                self.network.scores(rows, Batch(np.arange(len(rows)), 0, False))
+
     def predict(self, x: Any) -> IntArray:
         """Return the class of each example, int32[n].
 

@@ -14,6 +14,7 @@ from lshexp.render.listing import environment, listing
 from lshexp.render.prediction import predictions
 from lshexp.render.progress import label, outcome, watch
 from lshexp.render.report import report_written
+from lshexp.render.run import run
 from lshexp.render.sweep import interrupted, plan, summary
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "plan",
     "predictions",
     "report_written",
+    "run",
     "say",
     "statistics",
     "summary",

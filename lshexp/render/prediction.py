@@ -21,7 +21,7 @@ def predictions(found: Predictions, out: Path | None) -> None:
         share = 100 * found.mults / found.mults_dense
         each = found.mults / examples
         lines.append(f"{each:,.0f} multiplications an example, {share:.2f} % of the dense network's")
-        lines.append(f"{1e6 * found.seconds / examples:,.1f} microseconds an example, compilation included")
+        lines.append(f"{1e6 * found.seconds / examples:,.1f} microseconds an example")
     print_lines(lines)
     if out is not None:
         err().print(f"predictions are in {out}", markup=False)

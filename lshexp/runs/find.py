@@ -23,14 +23,16 @@ def find_run(prefix: str, folder: Path) -> tuple[Path, str]:
     if not re.fullmatch("[0-9a-f]{1,12}", prefix):
         raise ConfigError(f"'{prefix}' is no run's id: ids are up to 12 digits and letters a to f")
     if not folder.is_dir():
-        raise StoreError(f"{folder} is not a folder; give that of the results with -o")
+        raise StoreError(f"{folder} is not a folder; give that of the results with --results")
     homes: dict[str, Path] = {}
     for table in sorted(folder.rglob("runs.csv")):
         for run_id in row_ids(Store(table.parent)):
             if run_id.startswith(prefix):
                 homes.setdefault(run_id, table.parent)
     if not homes:
-        raise StoreError(f"no run in {folder} has an id that begins with {prefix}; choose a folder with -o")
+        raise StoreError(
+            f"no run in {folder} has an id that begins with {prefix}; choose a folder with --results"
+        )
     if len(homes) > 1:
         some = ", ".join(sorted(homes)[:SHOWN]) + ", ..." * (len(homes) > SHOWN)
         raise ConfigError(f"{prefix} begins the ids of {len(homes)} runs, {some}; write more of it")

@@ -59,6 +59,7 @@ def predict_data(network: TrainedNetwork, data: str) -> Predictions:
     """
     path = Path(data).expanduser()
     about = network.about
+    network.warm_up()
     if path.is_file():
         x, texts = read_new_file(path, about.features, about.spec.dataset, about.spec.dataset_options)
         labels = None if texts is None else classes_of(path, texts, about.class_names)

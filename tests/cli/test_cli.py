@@ -24,7 +24,10 @@ sweep:
   - grid: {method: [lsh, dropout], active_pct: [25, 50]}
   - grid: {method: [dense]}
 """
-TIMES = ["compile_s", "select_s", "train_s", "eval_s", "peak_rss_mb", "timing_valid", "started_utc", "env_id"]
+TIMES = [
+    "compile_s", "select_s", "train_s", "eval_s", "predict_us", "predict_us_1", "peak_rss_mb", "timing_valid",
+    "started_utc", "env_id",
+]  # fmt: skip
 
 
 def lshexp(*words, cwd, **env):
