@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from lshexp.arrays import CSR
 from lshexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,6 +47,23 @@ def class_numbers(columns: Sequence[tuple[Path, Labels]]) -> tuple[list[NDArray[
         )  # fmt: skip
     cuts = np.cumsum([len(number) for number in numbers])[:-1]
     return [part.astype(np.int32) for part in np.split(ids, cuts)], tuple(map(str, names))
+
+
+def label_sets(columns: Sequence[tuple[Path, CSR]]) -> tuple[list[CSR], tuple[str, ...]]:
+    """Number the labels of multi-label rows together: CSRs of 0..classes-1 for each file, and their names.
+
+    What was given has a column for each number that a label can be; classes are the numbers that occur, in
+    ascending order. Raises DataError where there are fewer than two.
+    """
+    names = np.unique(np.concatenate([np.unique(sets.indices) for _, sets in columns]))
+    if len(names) < 2:
+        some = f"no label but {names[0]}" if len(names) else "no label"
+        raise DataError(f"{columns[0][0]}: there is {some}; two classes are the least")
+    parts = []
+    for _, sets in columns:
+        ids = np.searchsorted(names, sets.indices).astype(np.int32)
+        parts.append(CSR(sets.indptr, ids, sets.data, (len(sets), len(names))))
+    return parts, tuple(map(str, names))
 
 
 def _numbers(labels: Labels) -> Labels | None:

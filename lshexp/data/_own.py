@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from lshexp.arrays import CSR, FloatArray, Inputs, OffsetArray
-from lshexp.data._cells import Labels, class_numbers
+from lshexp.arrays import CSR, FloatArray, Inputs, OffsetArray, Targets
+from lshexp.data._cells import Labels, class_numbers, label_sets
 from lshexp.data.base import Dataset, DatasetInfo, InputTransform, Part, Splits, freeze
 from lshexp.data.files import Stamp, find_own_file, sha256, stamp
 from lshexp.data.inputs import feature_statistics
@@ -27,19 +26,19 @@ _MOVED = 64 << 20  # bytes moved at a time when rows change places
 
 
 class Head(NamedTuple):
-    """What a first look at a file tells: the width of its rows, and every row's label."""
+    """What a first look at a file tells: the width of its rows, and every row's label or labels."""
 
     features: int
-    labels: Labels
+    labels: Labels | CSR
     picture: tuple[int, int, int] | None = None
     stored: int | None = None  # numbers kept of a sparse file; None where all are
 
 
 class Table(NamedTuple):
-    """A file read in full: x float32[n, features], dense or sparse, finite, and every row's label."""
+    """A file read in full: x float32[n, features], dense or sparse, finite, and every row's labels."""
 
     x: Inputs
-    labels: Labels
+    labels: Labels | CSR
     picture: tuple[int, int, int] | None = None
 
     @property
@@ -184,10 +183,10 @@ class OwnData(Dataset):
 
     def _found(
         self, sources: Sequence[tuple[Path, SplitName]], heads: Sequence[Head]
-    ) -> tuple[list[NDArray[np.int32]], _Known]:
+    ) -> tuple[Sequence[Targets], _Known]:
         """Class numbers of each file's rows, and what is known of the files by them."""
         paths = [path for path, _ in sources]
-        labels, names = class_numbers([(path, head.labels) for path, head in zip(paths, heads, strict=True)])
+        labels, names = _numbered([(path, head.labels) for path, head in zip(paths, heads, strict=True)])
         counts = [len(column) for column in labels]
         if len(counts) == 1:
             kept = max(1, min(counts[0] - 1, round(counts[0] * self.test_fraction)))
@@ -199,6 +198,7 @@ class OwnData(Dataset):
             test_examples=counts[1],
             origin=", ".join(dict.fromkeys(map(str, paths))),
             picture=heads[0].picture,
+            multilabel=isinstance(labels[0], CSR),
             licence="yours",
         )
         stored = [head.stored for head in heads if head.stored is not None]
@@ -289,6 +289,14 @@ def _reordered(x: Inputs, order: OffsetArray) -> Inputs:
     for first in range(0, x.shape[1], columns):
         x[:, first : first + columns] = x[order, first : first + columns]
     return x
+
+
+def _numbered(columns: Sequence[tuple[Path, Labels | CSR]]) -> tuple[Sequence[Targets], tuple[str, ...]]:
+    """Labels of each file as classes, and the names of all classes."""
+    sets = [(path, labels) for path, labels in columns if isinstance(labels, CSR)]
+    if sets:
+        return label_sets(sets)
+    return class_numbers([(path, labels) for path, labels in columns if not isinstance(labels, CSR)])
 
 
 def _remember(dataset: OwnData, stamps: tuple[Stamp, ...], known: _Known) -> None:

@@ -15,7 +15,6 @@ TIST, 2011).
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -23,7 +22,9 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lshexp.data.reading import READ_ERRORS, UNPACKERS, one_line, open_bytes, open_plain, read_start
+from lshexp.arrays import CSR
+from lshexp.data._rows import MOST_FEATURES, Piece, label_numbers, parse_piece, shown, sort_rows
+from lshexp.data.reading import READ_ERRORS, UNPACKERS, line_blocks, one_line, open_plain, read_start
 from lshexp.errors import DataError
 
 _UINT8 = 8
@@ -33,10 +34,9 @@ _MATRIX_TYPES = {MATRIX_BYTES: "u1", MATRIX_INTEGERS: "i4"}
 _NAMES = {MATRIX_BYTES: "bytes", MATRIX_INTEGERS: "32-bit integers"}
 _FEWEST_DIMENSIONS = 3
 
-MOST_FEATURES = 10_000_000  # as many as a layer may have nodes
+MOST_LABEL = 2**31 - 1
 LONGEST_LABEL = 64  # bytes
 _SVM_BYTES = 4 << 20  # bytes of whole lines
-_SHOWN = 40
 
 
 def idx_size(shape: tuple[int, ...]) -> int:
@@ -158,98 +158,63 @@ def _read_some(file: IO[bytes], path: Path, size: int) -> bytes:
 
 
 class SvmChunk(NamedTuple):
-    """Examples of consecutive lines: labels as text, and sparse rows with indices from 0."""
+    """Examples of consecutive lines: labels as text, or as sets of numbers, and sparse rows from index 0."""
 
-    labels: NDArray[np.str_]
+    labels: NDArray[np.str_]  # one an example; none where there are `sets`
     counts: NDArray[np.int64]  # features stored for each example
     indices: NDArray[np.int32]
     data: NDArray[np.float32]
+    sets: CSR | None = None  # labels of multi-label examples, as columns
 
 
-def svm_chunks(path: Path, first_index: int) -> Iterator[SvmChunk]:
+def svm_chunks(path: Path, first_index: int, multilabel: bool = False) -> Iterator[SvmChunk]:
     """Read a file, plain or packed; `first_index` is what its first feature is called, 0 or 1.
+
+    With `multilabel` an example has any number of labels, whole numbers with commas between, or none: then
+    its line begins with a feature. Otherwise it has one, which may be any text.
 
     Raises DataError, naming the line, where a line is not of the format or a value is not finite.
     """
     line = 1
-    with open_bytes(path) as stream:
-        while lines := stream.readlines(_SVM_BYTES):
-            yield _parse(path, lines, line, first_index)
-            line += len(lines)
+    for content in line_blocks(path, _SVM_BYTES):
+        piece = parse_piece(path, content, line, first_index, MOST_FEATURES, ordered=True, comments=True)
+        line += len(piece.lengths)
+        rows = np.flatnonzero((piece.labels[:, 0] < piece.labels[:, 1]) | (piece.lengths > 0))
+        kept = piece.data != 0
+        owners = np.repeat(np.arange(len(piece.lengths)), piece.lengths)[kept]
+        counts = np.bincount(owners, minlength=len(piece.lengths)).astype(np.int64)[rows]
+        labels = _labels(piece, np.array([], np.int64) if multilabel else rows)
+        sets = _label_sets(piece, rows) if multilabel else None
+        yield SvmChunk(labels, counts, piece.indices[kept], piece.data[kept], sets)
 
 
-def _parse(path: Path, lines: list[bytes], first_line: int, first_index: int) -> SvmChunk:
-    labels, tokens, counts, numbers = [], [], [], []
-    for number, line in enumerate(lines, start=first_line):
-        label, *features = line.partition(b"#")[0].split() or [b""]
-        if label:
-            labels.append(label)
-            tokens += features
-            counts.append(len(features))
-            numbers.append(number)
-    pairs = _pairs(tokens)
-    if pairs is None:
-        at = next(at for at, token in enumerate(tokens) if _pairs([token]) is None)
-        raise _refusal(path, _line(numbers, counts, at), f"{_shown(tokens[at])} is not index:value")
-    with np.errstate(over="ignore"):
-        ids, values = pairs[:, 0] - first_index, pairs[:, 1].astype(np.float32)
-    starts = np.cumsum(np.array([0, *counts], dtype=np.int64))
-    steps = np.diff(ids, prepend=-1)
-    steps[starts[starts < len(ids)]] = 1  # a new row may start anywhere
-    for wrong, what in (
-        (ids < 0, "is an index below the first; set `zero_based: true` where features count from 0"),
-        ((ids != np.floor(ids)) | (ids >= MOST_FEATURES), f"has no whole index up to {MOST_FEATURES:,}"),
-        (steps <= 0, "does not come in ascending order, or twice"),
-        (~np.isfinite(values), "is not a finite number in float32"),
-    ):
-        if wrong.any():
-            at = int(wrong.argmax())
-            raise _refusal(path, _line(numbers, counts, at), f"{_shown(tokens[at])} {what}")
-    kept = values != 0
-    owners = np.repeat(np.arange(len(counts)), counts)[kept]
-    rows = np.bincount(owners, minlength=len(counts)).astype(np.int64)
-    return SvmChunk(_labels(path, labels, numbers), rows, ids[kept].astype(np.int32), values[kept])
+def _label_sets(piece: Piece, rows: NDArray[np.int64]) -> CSR:
+    """Labels of these rows, as the columns of a matrix of ones."""
+    lengths, numbers = label_numbers(piece, MOST_LABEL)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    sets = CSR(indptr, numbers, np.ones(len(numbers), np.float32), (len(lengths), MOST_LABEL))
+    if twice := sort_rows(sets):
+        raise piece.refusal(twice[0], f"label {twice[1]} stands there twice")
+    return sets[rows]
 
 
-def _pairs(tokens: list[bytes]) -> NDArray[np.float64] | None:
-    """Indices and values of `index:value` texts, float64[n, 2]; None where some are none."""
-    if any(token.count(b":") != 1 for token in tokens):
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # older NumPy only warns of what is no number
-        try:
-            numbers = np.fromstring(b" ".join(tokens).replace(b":", b" "), sep=" ")
-        except (ValueError, DeprecationWarning):
-            return None
-    return numbers.reshape(-1, 2) if len(numbers) == 2 * len(tokens) else None
-
-
-def _labels(path: Path, labels: list[bytes], numbers: list[int]) -> NDArray[np.str_]:
-    for label, number in zip(labels, numbers, strict=True):
-        if b":" in label or b"," in label:
-            what = "starts with a feature, no label" if b":" in label else "has several labels"
-            raise _refusal(path, number, f"{_shown(label)}: the line {what}")
+def _labels(piece: Piece, rows: NDArray[np.int64]) -> NDArray[np.str_]:
+    """The one label of each of these rows."""
+    texts = []
+    for row in rows.tolist():
+        label = piece.label(row)
+        if not label:
+            raise piece.refusal(row, "the line starts with a feature, no label")
+        if b"," in label:
+            what = f"{shown(label)}: the line has several labels; set `multilabel: true` to learn them"
+            raise piece.refusal(row, what)
         if len(label) > LONGEST_LABEL:
-            raise _refusal(path, number, f"a label longer than {LONGEST_LABEL} bytes")
-    try:
-        return np.array([label.decode() for label in labels], dtype=np.str_)
-    except UnicodeDecodeError as error:
-        number = numbers[labels.index(error.object)]
-        raise _refusal(path, number, "the label is not UTF-8; is this a LIBSVM file?") from None
-
-
-def _line(numbers: list[int], counts: list[int], at: int) -> int:
-    """Number of the line that holds the token at a place."""
-    return numbers[int(np.searchsorted(np.cumsum(counts), at, side="right"))]
-
-
-def _refusal(path: Path, line: int, what: str) -> DataError:
-    return DataError(f"{path}:{line}: {what}")
-
-
-def _shown(token: bytes) -> str:
-    text = token[:_SHOWN].decode(errors="replace")
-    return "'" + "".join(c if c.isprintable() else "?" for c in text) + "'"
+            raise piece.refusal(row, f"a label longer than {LONGEST_LABEL} bytes")
+        try:
+            texts.append(label.decode())
+        except UnicodeDecodeError:
+            raise piece.refusal(row, "the label is not UTF-8; is this a LIBSVM file?") from None
+    return np.array(texts, dtype=np.str_)
 
 
 def _times(shape: Sequence[int] | NDArray[np.uint32]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lshexp import registry
-from lshexp.arrays import Inputs, IntArray
+from lshexp.arrays import CSR, Inputs, IntArray
 from lshexp.data._cells import Labels
 from lshexp.data._own import OwnData
 from lshexp.data.reading import UNPACKERS
@@ -36,6 +36,8 @@ def read_new_file(path: Path, features: int, dataset: str, options: Mapping[str,
     table = reader.table(path, "test")
     width = table.x.shape[1]
     x = reader.widened(path, table.x, features) if width < features else table.x
+    if isinstance(table.labels, CSR):
+        raise DataError(f"{path}: rows with any number of labels; only the one class of a row is predicted")
     return NewFile(x, table.labels)
 
 
