@@ -77,11 +77,19 @@ class OwnData(Dataset):
     generated_instead: ClassVar[str | None] = None
     suffixes: ClassVar[tuple[str, ...]] = ()  # endings of the names of files that it reads
 
-    path: str
-    test_path: str | None = None
-    test_fraction: float = Field(default=0.2, gt=0, lt=1)
-    seed: int = Field(default=0, ge=0)
-    scale: Scale = "none"
+    path: str = Field(description="your file; training examples where there is a test_path")
+    test_path: str | None = Field(
+        default=None, description="your file of test examples; left out: some of path's rows"
+    )
+    test_fraction: float = Field(
+        default=0.2, gt=0, lt=1, description="share of the rows kept for testing where there is no test_path"
+    )
+    seed: int = Field(default=0, ge=0, description="seed of the order of the rows, and of the choice to test")
+    scale: Scale = Field(
+        default="none",
+        description="none, unit: all features divided by the largest magnitude, minmax: each feature moved "
+        "to 0..1, standard: to mean 0 and deviation 1",
+    )
 
     @model_validator(mode="after")
     def _paths_are_plain(self) -> OwnData:
@@ -229,7 +237,7 @@ class Columns(OwnData):
     `label` is the name of the label's column, or its place: from 0, or from -1 at the end.
     """
 
-    label: str | int = Field(default=-1)
+    label: str | int = Field(default=-1, description="name or place of the column of labels")
 
     def label_place(self, path: Path, names: Sequence[str]) -> int:
         """Return the place of the label's column among `names`. Raises DataError when there is none."""

@@ -194,13 +194,15 @@ def line_blocks(path: Path, size: int = LINES_BYTES, longest_line: int = LONGEST
     Raises DataError as `open_bytes` does.
     """
     with open_bytes(path, longest_line) as stream:
-        rest = b""
-        while block := stream.read(size):
+        held: list[bytes] = []
+        length = 0
+        while block := stream.read(min(size, _BLOCK)):
             lines, end, begun = block.rpartition(b"\n")
-            if end:
-                yield rest + lines + end
-                rest = begun
+            if end and length + len(block) >= size:
+                yield b"".join([*held, lines, end])
+                held, length = [begun], len(begun)
             else:
-                rest += block
-        if rest:
-            yield rest
+                held.append(block)
+                length += len(block)
+        if length:
+            yield b"".join(held)
