@@ -17,7 +17,7 @@ from lshexp.spec import RunSpec
 
 PAIR = ("seed", "repeat")  # what repeats of one configuration differ in, and what pairs are matched by
 SIZES = ("train_examples", "test_examples", "validation_examples")
-NETWORK = ("hidden", "skip", "inputs", "block")  # what holds for every method on a network
+NETWORK = ("hidden", "inputs", "block")  # what holds for every method on a network
 WATCHING = ("probe", "save", "task")  # keys of a run that change none of its numbers
 PARTS = ("data", "network", "label")
 

@@ -246,6 +246,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("probe", "float"),
     _spec("input", "category"),
     _spec("inputs", "category"),
+    _spec("skip", "bool"),
     _spec("simulate_workers", "int"),
     _spec("output_method", "category"),
     _spec("output_active_pct", "float"),
