@@ -28,26 +28,21 @@ class Generated(Dataset):
     """
 
     revision: ClassVar[int] = 1  # raised by hand when the same options would give other numbers
-    features: ClassVar[int] = 28 * 28
 
     seed: int = Field(default=0, ge=0, description="seed of the examples")
     train: int = Field(default=10_000, ge=1, le=MOST_EXAMPLES, description="training examples")
     test: int = Field(default=50_000, ge=1, le=MOST_EXAMPLES, description="test examples")
 
     @abstractmethod
-    def fill(self, key: np.uint64, start: int, part: Part) -> None:
-        """Write examples start, start + 1, ... of the split with this key into the arrays of `part`."""
+    def drawn(self, key: np.uint64, start: int, stop: int) -> Part:
+        """Draw examples start..stop-1 of the split with this key."""
 
     def examples(self, split: str, start: int, stop: int) -> Part:
         """Return examples start..stop-1 of "train" or "test"; any numbers, also beyond `train` and `test`."""
         if split not in SPLITS or not 0 <= start <= stop:
             raise ValueError(f"no examples {start}:{stop} of '{split}'")
-        part = Part(
-            np.empty((stop - start, self.features), dtype=np.float32),
-            np.empty(stop - start, dtype=np.int32),
-        )
-        self.fill(np.uint64(stream_key(self.seed, self.name, SPLITS.index(split))), start, part)
-        return freeze(part)
+        key = np.uint64(stream_key(self.seed, self.name, SPLITS.index(split)))
+        return freeze(self.drawn(key, start, stop))
 
     def fingerprint(self) -> str:
         """Return the generator, its revision and its options."""
@@ -61,6 +56,23 @@ class Generated(Dataset):
     def load(self) -> Splits:
         """Draw `train` and `test` examples."""
         return Splits(self.examples("train", 0, self.train), self.examples("test", 0, self.test))
+
+
+class Pictures(Generated):
+    """Base of the generators of 28x28 pixels with one label each."""
+
+    features: ClassVar[int] = 28 * 28
+
+    @abstractmethod
+    def fill(self, key: np.uint64, start: int, part: Part) -> None:
+        """Write examples start, start + 1, ... of the split with this key into the arrays of `part`."""
+
+    def drawn(self, key: np.uint64, start: int, stop: int) -> Part:
+        """Draw examples start..stop-1 of the split with this key."""
+        x = np.empty((stop - start, self.features), dtype=np.float32)
+        part = Part(x, np.empty(stop - start, dtype=np.int32))
+        self.fill(key, start, part)
+        return part
 
 
 @njit(parallel=False, cache=True, fastmath=False)

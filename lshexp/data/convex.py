@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from pydantic import Field
 
-from lshexp.data._drawing import MOST_EXAMPLES, Generated, balanced_label, example_key, integer
+from lshexp.data._drawing import MOST_EXAMPLES, Pictures, balanced_label, example_key, integer
 from lshexp.data.base import DatasetInfo, Part
 from lshexp.kernels.rng import mix, uniform
 from lshexp.registry import register
@@ -19,7 +19,7 @@ FEWEST_CUTS_OF_PARTS = 4
 
 
 @register("dataset", "convex")
-class Convex(Generated):
+class Convex(Pictures):
     """White regions in 28x28 pixels: convex or not?
 
     After Larochelle, Erhan, Courville, Bergstra and Bengio, "An empirical evaluation of deep architectures

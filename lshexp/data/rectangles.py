@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lshexp.data._drawing import Generated, balanced_label, example_key, integer
+from lshexp.data._drawing import Pictures, balanced_label, example_key, integer
 from lshexp.data.base import DatasetInfo, Part
 from lshexp.kernels.rng import mix
 from lshexp.registry import register
@@ -15,7 +15,7 @@ LEAST_DIFFERENCE = 3  # pixels between height and width
 
 
 @register("dataset", "rectangles")
-class Rectangles(Generated):
+class Rectangles(Pictures):
     """Outlines of rectangles in 28x28 pixels: wider than tall, or taller than wide?
 
     After Larochelle, Erhan, Courville, Bergstra and Bengio, "An empirical evaluation of deep architectures

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data._drawing import MOST_EXAMPLES, Generated, balanced_label, example_key, integer
+from lshexp.data._drawing import MOST_EXAMPLES, Pictures, balanced_label, example_key, integer
 from lshexp.data.base import DatasetInfo, Part
 from lshexp.data.rectangles import rectangle
 from lshexp.kernels.rng import mix
@@ -22,7 +22,7 @@ TEXTURE_SIDE = 256
 
 
 @register("dataset", "rectangles_images")
-class RectanglesImages(Generated):
+class RectanglesImages(Pictures):
     """Rectangles of one texture on another, 28x28 pixels: wider than tall, or taller than wide?
 
     After Larochelle, Erhan, Courville, Bergstra and Bengio, "An empirical evaluation of deep architectures

@@ -56,6 +56,7 @@ class Output(ABC):
         self.selector: Selector | None = None  # of a selected output
         self._threads = spec.threads
         self._binary = spec.loss == "binary"
+        self.normalised = not self._binary  # whether losses are those of one distribution over the classes
 
     def scores(self, inputs: Inputs) -> FloatArray:
         """Scores of all classes, float32[B, N]."""

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.arrays import CSR, BoolArray, FloatArray, IntArray
-from lshexp.kernels.parallel import even_bounds
-from lshexp.kernels.top_k import top_k_rows
+from lshexp.kernels.parallel import balanced_bounds, even_bounds
+from lshexp.kernels.top_k import top_k_csr, top_k_rows
 
 Sums = NDArray[np.float64]
+
+DEPTH = 20  # of the rankings that are looked at; with no more classes than these there is nothing to rank
 
 # Constants of the propensity model where a dataset has none of its own (Jain, Prabhu and Varma, KDD 2016).
 PROPENSITY_A, PROPENSITY_B = 0.55, 1.5
@@ -27,6 +29,18 @@ def best_classes(scores: FloatArray, k: int, threads: int) -> IntArray:
     top_k_rows(scores, k, even_bounds(len(scores), threads), top.ravel(), values.ravel())
     best: IntArray = np.take_along_axis(top, np.argsort(-values, axis=1, kind="stable"), axis=1)
     return best
+
+
+def best_retrieved(found: CSR, k: int, threads: int) -> IntArray:
+    """Return the k best of the classes retrieved for each example, best first, int32[B, k], then -1."""
+    best = CSR.from_lengths(np.minimum(found.row_lengths(), k), found.shape[1])
+    top_k_csr(*found.arrays, k, balanced_bounds(found.indptr, threads), *best.arrays)
+    lengths = best.row_lengths()
+    rows = np.repeat(np.arange(len(best)), lengths)
+    order = np.lexsort((best.indices, -best.data, rows))
+    ranked = np.full((len(best), k), -1, dtype=np.int32)
+    ranked[rows, np.arange(best.nnz) - np.repeat(best.indptr[:-1], lengths)] = best.indices[order]
+    return ranked
 
 
 def hits_of(ranked: IntArray, labels: CSR) -> BoolArray:
@@ -83,3 +97,32 @@ def propensity_scored(
     order = np.lexsort((-own, rows))
     place = np.arange(len(order)) - labels.indptr[rows[order]]
     return gained, float(own[order][place < k].sum()) / k
+
+
+class RankingTotals:
+    """Measures of the rankings of a split, added up batch by batch."""
+
+    def __init__(self, weights: Sums | None) -> None:
+        """Take inverse propensities, float64[Y], or None where PSP@k is not measured."""
+        self._weights = weights
+        self._examples = 0
+        self._sums = {"acc_pct": 0.0, "p3_pct": 0.0, "p5_pct": 0.0, "recall20_pct": 0.0, "ndcg20_pct": 0.0}
+        self._scored = {k: np.zeros(2) for k in (1, 3, 5)} if weights is not None else {}
+
+    def add(self, ranked: IntArray, labels: CSR) -> None:
+        """Take the best classes of a batch, int32[B, DEPTH], -1 where there are fewer."""
+        hits = hits_of(ranked, labels)
+        self._examples += len(ranked)
+        for name, k in (("acc_pct", 1), ("p3_pct", 3), ("p5_pct", 5)):
+            self._sums[name] += precision(hits, k)
+        self._sums["recall20_pct"] += recall(hits, labels, DEPTH)
+        self._sums["ndcg20_pct"] += ndcg(hits, labels, DEPTH)
+        if self._weights is not None:
+            for k, sums in self._scored.items():
+                sums += propensity_scored(ranked, hits, labels, self._weights, k)
+
+    def measures(self) -> dict[str, float]:
+        """Per cent by name: P@1 as `acc_pct`, P@3 as `p3_pct`, PSP@1 as `psp1_pct` and so on."""
+        means = {name: 100 * value / max(1, self._examples) for name, value in self._sums.items()}
+        scored = {f"psp{k}_pct": 100 * gained / best for k, (gained, best) in self._scored.items() if best}
+        return means | scored

@@ -23,6 +23,25 @@ class EpochRow:
     select_s: float
     train_s: float  # selection, forward, backward, update and rebuild; evaluation excluded
     eval_s: float
+    # what was active in the output in training, of all classes
+    output_active_pct_achieved: float | None = None
+    # where there are more than `ranking.DEPTH` classes: of the scores of all classes, and of those retrieved
+    test_p3_pct: float | None = None
+    test_p5_pct: float | None = None
+    test_psp1_pct: float | None = None
+    test_psp3_pct: float | None = None
+    test_psp5_pct: float | None = None
+    test_recall20_pct: float | None = None
+    test_ndcg20_pct: float | None = None
+    test_perplexity: float | None = None
+    test_acc_pct_retrieved: float | None = None
+    test_p3_pct_retrieved: float | None = None
+    test_p5_pct_retrieved: float | None = None
+    test_psp1_pct_retrieved: float | None = None
+    test_psp3_pct_retrieved: float | None = None
+    test_psp5_pct_retrieved: float | None = None
+    test_recall20_pct_retrieved: float | None = None
+    test_ndcg20_pct_retrieved: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +102,10 @@ class RunResult:
     )
     predict_us: float | None = None  # microseconds a test example, predicted in batches of 256
     predict_us_1: float | None = None  # the same, one at a time
+    # the test examples once, of all classes only those that the output's method retrieves being scored
+    mults_predict_retrieved: int | None = None
+    predict_us_retrieved: float | None = None
+    predict_us_1_retrieved: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,15 @@ import hashlib
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 
 from lshexp import registry
+from lshexp.arrays import CSR, OffsetArray
 from lshexp.data.base import Dataset, Examples, InputTransform, Splits
 from lshexp.data.inputs import transform_of, transformed
 from lshexp.energy.rapl import POWERCAP, Meter
@@ -23,8 +26,15 @@ from lshexp.nn.gemm import Gemm
 from lshexp.nn.labels import folded, label_counts
 from lshexp.nn.network import Network
 from lshexp.nn.plan import LayerPlan, output_method, plan_layers, require_labels, small_twins
-from lshexp.nn.prediction import Prediction, predict_split, time_of_one
+from lshexp.nn.prediction import (
+    Prediction,
+    predict_split,
+    retrieve_split,
+    time_of_one,
+    time_of_one_retrieved,
+)
 from lshexp.nn.probe import Probe
+from lshexp.nn.ranking import Sums, propensities
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
 from lshexp.nn.saving import save_network
 from lshexp.nn.threads import using_threads
@@ -60,7 +70,8 @@ def run(spec: RunSpec, report: Reporter | None = None, keep: Path | None = None)
         widths = [train.features, *spec.hidden, classes]
         plans = plan_layers(spec, method, widths, dataset.info().sparse)
         compile_s = warm_up(spec, method, plans, train, gemm)
-        counts = label_counts(train, classes) if output_method(spec).counts_labels else None
+        counted = output_method(spec).counts_labels or dataset.info().multilabel
+        counts = label_counts(train, classes) if counted else None
         network = Network(spec, method, train.features, classes, gemm, plans, label_counts=counts)
         training = _Run(spec, network, train, valid, test)
         result = training.finish(compile_s, report)
@@ -167,6 +178,9 @@ class _Run:
         )
         self.selection: list[SelectionRow] = []
         self.prediction: Prediction | None = None  # of the test examples, after the last epoch
+        self.retrieval: Prediction | None = None  # the same by the classes that the output retrieves
+        self.weights = inverse_propensities(network.output.label_counts, train, test)
+        self.active_classes = 0
         self.init_hash = _digest(*(layer.weights for layer in network.layers))
 
     def finish(self, compile_s: float, report: Reporter | None) -> RunResult:
@@ -207,7 +221,18 @@ class _Run:
             mults_dense_predict=None if error else dense.forward(self.test.size),
             predict_us=None if error or not self.prediction else self.prediction.us,
             predict_us_1=predict_us_1,
+            **self._retrieved(error is None, len(rows) - 1),
         )
+
+    def _retrieved(self, complete: bool, epoch: int) -> dict[str, Any]:
+        """What predicting takes where the output retrieves classes."""
+        if not (complete and self.retrieval):
+            return {}
+        return {
+            "mults_predict_retrieved": sum(work.mults for work in self.retrieval.work),
+            "predict_us_retrieved": self.retrieval.us,
+            "predict_us_1_retrieved": time_of_one_retrieved(self.tested, self.test, epoch),
+        }
 
     def _work(self, prediction: Prediction | None) -> list[WorkRow]:
         """Work of training by layer and phase and, of a run that has come to its end, of predicting."""
@@ -231,7 +256,7 @@ class _Run:
         loss, hits, done = 0.0, 0, 0
         select_before = network.select_s
         mults_before = sum(layer.work.mults() for layer in network.layers)
-        selected_before = self.selected.copy()
+        selected_before, classes_before = self.selected.copy(), self.active_classes
         reported = started = time.perf_counter()
         for first in range(0, len(order), spec.batch):
             ids = order[first : first + spec.batch]
@@ -241,6 +266,7 @@ class _Run:
             hits += outcome.hits
             done += len(ids)
             self.selected += outcome.selected
+            self.active_classes += outcome.active_classes
             self.examples_seen += len(ids)
             self.steps += 1
             self.meter.sample()
@@ -260,11 +286,12 @@ class _Run:
         self.meter.stop()
         self.tested = average.network() if average else network
         valid = predict_split(self.tested, self.valid, epoch) if self.valid.size else None
-        self.prediction = predict_split(self.tested, self.test, epoch)
+        self.prediction = predict_split(self.tested, self.test, epoch, self.weights)
+        self.retrieval = retrieve_split(self.tested, self.test, epoch, self.weights)
         if self.probe:
             self.selection += self.probe.look(epoch)
         width = sum(layer.nodes for layer in network.hidden)
-        return EpochRow(
+        row = EpochRow(
             epoch=epoch + 1,
             train_loss=loss / done,
             train_acc_pct=100 * hits / done,
@@ -276,13 +303,35 @@ class _Run:
             train_s=train_s,
             eval_s=time.perf_counter() - started - train_s,
         )
+        active = self.active_classes - classes_before
+        return replace(
+            row,
+            output_active_pct_achieved=100 * active / (done * network.output.nodes) if active else None,
+            **ranked(self.prediction, self.retrieval),
+        )
 
     def _notes(self) -> dict[str, int]:
         total: dict[str, int] = self.workers.notes() if self.workers else {}
         for selector in self.network.selectors:
             for name, count in selector.notes().items():
                 total[name] = total.get(name, 0) + count
+        if self.network.head.selector:
+            total |= {f"output_{name}": n for name, n in self.network.head.selector.notes().items()}
         return total
+
+
+def inverse_propensities(counts: OffsetArray | None, train: Examples, test: Examples) -> Sums | None:
+    """One over the chance that a label is recorded, float64[classes]; None where an example has one label."""
+    several = isinstance(test.batch(np.arange(1)).y, CSR)
+    return 1 / propensities(counts, train.size) if counts is not None and several else None
+
+
+def ranked(exact: Prediction, retrieved: Prediction | None) -> dict[str, Any]:
+    """Ranking measures of the test examples by field of EpochRow."""
+    cells = {f"test_{name}": value for name, value in exact.ranking.items() if name != "acc_pct"}
+    if retrieved:
+        cells |= {f"test_{name}_retrieved": value for name, value in retrieved.ranking.items()}
+    return {**cells, "test_perplexity": exact.perplexity}
 
 
 def _digest(*arrays: np.ndarray) -> str:

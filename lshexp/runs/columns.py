@@ -184,6 +184,13 @@ def _result(field: str, kind: Kind) -> Column[RunRow]:
     return Column(field, kind, lambda row: row.measured(getattr(row.record.result, field)))
 
 
+# Measures of the test examples beside accuracy, as named in EpochRow.
+RANKINGS = tuple(
+    field.name
+    for field in dataclasses.fields(EpochRow)
+    if field.name.startswith("test_") and field.name != "test_acc_pct"
+)
+
 RUN_IDENTITY: tuple[Column[RunRow], ...] = (
     Column("schema_version", "int", lambda row: SCHEMA_VERSION),
     Column("run_id", "text", lambda row: row.record.run_id),
@@ -248,6 +255,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("inputs", "category"),
     _spec("skip", "bool"),
     _spec("simulate_workers", "int"),
+    _spec("skip", "bool"),
     _spec("output_method", "category"),
     _spec("output_active_pct", "float"),
     _spec("tail_pct", "float"),
@@ -263,6 +271,11 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     ),
     _result("predict_us", "float"),
     _result("predict_us_1", "float"),
+    *(_last(name) for name in RANKINGS),
+    _last("output_active_pct_achieved"),
+    _result("mults_predict_retrieved", "int"),
+    _result("predict_us_retrieved", "float"),
+    _result("predict_us_1_retrieved", "float"),
 )  # followed by options of dataset and output, dataset_* and output_*, and the counters of notes, note_*
 
 KEYS: tuple[Column[Record], ...] = (

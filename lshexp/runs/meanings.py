@@ -35,6 +35,22 @@ _UNITS: Mapping[str, str] = {
     "_utc": "UTC",
 }
 
+# Measures of rankings; a name says at how many of the best classes it looks.
+_RANKINGS: Mapping[str, str] = {
+    "acc_pct": "share whose best-scored class is a label (P@1)",
+    "p3_pct": "share of labels among the 3 best-scored classes (P@3)",
+    "p5_pct": "share of labels among the 5 best-scored classes (P@5)",
+    "psp1_pct": "P@1 weighted by inverse propensity (PSP@1; Jain et al. 2016)",
+    "psp3_pct": "P@3 weighted by inverse propensity (PSP@3)",
+    "psp5_pct": "P@5 weighted by inverse propensity (PSP@5)",
+    "recall20_pct": "share of an example's labels among its 20 best-scored classes (R@20)",
+    "ndcg20_pct": "discounted cumulative gain of the 20 best-scored classes, of the ideal one (nDCG@20)",
+}
+_SCORED_BY: Mapping[str, str] = {
+    "": "all classes scored, with more than 20 classes",
+    "_retrieved": "only the classes that the output's method retrieves scored",
+}
+
 # Meanings that hold in every file, then those of single files, by name; a name with `*` stands for several.
 _MEANINGS: Mapping[str, str] = {
     "schema_version": "version of the tables' columns",
@@ -42,6 +58,15 @@ _MEANINGS: Mapping[str, str] = {
     "env_id": "content address of the machine and code, the key of env.csv",
     "epoch": "number of the epoch, counted from 1",
     "layer": "number of the layer, counted from 0, the first hidden one",
+    "output_active_pct_achieved": "classes that the output computed in training, of all classes, labels and "
+    "tail included",
+    "test_perplexity": "exponential of the mean cross-entropy of the test examples over all classes; of one "
+    "label an example, with more than 20 classes",
+    **{
+        f"test_{name}{ending}": f"{measure} of the test examples, {by}"
+        for name, measure in _RANKINGS.items()
+        for ending, by in _SCORED_BY.items()
+    },
 }
 _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
     "runs.csv": {
@@ -52,6 +77,9 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "p_*": "options of the method; p_K is the option K, or the K that was derived where it was left out",
         "dataset_*": "options of the dataset",
         "output_*": "options of the output's method",
+        "mults_predict_retrieved": "multiplications of predicting the test examples by retrieved classes",
+        "predict_us_retrieved": "time a test example takes by retrieved classes, in batches of 256",
+        "predict_us_1_retrieved": "the same, one at a time",
         "note_*": "counters of what a method did other than asked: fallbacks and caps",
         "test_acc_pct": "test examples classified correctly after the last epoch",
         "best_test_acc_pct": "best of all epochs; optimistic, as the test examples choose the epoch",
