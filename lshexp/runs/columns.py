@@ -253,7 +253,6 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("probe", "float"),
     _spec("input", "category"),
     _spec("inputs", "category"),
-    _spec("skip", "bool"),
     _spec("simulate_workers", "int"),
     _spec("skip", "bool"),
     _spec("output_method", "category"),
