@@ -85,3 +85,12 @@ def test_every_kernel_states_its_flags_and_has_a_docstring(path):
                 stated = {keyword.arg for keyword in decorator.keywords}
                 assert {"parallel", "cache", "fastmath"} <= stated, node.name
                 assert node.name.startswith("_") or ast.get_docstring(node), node.name
+
+
+def test_a_class_name_has_one_meaning():
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}

@@ -35,7 +35,7 @@ ABOUT = "over seeds, on these datasets: nothing is said of other data"
 Verdict = Literal["supported", "refuted", "undetermined"]
 
 
-class Place(NamedTuple):
+class ClaimPlace(NamedTuple):
     """What rows of one dataset and network say; no verdict, as the claim is about all of them."""
 
     name: str  # `mnist 1000-1000`
@@ -56,7 +56,7 @@ class Judgement(NamedTuple):
     places: tuple[str, ...]  # data and networks they are from, as `mnist 1000-1000`
     note: str  # why it is undetermined, or what was chosen on test results; empty otherwise
     gate: bool  # whether it must be supported
-    by_place: tuple[Place, ...] = ()
+    by_place: tuple[ClaimPlace, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class _Evidence(NamedTuple):
 
     variant: dict[str, Setting]
     samples: pd.Series  # means over places, a seed each
-    places: tuple[Place, ...]
+    places: tuple[ClaimPlace, ...]
     note: str
 
 
@@ -147,7 +147,7 @@ def _evidence(
         figures = _figures(claim, chosen)
         if len(figures):
             against = chosen.baseline.label if claim.baseline is not None and chosen.baseline else ""
-            places.append(Place(where, float(figures.mean()), len(figures), against))
+            places.append(ClaimPlace(where, float(figures.mean()), len(figures), against))
             values.append(figures)
     if not values:
         return _Evidence(variant, pd.Series(dtype="float64"), (), _why_nothing(claim, bool(picked)))

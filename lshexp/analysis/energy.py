@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lshexp.analysis.compare import compare
-from lshexp.analysis.presentation import Part, parts, row_label
+from lshexp.analysis.presentation import TablePart, parts, row_label
 from lshexp.analysis.pricing import reprice
 from lshexp.analysis.results import Results, read_results
 from lshexp.config.energy import energy_model
@@ -32,7 +32,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class Network(NamedTuple):
+class EnergyComparison(NamedTuple):
     """One dataset and network: its rows, one a configuration and table of prices."""
 
     title: str
@@ -74,7 +74,7 @@ class Sensitivity(NamedTuple):
     """What several tables say about the same runs."""
 
     models: list[str]
-    networks: list[Network]
+    networks: list[EnergyComparison]
     notes: list[str]
 
     def frame(self) -> pd.DataFrame:
@@ -111,7 +111,7 @@ def short_names(models: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(models)
 
 
-def _network(labels: list[str], under: Sequence[Part]) -> Network:
+def _network(labels: list[str], under: Sequence[TablePart]) -> EnergyComparison:
     """Put the comparisons of one network, one a table and all with the same rows, side by side."""
     rows = []
     for label, part in zip(labels, under, strict=True):
@@ -133,7 +133,7 @@ def _network(labels: list[str], under: Sequence[Part]) -> Network:
             )
         )
     together = pd.concat(rows, ignore_index=True)
-    return Network(under[0].title, together)
+    return EnergyComparison(under[0].title, together)
 
 
 def _cell(joules: float, ratio: float) -> str:

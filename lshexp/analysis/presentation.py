@@ -29,7 +29,7 @@ WIDE = (
 TEXT = ("label", "verdict", "baseline", "differs")
 
 
-class Part(NamedTuple):
+class TablePart(NamedTuple):
     """The rows of one dataset and network."""
 
     title: str
@@ -50,14 +50,14 @@ class Narrow(NamedTuple):
     below: list[str]  # sentences under the table: what each row is held against
 
 
-def parts(frame: pd.DataFrame) -> Iterator[Part]:
+def parts(frame: pd.DataFrame) -> Iterator[TablePart]:
     """Cut a comparison by data and network, in its own order."""
     for (data, network), rows in frame.groupby(["data", "network"], observed=True, sort=False):
         settings = [name for name in frame.columns[: list(frame.columns).index("data")] if _tells(name, rows)]
-        yield Part(f"{data}, hidden {network}", rows, settings, _wide(rows))
+        yield TablePart(f"{data}, hidden {network}", rows, settings, _wide(rows))
 
 
-def narrow(part: Part, short: bool = True) -> Narrow:
+def narrow(part: TablePart, short: bool = True) -> Narrow:
     """The table of a comparison as most readers want it; `short` writes verdicts in at most 12 characters."""
     frame = part.frame
     metric = str(frame["metric"].iloc[0])
@@ -139,12 +139,12 @@ def cell(name: str, value: Any, missing: str = "-") -> str:
     return str(value)
 
 
-def row_label(part: Part, row: pd.Series) -> str:
+def row_label(part: TablePart, row: pd.Series) -> str:
     """A configuration in words, different for each row of its part: `lsh hybrid, 5 %`."""
     return f"{row['label']}, {cell('active_pct', row['active_pct'])} %"
 
 
-def _in_short(part: Part, attrs: Mapping[Any, Any]) -> str:
+def _in_short(part: TablePart, attrs: Mapping[Any, Any]) -> str:
     rows = part.frame[~part.frame["is_baseline"].astype(bool) & part.frame["difference"].notna()]
     if rows.empty or not str(rows["metric"].iloc[0]).endswith("acc_pct"):
         return ""
@@ -181,7 +181,7 @@ def _some(told: list[str], most: int = 4) -> str:
     return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 
-def _held_against(part: Part) -> list[str]:
+def _held_against(part: TablePart) -> list[str]:
     """What the rows are held against, and in what else than the method they differ from it."""
     frame = part.frame[~part.frame["is_baseline"].astype(bool) & part.frame["baseline"].notna()]
     lines = []

@@ -21,7 +21,7 @@ _LEFT_OUT = ("schema_version", "run_id", "env_id", "init_hash", "order_hash", "r
 _OPTIONS = ("p_", "dataset_")
 
 
-class Entry(NamedTuple):
+class RunEntry(NamedTuple):
     """One column of a run: its value as text, its unit and what it means."""
 
     name: str
@@ -44,12 +44,12 @@ class RunView(NamedTuple):
 
     run_id: str
     folder: Path
-    state: list[Entry]
-    settings: list[Entry]
+    state: list[RunEntry]
+    settings: list[RunEntry]
     layers: list[LayerEntry]
-    numbers: list[Entry]
-    times: list[Entry]
-    machine: list[Entry]
+    numbers: list[RunEntry]
+    times: list[RunEntry]
+    machine: list[RunEntry]
     files: dict[str, Path]  # record, log and network, those that there are
     command: str | None  # that repeats the run; None where the sweep's file is not beside its results
 
@@ -103,14 +103,14 @@ def as_json(view: RunView) -> str:
     return json.dumps(content, indent=1)
 
 
-def _entries(cells: dict[str, Any], names: list[str]) -> list[Entry]:
-    return [Entry(name, _text(cells[name]), unit(name), meaning("runs.csv", name)) for name in names]
+def _entries(cells: dict[str, Any], names: list[str]) -> list[RunEntry]:
+    return [RunEntry(name, _text(cells[name]), unit(name), meaning("runs.csv", name)) for name in names]
 
 
-def _machine(row: pd.Series[Any]) -> list[Entry]:
+def _machine(row: pd.Series[Any]) -> list[RunEntry]:
     cells = {str(name): value for name, value in row.items() if pd.notna(value)}
     return [
-        Entry(name, _text(value), unit(name), meaning("env.csv", name))
+        RunEntry(name, _text(value), unit(name), meaning("env.csv", name))
         for name, value in cells.items()
         if name != "schema_version"
     ]

@@ -18,7 +18,7 @@ import pandas as pd
 
 from lshexp.bench.competitors import families, wanted
 from lshexp.bench.processes import in_process, timed
-from lshexp.bench.task import Plan, Say, Task, load_examples
+from lshexp.bench.task import BenchPlan, Say, Task, load_examples
 from lshexp.bench.timing import pass_size
 from lshexp.errors import PlaceError
 
@@ -46,7 +46,7 @@ class Usage(NamedTuple):
     peak_over_weights_and_data: float  # (growth + data) / (weights + data)
 
 
-def memory(plan: Plan, say: Say) -> pd.DataFrame:
+def memory(plan: BenchPlan, say: Say) -> pd.DataFrame:
     """Measure every wanted competitor at each width and thread count; one row each, as `Usage` names them.
 
     Raises PlaceError where the system keeps no record of a process's peak (Linux does), RunError when a
@@ -64,7 +64,7 @@ def memory(plan: Plan, say: Say) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(Usage._fields))
 
 
-def usage_here(plan: Plan, family_name: str, name: str, width: int, threads: int) -> Usage:
+def usage_here(plan: BenchPlan, family_name: str, name: str, width: int, threads: int) -> Usage:
     """Measure a competitor in this process, which must not have trained anything as large before."""
     family = families()[family_name]
     data = load_examples(plan.examples)

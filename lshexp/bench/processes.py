@@ -39,7 +39,7 @@ class Ready(NamedTuple):
     arithmetic: str
 
 
-class Examples(NamedTuple):
+class BenchExamples(NamedTuple):
     """What the processes time with."""
 
     origin: str
@@ -54,9 +54,9 @@ class Process:
         self.family = family
         self._connection, self._process = connection, process
 
-    def load(self, examples: int) -> Examples:
+    def load(self, examples: int) -> BenchExamples:
         """Load the examples; the same in every process."""
-        return cast(Examples, self._ask("load", examples))
+        return cast(BenchExamples, self._ask("load", examples))
 
     def build(self, task: Task, names: tuple[str, ...]) -> list[Ready]:
         """Build networks to train, in place of those there were."""
@@ -187,9 +187,9 @@ class _Workshop:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def load(self, examples: int) -> Examples:
+    def load(self, examples: int) -> BenchExamples:
         self._data = load_examples(examples)
-        return Examples(self._data.origin, self._data.part.rows.shape[1], self._data.classes)
+        return BenchExamples(self._data.origin, self._data.part.rows.shape[1], self._data.classes)
 
     def build(self, task: Task, names: tuple[str, ...]) -> list[Ready]:
         self.drop()

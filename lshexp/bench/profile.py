@@ -18,7 +18,7 @@ from lshexp.bench.competitors import families, wanted
 from lshexp.bench.competitors.ours import Variant
 from lshexp.bench.machine import Rates, rates
 from lshexp.bench.processes import in_process, timed
-from lshexp.bench.task import Plan, Say, Task, load_examples
+from lshexp.bench.task import BenchPlan, Say, Task, load_examples
 from lshexp.bench.timing import pass_size
 from lshexp.errors import ConfigError, Problem
 from lshexp.nn.gemm import Gemm
@@ -139,7 +139,7 @@ def recorded() -> Iterator[Recorder]:
             setattr(owner, name, original)
 
 
-def profile(plan: Plan, say: Say) -> pd.DataFrame:
+def profile(plan: BenchPlan, say: Say) -> pd.DataFrame:
     """Profile one pass of each wanted network of ours; a row a kernel, the costliest first.
 
     Columns: `COLUMNS`. Rates are in thousand millions a second, empty where a kernel's work is not counted;
@@ -170,7 +170,9 @@ def profile(plan: Plan, say: Say) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def profiled(plan: Plan, family_name: str, name: str, width: int, best: Rates) -> list[dict[str, object]]:
+def profiled(
+    plan: BenchPlan, family_name: str, name: str, width: int, best: Rates
+) -> list[dict[str, object]]:
     """The rows of one network, measured in this process."""
     family = families()[family_name]
     data = load_examples(plan.examples)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lshexp.analysis.figures import style
 from lshexp.bench.competitors.pytorch import BF16, FP32
-from lshexp.bench.task import Plan
+from lshexp.bench.task import BenchPlan
 from lshexp.errors import ConfigError
 from lshexp.io import make_folder, write_atomic
 
@@ -23,7 +23,7 @@ RATIO_COLUMNS = [
 
 
 def summarise(
-    timings: pd.DataFrame, reference: str = Plan.reference, place: Sequence[str] = PLACE
+    timings: pd.DataFrame, reference: str = BenchPlan.reference, place: Sequence[str] = PLACE
 ) -> pd.DataFrame:
     """One row a place and competitor: median, least and greatest time, and the median ratio to `reference`.
 
@@ -51,7 +51,7 @@ def summarise(
     return table
 
 
-def summarise_predictions(timings: pd.DataFrame, reference: str = Plan.reference) -> pd.DataFrame:
+def summarise_predictions(timings: pd.DataFrame, reference: str = BenchPlan.reference) -> pd.DataFrame:
     """As `summarise`, a row for each batch size too: a reference is held against others at its batch."""
     return summarise(timings, reference, [*PLACE, "batch"])
 

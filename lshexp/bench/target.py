@@ -16,7 +16,7 @@ import pandas as pd
 from lshexp import registry
 from lshexp.bench.competitors import families, wanted
 from lshexp.bench.processes import in_process
-from lshexp.bench.task import Plan, Recipe, Say, Task
+from lshexp.bench.task import BenchPlan, Recipe, Say, Task
 from lshexp.data.base import Examples, Part, Splits
 from lshexp.streams import stream
 
@@ -45,7 +45,7 @@ class Trial(NamedTuple):
 
     family: str
     recipe: Recipe
-    plan: Plan
+    plan: BenchPlan
     width: int
     threads: int
     repeat: int
@@ -68,7 +68,7 @@ def check_digits() -> None:
     dataset.locate()
 
 
-def approach(plan: Plan, to: float, load: Loader, say: Say) -> pd.DataFrame:
+def approach(plan: BenchPlan, to: float, load: Loader, say: Say) -> pd.DataFrame:
     """Train every recipe of the wanted competitors until it reaches `to` % or `plan.seconds` have passed.
 
     Each is trained in a process of its own, which gets the digits from `load`. Returns one row a test, as

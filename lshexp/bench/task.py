@@ -24,7 +24,7 @@ MOMENTUM = 0.9  # of `momentum`
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """What to measure.
 
     A pass has `examples` at most, fewer where it would take longer than `seconds`, and one batch at least.
@@ -49,16 +49,16 @@ class Plan:
     budget_s: float | None = None
 
 
-PLANS: dict[Question, Plan] = {
-    "time": Plan(),
-    "to": Plan(widths=(1000,), threads=(1,), repeats=1, seconds=120.0),
-    "memory": Plan(widths=(4000,), threads=(1,), repeats=1),
+PLANS: dict[Question, BenchPlan] = {
+    "time": BenchPlan(),
+    "to": BenchPlan(widths=(1000,), threads=(1,), repeats=1, seconds=120.0),
+    "memory": BenchPlan(widths=(4000,), threads=(1,), repeats=1),
     # one network at a time, so that a longer pass costs little
-    "profile": Plan(widths=(1000,), threads=(1,), repeats=1, seconds=10.0, only=("lsh",)),
+    "profile": BenchPlan(widths=(1000,), threads=(1,), repeats=1, seconds=10.0, only=("lsh",)),
 }
 
 
-def resolved(question: Question, given: dict[str, Any]) -> tuple[Plan, str]:
+def resolved(question: Question, given: dict[str, Any]) -> tuple[BenchPlan, str]:
     """The plan of a question with what was given in place of its defaults; None = not given.
 
     Default thread counts are cut to those that Numba may start here; the second value says so, or is empty.

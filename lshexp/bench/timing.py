@@ -16,8 +16,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from lshexp.bench.competitors import Chosen, check_reference, wanted
-from lshexp.bench.processes import Examples, Process, Ready, process_of
-from lshexp.bench.task import Plan, Say, Task
+from lshexp.bench.processes import BenchExamples, Process, Ready, process_of
+from lshexp.bench.task import BenchPlan, Say, Task
 
 PASSES_BEFORE = 3  # a network trains before it is timed: two of a batch, and a whole one
 PREDICTION_BATCHES = (1, 256)
@@ -68,9 +68,9 @@ class Measured(NamedTuple):
 class _Cell(NamedTuple):
     """One width and thread count, with its share of the time."""
 
-    plan: Plan
+    plan: BenchPlan
     task: Task
-    data: Examples
+    data: BenchExamples
     deadline: float  # of `time.monotonic`; after it no repeat begins but the first
 
     def place(self) -> tuple[int, int, int]:
@@ -84,7 +84,7 @@ class _Cell(NamedTuple):
         return Timing(*self.place(), name, batch, arithmetic, repeat, self.data.origin, examples, seconds)
 
 
-def measure(plan: Plan, say: Say) -> Measured:
+def measure(plan: BenchPlan, say: Say) -> Measured:
     """Time every competitor that can run here, in training and in prediction.
 
     `say` is told, a line at a time, what is timed, how long it may take and what is left out. Raises
@@ -128,7 +128,7 @@ def measure(plan: Plan, say: Say) -> Measured:
     return Measured(_frame(trained), _frame(predicted))
 
 
-def shortened(plan: Plan, networks: int) -> Plan:
+def shortened(plan: BenchPlan, networks: int) -> BenchPlan:
     """The plan with passes short enough for its budget, if it has one; at least a hundredth of a second."""
     if plan.budget_s is None:
         return plan
@@ -136,19 +136,21 @@ def shortened(plan: Plan, networks: int) -> Plan:
     return replace(plan, seconds=min(plan.seconds, max(0.01, seconds)))
 
 
-def most_minutes(plan: Plan, chosen: Chosen) -> float:
+def most_minutes(plan: BenchPlan, chosen: Chosen) -> float:
     """An upper bound, but for networks of which a single batch takes longer than a pass may."""
     return _minutes(plan, sum(len(names) for _, names in chosen))
 
 
-def _minutes(plan: Plan, networks: int) -> float:
+def _minutes(plan: BenchPlan, networks: int) -> float:
     cells = len(plan.widths) * len(plan.threads)
     passes = plan.repeats + PASSES_BEFORE
     shares = 1 + PREDICTION_SHARE * len(PREDICTION_BATCHES)
     return cells * networks * passes * shares * plan.seconds / 60
 
 
-def affordable_at(plan: Plan, chosen: Chosen, task: Task, slowness: dict[str, float], say: Say) -> Chosen:
+def affordable_at(
+    plan: BenchPlan, chosen: Chosen, task: Task, slowness: dict[str, float], say: Say
+) -> Chosen:
     """Those of whom a batch will not take too long, going by their seconds a batch and parameter so far."""
     kept = []
     most = LONGEST * plan.seconds
@@ -211,7 +213,7 @@ def _turns(cell: _Cell, entrants: int, say: Say) -> Iterator[tuple[int, int]]:
             yield repeat, (turn + repeat) % entrants
 
 
-def warm(entrant: Entrant, plan: Plan) -> Warmed:
+def warm(entrant: Entrant, plan: BenchPlan) -> Warmed:
     """Compile and settle a network, and find the size of its passes."""
     most, batch = plan.examples, entrant.ready.batch
 
@@ -233,7 +235,7 @@ def warm(entrant: Entrant, plan: Plan) -> Warmed:
     return Warmed(n, max(1, int(plan.repeats * plan.seconds / seconds)) if slow else plan.repeats, seconds)
 
 
-def _prediction_size(entrant: Entrant, batch: int, plan: Plan) -> int:
+def _prediction_size(entrant: Entrant, batch: int, plan: BenchPlan) -> int:
     """Examples of a pass of prediction, after compiling for the batch."""
     first = min(plan.examples, max(batch, 16))
     entrant.process.predict(entrant.number, first, batch)

@@ -10,7 +10,7 @@ import typer
 from lshexp.cli._app import app, span
 
 if TYPE_CHECKING:
-    from lshexp.bench.task import Plan, Question
+    from lshexp.bench.task import BenchPlan, Question
 
 DEFAULT_OUT = Path("results/bench")
 WIDTHS = "by default 1000,2000,4000,8000; with --to and --profile 1000, with --memory 4000"
@@ -121,7 +121,7 @@ def bench(
         _time(plan, folder)
 
 
-def _time(plan: Plan, out: Path) -> None:
+def _time(plan: BenchPlan, out: Path) -> None:
     from lshexp import render
     from lshexp.bench import summary
     from lshexp.bench.competitors.ours import NAMES
@@ -150,7 +150,7 @@ def _time(plan: Plan, out: Path) -> None:
     render.bench_written(files)
 
 
-def _to(plan: Plan, to: float, out: Path) -> None:
+def _to(plan: BenchPlan, to: float, out: Path) -> None:
     from lshexp import render
     from lshexp.bench import summary
     from lshexp.bench.figure import draw_approach
@@ -164,7 +164,7 @@ def _to(plan: Plan, to: float, out: Path) -> None:
     render.bench_written(files)
 
 
-def _memory(plan: Plan, out: Path) -> None:
+def _memory(plan: BenchPlan, out: Path) -> None:
     from lshexp import render
     from lshexp.bench import summary
     from lshexp.bench.memory import memory
@@ -175,7 +175,7 @@ def _memory(plan: Plan, out: Path) -> None:
     render.bench_written(files)
 
 
-def _profile(plan: Plan, out: Path) -> None:
+def _profile(plan: BenchPlan, out: Path) -> None:
     from lshexp import render
     from lshexp.bench import summary
     from lshexp.bench.profile import profile

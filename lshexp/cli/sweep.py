@@ -22,7 +22,7 @@ class ProgressStyle(StrEnum):
     none = "none"
 
 
-class Place(StrEnum):
+class Workplace(StrEnum):
     """Where runs are done."""
 
     local = "local"
@@ -61,7 +61,7 @@ def sweep(
     oversubscribe: Annotated[
         bool, typer.Option("--oversubscribe", help="Let -j use more threads than there are cores.")
     ] = False,
-    executor: Annotated[Place, typer.Option(help="Where runs are done.")] = Place.local,
+    executor: Annotated[Workplace, typer.Option(help="Where runs are done.")] = Workplace.local,
     address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Dask scheduler; by default one is started.")
     ] = None,

@@ -34,7 +34,7 @@ class Head(NamedTuple):
     stored: int | None = None  # numbers kept of a sparse file; None where all are
 
 
-class Table(NamedTuple):
+class OwnTable(NamedTuple):
     """A file read in full: x float32[n, features], dense or sparse, finite, and every row's labels."""
 
     x: Inputs
@@ -102,7 +102,7 @@ class OwnData(Dataset):
         """Look at a file without holding its features in memory. Raises DataError when it is damaged."""
 
     @abstractmethod
-    def table(self, path: Path, split: SplitName) -> Table:
+    def table(self, path: Path, split: SplitName) -> OwnTable:
         """Read a file in full, in the order of its rows; the arrays are the caller's. Raises DataError."""
 
     def unlabelled(self, path: Path, features: int) -> Inputs | None:

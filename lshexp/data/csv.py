@@ -15,7 +15,7 @@ from pydantic import Field
 
 from lshexp.arrays import FloatArray, Inputs
 from lshexp.data._cells import CELLS, GrowingArray, numbers
-from lshexp.data._own import Columns, Head, SplitName, Table
+from lshexp.data._own import Columns, Head, OwnTable, SplitName
 from lshexp.data.reading import one_line, open_text, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
@@ -51,7 +51,7 @@ class Csv(Columns):
         ]
         return Head(len(names) - 1, _joined(path, labels))
 
-    def table(self, path: Path, split: SplitName) -> Table:
+    def table(self, path: Path, split: SplitName) -> OwnTable:
         """Read the file once, a piece at a time."""
         names = self._names(path)
         place = self.label_place(path, names)
@@ -64,7 +64,7 @@ class Csv(Columns):
             labels.append(self._labels(path, chunk, place))
             x.append(numbers(path, chunk.drop(columns=str(place)), wanted, len(x)))
             require_table(path, len(x), len(wanted))
-        return Table(x.take(), _joined(path, labels))
+        return OwnTable(x.take(), _joined(path, labels))
 
     def unlabelled(self, path: Path, features: int) -> Inputs | None:
         """Read a file that has a column for each feature and no other."""

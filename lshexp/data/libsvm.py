@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from lshexp.arrays import CSR, Inputs
 from lshexp.data._cells import GrowingArray, Labels
-from lshexp.data._own import Head, OwnData, SplitName, Table
+from lshexp.data._own import Head, OwnData, OwnTable, SplitName
 from lshexp.data._rows import MOST_FEATURES, stacked
 from lshexp.data.base import DatasetInfo
 from lshexp.data.formats import MOST_LABEL, SvmChunk, svm_chunks
@@ -65,7 +65,7 @@ class Libsvm(OwnData):
             largest, stored = max(largest, int(block.indices.max(initial=-1))), stored + len(block.indices)
         return Head(largest + 1, self._joined(labels), stored=None if self.dense else stored)
 
-    def table(self, path: Path, split: SplitName) -> Table:
+    def table(self, path: Path, split: SplitName) -> OwnTable:
         """Read the file once, a block at a time; the width is that of its largest index."""
         indices, data = GrowingArray(np.int32), GrowingArray(np.float32)
         counts, labels = [np.array([0], dtype=np.int64)], []
@@ -77,7 +77,7 @@ class Libsvm(OwnData):
             require_memory(path, 16 * len(data), f"{len(data):,} and more values")
         indptr, columns = np.cumsum(np.concatenate(counts)), indices.take()
         shape = len(indptr) - 1, int(columns.max(initial=-1)) + 1
-        return Table(CSR(indptr, columns, data.take(), shape), self._joined(labels))
+        return OwnTable(CSR(indptr, columns, data.take(), shape), self._joined(labels))
 
     def _chunks(self, path: Path) -> Iterator[SvmChunk]:
         return svm_chunks(path, int(not self.zero_based), self.multilabel)

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from lshexp.arrays import FloatArray, Inputs
 from lshexp.data._cells import CELLS, Labels, finite_float32
-from lshexp.data._own import Head, OwnData, SplitName, Table
+from lshexp.data._own import Head, OwnData, OwnTable, SplitName
 from lshexp.data.reading import READ_ERRORS, one_line, require_memory, require_plausible_size, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
@@ -68,10 +68,10 @@ class Npz(OwnData):
         shape = self._features(path, split).shape
         return Head(_width(shape), self._labels(path, split, shape[0]), _picture(shape))
 
-    def table(self, path: Path, split: SplitName) -> Table:
+    def table(self, path: Path, split: SplitName) -> OwnTable:
         """Read the arrays, features a piece at a time; each example's become one row."""
         shape = self._features(path, split).shape
-        return Table(self._examples(path, split), self._labels(path, split, shape[0]), _picture(shape))
+        return OwnTable(self._examples(path, split), self._labels(path, split, shape[0]), _picture(shape))
 
     def _examples(self, path: Path, split: SplitName) -> FloatArray:
         array = self._features(path, split)

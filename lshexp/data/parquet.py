@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lshexp.data._cells import CELLS, Labels, finite_float32
-from lshexp.data._own import Columns, Head, SplitName, Table
+from lshexp.data._own import Columns, Head, OwnTable, SplitName
 from lshexp.data.reading import one_line, require_memory, require_plausible_size, require_table
 from lshexp.errors import DataError
 from lshexp.registry import register
@@ -35,7 +35,7 @@ class Parquet(Columns):
         with _opened(path) as file:
             return Head(len(file.schema_arrow.names) - 1, self._read_labels(path, file))
 
-    def table(self, path: Path, split: SplitName) -> Table:
+    def table(self, path: Path, split: SplitName) -> OwnTable:
         """Read the file in pieces."""
         with _opened(path) as file:
             labels = self._read_labels(path, file)
@@ -54,7 +54,7 @@ class Parquet(Columns):
                 row += len(batch)
         if row != rows:
             raise DataError(f"{path}: holds {row:,} rows where it says {rows:,}")
-        return Table(x, labels)
+        return OwnTable(x, labels)
 
     def _read_labels(self, path: Path, file: ParquetFile) -> Labels:
         """The column of labels, once all columns are known to be of the right types."""

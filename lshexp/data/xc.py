@@ -28,7 +28,7 @@ SPLITS = ("train", "test")
 _REMEMBERED = 64  # files that have been counted
 
 
-class Header(NamedTuple):
+class XcHeader(NamedTuple):
     """The first line of a file."""
 
     rows: int
@@ -44,7 +44,7 @@ class Amounts(NamedTuple):
     labels: int
 
 
-class Corpus(NamedTuple):
+class XcCorpus(NamedTuple):
     """A set with sizes that are known without its files."""
 
     train: int
@@ -55,15 +55,15 @@ class Corpus(NamedTuple):
 
 
 CORPORA = {
-    "delicious": Corpus(
+    "delicious": XcCorpus(
         12_920, 3_185, 500, 983,
         "Delicious: tags of web pages (Tsoumakas, Katakis and Vlahavas, MMD 2008), Mulan's split",
     ),
-    "bibtex": Corpus(
+    "bibtex": XcCorpus(
         4_880, 2_515, 1_836, 159,
         "Bibtex: tags of publications (Katakis, Tsoumakas and Vlahavas, ECML/PKDD 2008), Mulan's split",
     ),
-    "citeulike_t": Corpus(
+    "citeulike_t": XcCorpus(
         20_756, 5_188, 20_000, 21_427,
         "citeulike-t: words to tags of articles (Wang, Chen and Li, IJCAI 2013), a fifth to test",
     ),
@@ -122,7 +122,7 @@ class ExtremeClassification(Dataset):
         """Return the sizes: of a known set without touching it, of your own as the headers give them."""
         if self.corpus == "own":
             train, test = self._headers()
-            known = Corpus(*train[:1], *test, ", ".join(map(str, self.locate())))
+            known = XcCorpus(*train[:1], *test, ", ".join(map(str, self.locate())))
         else:
             known = CORPORA[self.corpus]
         return DatasetInfo(
@@ -154,7 +154,7 @@ class ExtremeClassification(Dataset):
         train, test = (freeze(read_rows(path, header, self.normalize)) for path, header in files)
         return Splits(train, test)
 
-    def _headers(self) -> list[Header]:
+    def _headers(self) -> list[XcHeader]:
         """The first lines of both files, which must agree with each other and with what is known."""
         paths = self.locate()
         train, test = (read_header(path) for path in paths)
@@ -166,7 +166,7 @@ class ExtremeClassification(Dataset):
         if self.corpus != "own":
             known = CORPORA[self.corpus]
             for path, header, rows in zip(paths, (train, test), known[:2], strict=True):
-                published = Header(rows, known.features, known.labels)
+                published = XcHeader(rows, known.features, known.labels)
                 if header != published:
                     raise DataError(
                         f"{path}:1: announces {_times(header)} rows, features and labels, '{self.corpus}' "
@@ -175,13 +175,13 @@ class ExtremeClassification(Dataset):
         return [train, test]
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> XcHeader:
     """Return the three numbers of the first line. Raises DataError where they are something else."""
     line, end, _ = read_start(path, LONGEST_HEADER).partition(b"\n")
     words = line.split()
     if not (len(words) == 3 and all(word.isdigit() for word in words)) or (not end and len(line) > 90):
         raise DataError(f"{path}:1: {shown(line)} is not `rows features labels`, three whole numbers")
-    header = Header(*(int(word) for word in words))
+    header = XcHeader(*(int(word) for word in words))
     for name, number, most in zip(
         header._fields, header, (MOST_ROWS, MOST_FEATURES, MOST_LABELS), strict=True
     ):
@@ -202,7 +202,7 @@ def amounts(content: Stamp) -> Amounts:
     return Amounts(lines - 1, colons, commas + lines - 1)
 
 
-def read_rows(path: Path, header: Header, normalize: bool) -> Part:
+def read_rows(path: Path, header: XcHeader, normalize: bool) -> Part:
     """Read a file as examples and labels; arrays of their final size are filled a piece at a time.
 
     Raises DataError, naming the line, where there are other rows than the header announces, an id is out of
@@ -254,7 +254,7 @@ class _Filled:
         return CSR(self._indptr, self._indices[:entries], self._data[:entries], shape)
 
 
-def _pieces(path: Path, header: Header) -> Iterator[tuple[Piece, int]]:
+def _pieces(path: Path, header: XcHeader) -> Iterator[tuple[Piece, int]]:
     """Pieces of the file after its first line, and how many of each piece's lines are rows."""
     left, line = header.rows, 2
     for number, block in enumerate(line_blocks(path, LINES_BYTES, LONGEST_ROW)):
@@ -273,7 +273,7 @@ def _pieces(path: Path, header: Header) -> Iterator[tuple[Piece, int]]:
         yield piece, rows
 
 
-def _amounts_of(path: Path, header: Header) -> Amounts:
+def _amounts_of(path: Path, header: XcHeader) -> Amounts:
     """What the file holds at most. Raises DataError where it has fewer lines than the header announces."""
     found = amounts(stamp(path))
     if found.lines < header.rows:
@@ -296,5 +296,5 @@ def _to_unit_length(x: CSR) -> None:
     x.data[:] = x.data / np.where(lengths > 0, lengths, 1)[rows]
 
 
-def _times(header: Header) -> str:
+def _times(header: XcHeader) -> str:
     return " x ".join(f"{number:,}" for number in header)

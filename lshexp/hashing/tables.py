@@ -30,7 +30,7 @@ class Collected(NamedTuple):
     capped: int
 
 
-class Tables:
+class BucketTables:
     """L tables of 2**K buckets that hold node ids and nothing else."""
 
     def __init__(self, K: int, L: int, nodes: int, threads: int, key: int) -> None:

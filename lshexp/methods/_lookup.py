@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, joined, like
 from lshexp.hashing.base import Query, project
-from lshexp.hashing.tables import Tables
+from lshexp.hashing.tables import BucketTables
 from lshexp.kernels.buckets import score_by_coordinates, score_by_coordinates_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.top_k import top_k_csr, top_k_csr_cost, top_k_rows, top_k_rows_cost
@@ -43,7 +43,7 @@ class LshSelector(Selector):
         self._most = min(layer.nodes, max(budget, round(options.candidates * budget)))
         self.hasher = options.family().draw(bits, tables, layer.nodes, layer.fan_in, stream_key(key, "hash"))
         order = stream_key(key, "order")
-        self.tables = Tables(bits, tables, layer.nodes, layer.threads, order) if tables else None
+        self.tables = BucketTables(bits, tables, layer.nodes, layer.threads, order) if tables else None
         self._follows = options.follow and layer.rule.linear and options.family().can_follow
         self._learned = 0  # times that the family has learned the inputs
         self._seen = 0  # examples in training

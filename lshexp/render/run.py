@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lshexp.render._console import print_lines
 
 if TYPE_CHECKING:
-    from lshexp.analysis.run import Entry, RunView
+    from lshexp.analysis.run import RunEntry, RunView
 
 _LABEL = 28  # columns for the name of a value
 
@@ -37,7 +37,7 @@ def run(view: RunView) -> None:
     sys.stdout.write(f"\nagain: {again}\n")
 
 
-def _section(title: str, entries: list[Entry]) -> None:
+def _section(title: str, entries: list[RunEntry]) -> None:
     if not entries:
         return
     if title:

@@ -17,7 +17,7 @@ from lshexp.runs.local import Local
 from lshexp.runs.plan import WHAT_IS_LEFT, Plan, PlannedRun, SweepLike, Wanted, check_data, plan_sweep
 from lshexp.runs.record import Job, Record
 from lshexp.runs.store import Store
-from lshexp.runs.tables import Tables, read_old_rows
+from lshexp.runs.tables import ResultTables, read_old_rows
 from lshexp.runs.worker import RunFunction
 
 TABLES_SHARE = 0.05  # of the time that may go into rewriting tables while runs are going
@@ -130,7 +130,7 @@ class _Driver:
         self._records = {run.run_id: run.record for run in plan.runs if run.record is not None}
         self._ran = 0
         self._failed = False
-        self._tables = Tables(store, self._runs)
+        self._tables = ResultTables(store, self._runs)
         self._tables_due = 0.0
         if plan.unrecorded:
             self._tables.keep(read_old_rows(store), plan.unrecorded)

@@ -91,7 +91,7 @@ def _rows_of(path: Path) -> list[Cells]:
     return [row for row in rows if row.get("schema_version") == str(SCHEMA_VERSION)]
 
 
-class Tables:
+class ResultTables:
     """Rows of the runs of one sweep, kept as text so that each record is formatted once."""
 
     def __init__(self, store: Store, run_ids: Iterable[str]) -> None:

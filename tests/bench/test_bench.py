@@ -17,7 +17,7 @@ from lshexp.bench.figure import draw, draw_predictions
 from lshexp.bench.machine import Machine, Rates, describe
 from lshexp.bench.processes import Ready, in_process, process_of
 from lshexp.bench.summary import against_pytorch, check_free, summarise, summarise_predictions, write
-from lshexp.bench.task import Plan, Task, load_examples, resolved
+from lshexp.bench.task import BenchPlan, Task, load_examples, resolved
 from lshexp.bench.timing import Entrant, Timing, affordable_at, measure, shortened, warm
 from lshexp.cli import app
 from lshexp.errors import ConfigError, RunError
@@ -54,7 +54,7 @@ def frame_of(rows):
 
 def test_our_networks_are_timed_in_turn():
     said = []
-    frame, predicted = measure(Plan(only=("lsh", "dense"), **TINY), said.append)
+    frame, predicted = measure(BenchPlan(only=("lsh", "dense"), **TINY), said.append)
     assert said[0] == "data: rectangles, 40 examples"
     assert said[1].startswith("at most about")
     assert len(frame) == 2 * 2 * 2
@@ -98,12 +98,12 @@ def test_a_process_gets_its_familys_variables_unless_the_user_has_set_them(monke
 
 
 def test_a_budget_shortens_passes_and_leaves_out_what_comes_after_it():
-    plan = Plan(widths=(8, 12), budget_s=3.0, repeats=5, seconds=1.0)
+    plan = BenchPlan(widths=(8, 12), budget_s=3.0, repeats=5, seconds=1.0)
     assert 0.01 <= shortened(plan, 10).seconds < 0.05
-    assert shortened(Plan(budget_s=3600 * 9), 3).seconds == 1.0
-    assert shortened(Plan(), 3) == Plan()
+    assert shortened(BenchPlan(budget_s=3600 * 9), 3).seconds == 1.0
+    assert shortened(BenchPlan(), 3) == BenchPlan()
     said = []
-    frame, _ = measure(Plan(only=("dense",), budget_s=0.001, **TINY), said.append)
+    frame, _ = measure(BenchPlan(only=("dense",), budget_s=0.001, **TINY), said.append)
     assert frame["width"].tolist() == [8]
     assert frame["repeat"].tolist() == [0]
     assert "left out: 2x12, threads 1: the time is up" in said
@@ -167,7 +167,7 @@ def test_ratios_may_be_to_another_competitor():
     assert table["reference"].tolist() == ["dense", "dense"]
     assert table.loc["lsh", "ratio_to_reference"] == 0.25
     with pytest.raises(ConfigError, match="did you mean 'dense'"):
-        measure(Plan(reference="dens", **TINY), print)
+        measure(BenchPlan(reference="dens", **TINY), print)
 
 
 def test_the_fastest_batch_of_pytorch_is_found():
@@ -228,7 +228,7 @@ class Steady:
 
 
 def test_slow_networks_have_fewer_passes():
-    plan = Plan(**TINY)
+    plan = BenchPlan(**TINY)
 
     def warmed(seconds, plan=plan):
         return tuple(warm(Entrant(Steady(seconds), 0, Ready("any", 4, "fp32")), plan))
@@ -236,7 +236,7 @@ def test_slow_networks_have_fewer_passes():
     assert warmed(0.001) == (40, 2, 0.04)
     assert warmed(0.7) == (4, 1, 2.8)  # a batch is the least, and takes more than twice its second
     assert warmed(60.0) == (4, 1, 240.0)
-    assert warmed(0.7, Plan(**{**TINY, "seconds": 9.0}))[:2] == (12, 2)
+    assert warmed(0.7, BenchPlan(**{**TINY, "seconds": 9.0}))[:2] == (12, 2)
 
 
 def test_what_would_take_too_long_at_the_next_width_is_left_out_there():
@@ -244,12 +244,12 @@ def test_what_would_take_too_long_at_the_next_width_is_left_out_there():
     task = Task(99, 1, (100,), 5.0, 8, 2)  # 10,101 parameters
     said = []
     slowness = {"lsh": 0.001, "pytorch_bf16_256": 0.01}
-    kept = affordable_at(Plan(), chosen, task, slowness, said.append)
+    kept = affordable_at(BenchPlan(), chosen, task, slowness, said.append)
     assert [names for _, names in kept] == [("lsh",), ("pytorch_fp32_32",)]
     assert said[0].startswith(
         "left out at width 100, threads 2: pytorch_bf16_256: a batch would take about 101 s"
     )
-    assert len(affordable_at(Plan(seconds=10), chosen, task, slowness, said.append)[1][1]) == 2
+    assert len(affordable_at(BenchPlan(seconds=10), chosen, task, slowness, said.append)[1][1]) == 2
 
 
 def test_default_threads_are_cut_to_the_machine_and_that_is_said(monkeypatch):
@@ -268,13 +268,13 @@ def test_a_name_that_a_family_shares_is_the_competitors(monkeypatch):
 
 def test_an_unknown_competitor_is_named():
     with pytest.raises(ConfigError, match="did you mean 'pytorch'"):
-        measure(Plan(only=("pytorhc",), **TINY), print)
+        measure(BenchPlan(only=("pytorhc",), **TINY), print)
 
 
 def test_what_is_not_installed_is_said_and_left_out(monkeypatch):
     monkeypatch.setattr(competitors.families()["pytorch"], "missing", lambda: "torch is not installed")
     said = []
-    frame, _ = measure(Plan(only=("lsh", "pytorch_fp32_32"), **{**TINY, "widths": (8,)}), said.append)
+    frame, _ = measure(BenchPlan(only=("lsh", "pytorch_fp32_32"), **{**TINY, "widths": (8,)}), said.append)
     assert SAYS in said
     assert set(frame["competitor"]) == {"lsh"}
 
@@ -282,7 +282,7 @@ def test_what_is_not_installed_is_said_and_left_out(monkeypatch):
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="torch is not installed")
 def test_pytorch_runs_where_it_is_installed():
     said = []
-    plan = Plan(only=("pytorch", "scikit_learn"), **{**TINY, "widths": (8,)})
+    plan = BenchPlan(only=("pytorch", "scikit_learn"), **{**TINY, "widths": (8,)})
     frame, predicted = measure(plan, said.append)
     assert set(frame["competitor"]) == {*competitors.families()["pytorch"].NAMES, "scikit_learn_256"}
     compiled = set() if any("torch.compile" in line for line in said) else {"pytorch_compiled"}

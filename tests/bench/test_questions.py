@@ -20,7 +20,7 @@ from lshexp.bench.memory import memory
 from lshexp.bench.processes import in_process
 from lshexp.bench.profile import ELSEWHERE, profile, recorded
 from lshexp.bench.target import Point, Trial, approach, best, reached, trained
-from lshexp.bench.task import Plan, Task, load_examples
+from lshexp.bench.task import BenchPlan, Task, load_examples
 from lshexp.cli import app
 from lshexp.errors import ConfigError, DataError, PlaceError, RunError
 from lshexp.kernels import buckets, project, select, winners
@@ -53,7 +53,7 @@ def frame_of(*runs):
 
 def test_training_stops_at_the_target():
     said = []
-    frame = approach(Plan(only=("dense",), repeats=2, **TINY), 95.0, bright, said.append)
+    frame = approach(BenchPlan(only=("dense",), repeats=2, **TINY), 95.0, bright, said.append)
     assert said[0] == "2 networks to 95 %, each given up after 1 s of training"
     for _, run in frame.groupby("repeat"):
         assert (run["accuracy_pct"].iloc[:-1] < 95).all()
@@ -64,7 +64,7 @@ def test_training_stops_at_the_target():
 
 
 def test_training_is_given_up_after_its_time():
-    frame = approach(Plan(only=("dense",), repeats=1, seconds=0.05, **TINY), 99.0, mislabelled, print)
+    frame = approach(BenchPlan(only=("dense",), repeats=1, seconds=0.05, **TINY), 99.0, mislabelled, print)
     assert frame["seconds"].iloc[-1] >= 0.05
     assert reached(frame, 99.0)["reached"].tolist() == ["no"]
 
@@ -98,7 +98,7 @@ def test_every_recipe_is_of_a_competitor_and_says_why():
 
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="torch is not installed")
 def test_every_recipe_trains():
-    plan = Plan(repeats=1, seconds=0.01, **TINY)
+    plan = BenchPlan(repeats=1, seconds=0.01, **TINY)
     for name, family in families().items():
         for recipe in family.RECIPES:
             first, *_ = trained(Trial(name, recipe, plan, 32, 1, 0, 100.0), bright)
@@ -120,7 +120,7 @@ def test_two_questions_at_once_are_a_usage_error():
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_grows_by_more_than_the_weights():
-    frame = memory(Plan(only=("dense",), **{**TINY, "widths": (1500,)}), print)
+    frame = memory(BenchPlan(only=("dense",), **{**TINY, "widths": (1500,)}), print)
     row = frame.iloc[0]
     weights = 4 * (784 * 1500 + 1500 + 1500 * 1500 + 1500 + 2 * 1500 + 2) / 1e6
     assert row["weights_mb"] == pytest.approx(weights)
@@ -135,7 +135,7 @@ def test_memory_grows_by_more_than_the_weights():
 def test_memory_says_what_it_needs(monkeypatch, tmp_path):
     monkeypatch.setattr(memory_module, "PROC", tmp_path)
     with pytest.raises(PlaceError, match="on Linux alone"):
-        memory(Plan(**TINY), print)
+        memory(BenchPlan(**TINY), print)
 
 
 def test_a_killed_process_is_an_error_of_one_line():
@@ -144,7 +144,7 @@ def test_a_killed_process_is_an_error_of_one_line():
 
 
 def test_a_profile_adds_up_to_the_pass():
-    frame = profile(Plan(only=("lsh", "dense"), **TINY), print)
+    frame = profile(BenchPlan(only=("lsh", "dense"), **TINY), print)
     for _, part in frame.groupby("competitor"):
         assert part["share_pct"].sum() == pytest.approx(100)
         assert part["seconds"].is_monotonic_decreasing
@@ -186,4 +186,4 @@ def test_multiplications_of_kernels_are_those_that_training_counts(variant):
 
 def test_a_profile_is_of_our_own_networks():
     with pytest.raises(ConfigError, match="our own networks"):
-        profile(Plan(only=("scikit_learn",), **TINY), print)
+        profile(BenchPlan(only=("scikit_learn",), **TINY), print)

@@ -19,7 +19,7 @@ from lshexp.runs.environment import Environment
 from lshexp.runs.record import Record
 from lshexp.runs.store import Store
 from lshexp.runs.sweep import run_sweep
-from lshexp.runs.tables import Tables
+from lshexp.runs.tables import ResultTables
 
 pytestmark = pytest.mark.usefixtures("toy_dataset")
 
@@ -67,7 +67,7 @@ def record(run=None, run_id=RUN_ID, **changes):
 
 def table(folder, *records):
     """The rows of runs.csv that these records give."""
-    tables = Tables(Store(folder), [record.run_id for record in records])
+    tables = ResultTables(Store(folder), [record.run_id for record in records])
     for one in records:
         tables.add(one)
     tables.write()

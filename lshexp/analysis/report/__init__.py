@@ -14,7 +14,7 @@ from typing import NamedTuple
 import lshexp
 from lshexp.analysis.claims import Judgement, judge
 from lshexp.analysis.report import data, sections, summary
-from lshexp.analysis.report.sources import Question, Sweep, Unread, read_all, shown_path
+from lshexp.analysis.report.sources import Question, SweepResults, Unread, read_all, shown_path
 from lshexp.analysis.report.view import Section, write_page
 from lshexp.config.claims import Claim
 from lshexp.io import make_folder, write_atomic
@@ -54,10 +54,10 @@ def write_report(
 
 
 def _page(
-    sweeps: Sequence[Sweep | Unread], shown: str, question: Question, judgements: Sequence[Judgement]
+    sweeps: Sequence[SweepResults | Unread], shown: str, question: Question, judgements: Sequence[Judgement]
 ) -> str:
     anchors = [f"sweep-{number}" for number in range(1, len(sweeps) + 1)]
-    read = [sweep for sweep in sweeps if isinstance(sweep, Sweep)]
+    read = [sweep for sweep in sweeps if isinstance(sweep, SweepResults)]
     return write_page(
         title=f"Report on {shown}" if len(sweeps) > 1 else f"Report on {sweeps[0].name}",
         findings=summary.findings(sweeps, judgements),
@@ -71,7 +71,7 @@ def _page(
     )
 
 
-def _parts(sweep: Sweep | Unread, anchor: str, question: Question, shown: str) -> dict[str, object]:
+def _parts(sweep: SweepResults | Unread, anchor: str, question: Question, shown: str) -> dict[str, object]:
     if isinstance(sweep, Unread):
         unread = Section("Not read", [f"{sweep.shown} could not be read: {sweep.problem}"])
         return {"name": sweep.name, "anchor": anchor, "pictures": [], "undrawn": [], "sections": [unread]}

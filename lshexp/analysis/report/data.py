@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lshexp import registry
-from lshexp.analysis.report.sources import Sweep, Unread
+from lshexp.analysis.report.sources import SweepResults, Unread
 from lshexp.analysis.report.view import MISSING, Section, Table
 from lshexp.data.base import DatasetInfo
 from lshexp.data.catalog import COMPONENTS, Statistics, is_there, statistics
@@ -28,9 +28,9 @@ class _Used(NamedTuple):
     runs: pd.DataFrame
 
 
-def section(sweeps: Sequence[Sweep | Unread]) -> Section:
+def section(sweeps: Sequence[SweepResults | Unread]) -> Section:
     """Sizes of what was used, and figures of each dataset that can be had; the page never fails for it."""
-    frames = [sweep.results.runs for sweep in sweeps if isinstance(sweep, Sweep)]
+    frames = [sweep.results.runs for sweep in sweeps if isinstance(sweep, SweepResults)]
     used = list(_used(pd.concat(frames, ignore_index=True))) if frames else []
     if not used:
         return Section("Data", ["There are no runs, and so no data."])

@@ -9,8 +9,8 @@ import pandas as pd
 from lshexp.analysis.energy import sensitivity, short_names
 from lshexp.analysis.figures import Drawing, drawings
 from lshexp.analysis.pairing import equal
-from lshexp.analysis.presentation import Part, legend, narrow, row_label
-from lshexp.analysis.report.sources import Question, Sweep
+from lshexp.analysis.presentation import TablePart, legend, narrow, row_label
+from lshexp.analysis.report.sources import Question, SweepResults
 from lshexp.analysis.report.view import MISSING, Group, Picture, Section, Table, Verdict, address, cell
 
 MOST_ROWS = 200  # of a figure's numbers on the page; its CSV file has all
@@ -20,14 +20,14 @@ RUN_COLUMNS = (
 )  # fmt: skip
 
 
-def pictures(sweep: Sweep) -> tuple[list[Picture], list[str]]:
+def pictures(sweep: SweepResults) -> tuple[list[Picture], list[str]]:
     """The figures that these results have numbers for, and why there are no others."""
     found = list(drawings(sweep.results))
     undrawn = [f"{drawing.name}: {drawing.reason}." for drawing in found if drawing.reason]
     return [_picture(drawing, sweep) for drawing in found if not drawing.reason], undrawn
 
 
-def _picture(drawing: Drawing, sweep: Sweep) -> Picture:
+def _picture(drawing: Drawing, sweep: SweepResults) -> Picture:
     frame = drawing.frame
     rows = [[_number(value) for value in row] for row in frame.head(MOST_ROWS).to_numpy().tolist()]
     more = f"The first {MOST_ROWS} of {len(frame):,} rows; the CSV file has all."
@@ -51,7 +51,7 @@ def _number(value: object) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def sections(sweep: Sweep, question: Question, page: str) -> list[Section]:
+def sections(sweep: SweepResults, question: Question, page: str) -> list[Section]:
     """All that is told of one sweep but its figures and its provenance."""
     return [
         comparison(sweep, question),
@@ -62,7 +62,7 @@ def sections(sweep: Sweep, question: Question, page: str) -> list[Section]:
     ]
 
 
-def comparison(sweep: Sweep, question: Question) -> Section:
+def comparison(sweep: SweepResults, question: Question) -> Section:
     """The comparison by network, what is missing from it and why, and the command that prints it."""
     title = "Compared with the baseline"
     if sweep.comparison is None:
@@ -84,7 +84,7 @@ def comparison(sweep: Sweep, question: Question) -> Section:
     return Section(title, (), tables, notes, [f"lshexp compare {sweep.typed}{question.options()}"])
 
 
-def energy(sweep: Sweep, question: Question) -> Section:
+def energy(sweep: SweepResults, question: Question) -> Section:
     """Joules by configuration under several tables of prices, and whether their order depends on it."""
     if sweep.comparison is None:
         return Section("Energy", ["Without a comparison there is nothing to set side by side."])
@@ -119,14 +119,14 @@ def energy(sweep: Sweep, question: Question) -> Section:
     )
 
 
-def runs(sweep: Sweep) -> Section:
+def runs(sweep: SweepResults) -> Section:
     """Every run under its configuration, a table for each network."""
     made = [_table(part, sweep.results.runs) for part in sweep.parts()]
     told = () if made else ["There are no runs to group."]
     return Section("Runs by configuration", told, made, folded="All runs" if made else "")
 
 
-def _table(part: Part, runs: pd.DataFrame) -> Table:
+def _table(part: TablePart, runs: pd.DataFrame) -> Table:
     groups = [(row_label(part, row), _of(part, row, runs)) for _, row in part.frame.iterrows()]
     shown = [name for name in RUN_COLUMNS if any(own[name].notna().any() for _, own in groups)]
     return Table(
@@ -135,7 +135,7 @@ def _table(part: Part, runs: pd.DataFrame) -> Table:
     )  # fmt: skip
 
 
-def _of(part: Part, row: pd.Series, runs: pd.DataFrame) -> pd.DataFrame:
+def _of(part: TablePart, row: pd.Series, runs: pd.DataFrame) -> pd.DataFrame:
     """Runs of the configuration that a row of the comparison stands for."""
     chosen = pd.Series(True, index=runs.index)
     for name in ["dataset", "hidden", "method", "active_pct", *part.settings]:
@@ -156,7 +156,7 @@ def _row(run: pd.Series, names: list[str]) -> list[object]:
     return values
 
 
-def failures(sweep: Sweep) -> Section:
+def failures(sweep: SweepResults) -> Section:
     """Runs that failed or diverged: what was asked of them, and why they ended."""
     bad = sweep.unsound
     if bad.empty:
@@ -181,7 +181,7 @@ def failures(sweep: Sweep) -> Section:
     return Section("Failures", [told], [Table.of("Runs that failed or diverged", heads, rows)])
 
 
-def again(sweep: Sweep, page: str) -> Section:
+def again(sweep: SweepResults, page: str) -> Section:
     """The commands that make these results and this page again."""
     parent = sweep.shown.rpartition("/")[0] or "."
     told = (
@@ -198,7 +198,7 @@ def again(sweep: Sweep, page: str) -> Section:
     return Section("To repeat it", [told], commands=commands)
 
 
-def provenance(sweep: Sweep) -> Section:
+def provenance(sweep: SweepResults) -> Section:
     """On which machines and with which states of the code the runs were made, a column for each."""
     results, env = sweep.results.runs, sweep.results.env
     if env.empty:

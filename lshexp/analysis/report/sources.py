@@ -10,7 +10,7 @@ from shlex import quote
 import pandas as pd
 
 from lshexp.analysis.compare import compare
-from lshexp.analysis.presentation import Part, parts
+from lshexp.analysis.presentation import TablePart, parts
 from lshexp.analysis.results import Results, folders_of, read_results
 from lshexp.errors import ConfigError, StoreError
 
@@ -33,7 +33,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepResults:
     """One folder of results and its comparison; `comparison` is None, and `problem` says why, without one."""
 
     name: str
@@ -43,7 +43,7 @@ class Sweep:
     comparison: pd.DataFrame | None
     problem: str
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[TablePart]:
         """The comparison by dataset and network."""
         return parts(self.comparison) if self.comparison is not None else iter(())
 
@@ -67,7 +67,7 @@ class Unread:
     problem: str
 
 
-def read_sweep(folder: Path, shown: str, question: Question) -> Sweep:
+def read_sweep(folder: Path, shown: str, question: Question) -> SweepResults:
     """Read and compare one folder; runs that are no pairs become a problem.
 
     Raises StoreError, and ConfigError for a baseline, metric or margin that these results do not know.
@@ -81,13 +81,13 @@ def read_sweep(folder: Path, shown: str, question: Question) -> Sweep:
         if any(problem.where for problem in error.problems):  # it is the question that is wrong
             raise
         frame, problem = None, str(error)
-    return Sweep(name, folder, shown, results, frame, problem)
+    return SweepResults(name, folder, shown, results, frame, problem)
 
 
-def read_all(folder: Path, question: Question) -> list[Sweep | Unread]:
+def read_all(folder: Path, question: Question) -> list[SweepResults | Unread]:
     """Read the folders of sweeps; one that is alone must be readable. Raises StoreError and ConfigError."""
     found = folders_of(folder)
-    made: list[Sweep | Unread] = []
+    made: list[SweepResults | Unread] = []
     for path in found:
         shown = shown_path(path)
         try:

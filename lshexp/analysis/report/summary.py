@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from lshexp.analysis.claims import ABOUT, Judgement
-from lshexp.analysis.presentation import Part, cell, row_label
-from lshexp.analysis.report.sources import Sweep, Unread
+from lshexp.analysis.presentation import TablePart, cell, row_label
+from lshexp.analysis.report.sources import SweepResults, Unread
 from lshexp.analysis.report.view import MISSING, Link, Section, Table, Verdict
 from lshexp.analysis.statistics import kind_of
 
@@ -17,15 +17,15 @@ MOST_SENTENCES = 4
 KINDS = ("better", "within", "worse", "not settled", "too few seeds")
 
 
-def findings(sweeps: Sequence[Sweep | Unread], judgements: Sequence[Judgement]) -> list[str]:
+def findings(sweeps: Sequence[SweepResults | Unread], judgements: Sequence[Judgement]) -> list[str]:
     """A sentence on the claims, and one for each network on its cheapest sufficient configuration."""
     told = [_of_claims(judgements)] if judgements else []
-    parts = [(part, sweep) for sweep in sweeps if isinstance(sweep, Sweep) for part in sweep.parts()]
+    parts = [(part, sweep) for sweep in sweeps if isinstance(sweep, SweepResults) for part in sweep.parts()]
     parts.sort(key=lambda pair: cheapest(pair[0]) is None)  # what was found before what was not
     told += [_finding(part, sweep) for part, sweep in parts[:MOST_SENTENCES]]
     if len(parts) > MOST_SENTENCES:
         told.append(f"For {len(parts) - MOST_SENTENCES} more comparisons see the verdicts below.")
-    failed = sum(len(sweep.unsound) for sweep in sweeps if isinstance(sweep, Sweep))
+    failed = sum(len(sweep.unsound) for sweep in sweeps if isinstance(sweep, SweepResults))
     told += [f"{failed} runs failed or diverged; they enter no mean."] * bool(failed)
     return told or ["There is nothing to compare: no run ended well, or no two configurations make a pair."]
 
@@ -36,7 +36,7 @@ def _of_claims(judgements: Sequence[Judgement]) -> str:
     return f"Of {len(judgements)} judgements on the claims: {parts}."
 
 
-def _finding(part: Part, sweep: Sweep) -> str:
+def _finding(part: TablePart, sweep: SweepResults) -> str:
     """What the cheapest configuration is that is no worse than the baseline, or that there is none."""
     rows = part.frame[~part.frame["is_baseline"].astype(bool)]
     row = cheapest(part)
@@ -58,19 +58,19 @@ def _finding(part: Part, sweep: Sweep) -> str:
     )
 
 
-def _margin(sweep: Sweep) -> str:
+def _margin(sweep: SweepResults) -> str:
     attrs = sweep.comparison.attrs if sweep.comparison is not None else {}
     return f"{attrs.get('margin', 1.0):g} {attrs.get('unit', '')}".rstrip()
 
 
-def _distance(row: pd.Series, sweep: Sweep) -> str:
+def _distance(row: pd.Series, sweep: SweepResults) -> str:
     attrs = sweep.comparison.attrs if sweep.comparison is not None else {}
     unit = attrs.get("unit", "")
     side = "above" if row["difference"] > 0 else "below"
     return f"{abs(row['difference']):.2f} {unit} {side}".replace("  ", " ")
 
 
-def cheapest(part: Part) -> pd.Series | None:
+def cheapest(part: TablePart) -> pd.Series | None:
     """The row with the fewest multiplications of those shown to be no worse by the margin."""
     rows = part.frame[~part.frame["is_baseline"].astype(bool)]
     sound = rows[rows["non_inferior"].eq(True).fillna(False) & rows["mults_pct_of_dense"].notna()]
@@ -141,10 +141,10 @@ def _evidence(cards: Sequence[Judgement]) -> str:
     return f"{count} samples on {', '.join(places) or 'nothing'}; {cards[0].claim.figure}"
 
 
-def verdicts(sweeps: Sequence[Sweep | Unread], anchors: Sequence[str]) -> Section:
+def verdicts(sweeps: Sequence[SweepResults | Unread], anchors: Sequence[str]) -> Section:
     """How many configurations of each network got which verdict, and the cheapest that is good enough."""
     rows: list[list[object]] = []
-    seen = {kind_of(str(word)) for sweep in sweeps if isinstance(sweep, Sweep) for part in sweep.parts()
+    seen = {kind_of(str(word)) for sweep in sweeps if isinstance(sweep, SweepResults) for part in sweep.parts()
             for word in part.frame["verdict"].dropna()}  # fmt: skip
     kinds = [kind for kind in KINDS if kind in seen] + sorted(seen - set(KINDS))
     blank = [MISSING] * (len(kinds) + 2)
@@ -158,7 +158,11 @@ def verdicts(sweeps: Sequence[Sweep | Unread], anchors: Sequence[str]) -> Sectio
         if not found:
             rows.append([link, "cannot be compared" if sweep.problem else "no runs", *blank])
     margins = sorted(
-        {_margin(sweep) for sweep in sweeps if isinstance(sweep, Sweep) and sweep.comparison is not None}
+        {
+            _margin(sweep)
+            for sweep in sweeps
+            if isinstance(sweep, SweepResults) and sweep.comparison is not None
+        }
     )
     return Section(
         "Verdicts",
@@ -174,13 +178,13 @@ def verdicts(sweeps: Sequence[Sweep | Unread], anchors: Sequence[str]) -> Sectio
     )  # fmt: skip
 
 
-def _counts(part: Part, kinds: Sequence[str]) -> list[object]:
+def _counts(part: TablePart, kinds: Sequence[str]) -> list[object]:
     rows = part.frame[~part.frame["is_baseline"].astype(bool)]
     counts = Counter(kind_of(str(word)) for word in rows["verdict"].dropna())
     return [*(counts[kind] for kind in kinds), int((part.frame["failed"] + part.frame["diverged"]).sum())]
 
 
-def _cheapest(part: Part) -> str:
+def _cheapest(part: TablePart) -> str:
     row = cheapest(part)
     if row is None:
         return "none"
