@@ -13,7 +13,7 @@ LAYERS = [
     {"__main__", "cli", "render"},
     {"bench"},
     {"analysis"},
-    {"runs"},
+    {"runs", "classifier"},
     {"config"},
     {"nn"},
     {"methods"},

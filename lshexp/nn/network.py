@@ -175,6 +175,9 @@ class Network:
         step = self.head.step(signal, y, batch)
         self.select_s += step.select_s
         losses, hits = step.losses
+        if batch.weights is not None:
+            losses = losses * batch.weights
+            step = self.head.weighted(step, batch.weights)
         outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected, step.active)
         return outcome, self._backward(tapes, signal, step)
 

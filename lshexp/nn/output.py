@@ -70,6 +70,13 @@ class Output(ABC):
     def step(self, inputs: Inputs, labels: Targets, batch: Batch) -> OutputStep:
         """Loss and gradient of a training batch."""
 
+    def weighted(self, step: OutputStep, weights: FloatArray) -> OutputStep:
+        """The step with each example's part in it multiplied by its weight; weights float32[B]."""
+        pairs, deltas = step.pairs, step.deltas
+        each = weights[:, None] if pairs is None else np.repeat(weights, pairs.by_example.row_lengths())
+        self.layer.work.add("backward", mults=deltas.size, adds=0, nbytes=8 * deltas.size)
+        return step._replace(deltas=deltas * each)
+
     def retrieve(self, inputs: Inputs, batch: Batch) -> CSR | None:
         """Classes that the method selects at test, with their scores; None where it selects every class."""
         return None
