@@ -22,7 +22,10 @@ from lshexp.nn.dense_cost import DenseCost
 
 SMALL = {"hidden": (32, 32), "active_pct": 25.0, "epochs": 30, "batch": 8, "lr": 0.05, "random_state": 0}
 WEIGHTS = "mini-batches: an example of weight 2 is in one step, and an example given twice in two"
+ROUNDING = "probabilities agree to 1e-6: BLAS sums float32 in another order for another number of examples"
 EXPECTED_FAILURES = {
+    "check_methods_sample_order_invariance": ROUNDING,
+    "check_methods_subset_invariance": ROUNDING,
     "check_sample_weight_equivalence_on_dense_data": WEIGHTS,
     "check_sample_weight_equivalence_on_sparse_data": WEIGHTS,
 }
@@ -38,8 +41,8 @@ def data():
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"method": "dense", "active_pct": 100.0}, {"inputs": "standard", "method": "winner_take_all"}],
-    ids=["lsh", "dense", "winners"],
+    [{}, {"method": "dense", "active_pct": 100.0}],
+    ids=["lsh", "dense"],
 )
 def test_it_passes_the_checks_of_scikit_learn(changes):
     found = check_estimator(
@@ -66,6 +69,15 @@ def test_it_learns_counts_and_repeats_itself(data):
     steps = 30 * -(-300 // 8)
     assert dense.mults_ == dense.mults_dense_ == DenseCost([20, 32, 32, 3]).training(9000, steps, "adagrad")
     assert model.mults_dense_ == dense.mults_dense_
+
+
+def test_an_example_is_predicted_alike_in_any_company(data):
+    x, y = data
+    model = LSHClassifier(**{**SMALL, "epochs": 3}).fit(x, y)
+    whole, order = model.predict_proba(x), np.random.default_rng(0).permutation(400)
+    np.testing.assert_allclose(model.predict_proba(x[order]), whole[order], atol=1e-6)
+    alone = np.concatenate([model.predict_proba(x[row : row + 1]) for row in range(50)])
+    np.testing.assert_allclose(alone, whole[:50], atol=1e-6)
 
 
 def test_threads_change_no_number(data):

@@ -28,6 +28,7 @@ from lshexp.methods.base import Batch, Method, Selection, Selector
 from lshexp.nn.layer import Layer, Pairs
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
+from lshexp.work import elementwise
 
 
 class Losses(NamedTuple):
@@ -74,8 +75,9 @@ class Output(ABC):
         """The step with each example's part in it multiplied by its weight; weights float32[B]."""
         pairs, deltas = step.pairs, step.deltas
         each = weights[:, None] if pairs is None else np.repeat(weights, pairs.by_example.row_lengths())
-        self.layer.work.add("backward", mults=deltas.size, adds=0, nbytes=8 * deltas.size)
-        return step._replace(deltas=deltas * each)
+        self.layer.work.count("backward", elementwise(deltas.size, operands=2, mults=deltas.size))
+        losses = step.losses._replace(losses=step.losses.losses * weights)
+        return step._replace(deltas=deltas * each, losses=losses)
 
     def retrieve(self, inputs: Inputs, batch: Batch) -> CSR | None:
         """Classes that the method selects at test, with their scores; None where it selects every class."""
