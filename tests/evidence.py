@@ -83,7 +83,12 @@ def _section(folder: Path, printed: Callable[[str], str]) -> str:
     ]
     where = f" -o {folder.parent.relative_to(ROOT).as_posix()}" if folder.parent != RESULTS else ""
     command = f"lshexp sweep {sweep.relative_to(ROOT).as_posix()}{where}"
-    parts = [f"## {name.removeprefix('results/')}", comment(sweep), f"`{command}`: {provenance(folder)}", table]
+    parts = [
+        f"## {name.removeprefix('results/')}",
+        comment(sweep),
+        f"`{command}`: {provenance(folder)}",
+        table,
+    ]
     return "\n\n".join([*parts, *pictures]) + "\n"
 
 
@@ -105,9 +110,9 @@ def _bench() -> str:
     ]
     return (
         "## Time beside PyTorch\n\n"
-        "`lshexp bench`: median microseconds of training on one example, three hidden layers, MNIST, 5 % of the "
-        "nodes. The number behind a name is the batch size; ratios above 1 say how many times as long PyTorch "
-        "takes. All measurements are in [bench.csv](bench/bench.csv).\n\n" + "\n".join(lines) + "\n\n"
+        "`lshexp bench`: median microseconds of training on one example, three hidden layers, MNIST, 5 % of "
+        "the nodes. The number behind a name is the batch size; ratios above 1 say how many times as long "
+        "PyTorch takes. All measurements are in [bench.csv](bench/bench.csv).\n\n" + "\n".join(lines) + "\n\n"
         "![Microseconds a training example against width](bench/bench.svg)\n"
     )
 
@@ -130,7 +135,8 @@ def closest(folder: Path, rows: int) -> str:
         for row in chosen.itertuples()
     ]
     seeds = int(frame["runs"].min())
-    told = f"*The {rows} most accurate of {len(frame) - 1} configurations, {seeds} {'seed' if seeds == 1 else 'seeds'} each.*"
+    each = "seed" if seeds == 1 else "seeds"
+    told = f"*The {rows} most accurate of {len(frame) - 1} configurations, {seeds} {each} each.*"
     return "\n".join([*lines, "", told])
 
 
@@ -142,33 +148,37 @@ def findings() -> Iterator[str]:
     yield (
         f"**MNIST, three hidden layers of 1000.** LSH at 5 % of the nodes (`hybrid`) reaches "
         f"{hybrid['mean']:.2f} %, dense {dense['mean']:.2f} % (difference {_interval(hybrid)}: "
-        f"{hybrid['verdict']}), with {hybrid['mults_pct_of_dense']:.1f} % of dense's multiplications, choosing "
-        f"the nodes included."
+        f"{hybrid['verdict']}), with {hybrid['mults_pct_of_dense']:.1f} % of dense's multiplications, "
+        f"choosing the nodes included."
     )
     yield (
         f"**At this width sparsity saves more than hashing.** Exact winners computed from what is not zero "
-        f"reach {lists['mean']:.2f} % at {lists['mults_pct_of_dense']:.1f} % of the multiplications; from all "
-        f"inputs they cost {rows['mults_pct_of_dense']:.1f} %."
+        f"reach {lists['mean']:.2f} % at {lists['mults_pct_of_dense']:.1f} % of the multiplications; from "
+        f"all inputs they cost {rows['mults_pct_of_dense']:.1f} %."
     )
     claims = lshexp.compare([RESULTS / "paper" / "paper_claims"])
     means = {label: _mean(claims, label) for label in claims["label"].unique() if label != "dense"}
-    ours, paper = means["lsh hybrid"], means["lsh paper"]
+    ours, paper, chance = means["lsh hybrid"], means["lsh paper"], means["dropout"]
     yield (
-        f"**The paper's selection, read literally, does not hold its promise here.** Over three datasets it is "
-        f"{-paper['difference']:.1f} points below dense at {paper['mults_pct_of_dense']:.1f} % of the "
+        f"**The paper's selection, read literally, does not hold its promise here.** Over three datasets it "
+        f"is {-paper['difference']:.1f} points below dense at {paper['mults_pct_of_dense']:.1f} % of the "
         f"multiplications; `hybrid` is {-ours['difference']:.1f} points below at "
-        f"{ours['mults_pct_of_dense']:.1f} %, adaptive dropout {-means['adaptive_dropout']['difference']:.1f} "
-        f"and dropout {-means['dropout']['difference']:.1f} points below."
+        f"{ours['mults_pct_of_dense']:.1f} %, and dropout {-chance['difference']:.1f}. Rates matter as much: "
+        f"adaptive dropout on Rectangles goes from {_rate('adaptive_dropout', 0.01):.1f} % at the rate 0.01, "
+        f"the largest of the paper's, to {_rate('adaptive_dropout', 0.3):.1f} % at 0.3."
     )
     shapes = lshexp.compare([RESULTS / "headline_shapes"])
     convex = shapes[shapes["data"] == "convex"]
     yield (
-        f"**Not everywhere.** On Convex, `hybrid` differs from dense by {_interval(_row(convex, 'lsh hybrid'))}, "
-        f"and the exact winners by {_interval(_row(convex, 'winner_take_all'))}."
+        f"**Not everywhere.** On Convex, `hybrid` differs from dense by "
+        f"{_interval(_row(convex, 'lsh hybrid'))}, and the exact winners by "
+        f"{_interval(_row(convex, 'winner_take_all'))}."
     )
     ratios = bench_ratios()
     fastest = ratios[
-        (ratios["against"] == "fastest fp32") & (ratios["threads"] == 1) & (ratios["reference"] == "lsh_hybrid")
+        (ratios["against"] == "fastest fp32")
+        & (ratios["threads"] == 1)
+        & (ratios["reference"] == "lsh_hybrid")
     ].set_index("width")["ratio"]
     low, high = int(fastest.index.min()), int(fastest.index.max())
     yield (
@@ -192,6 +202,28 @@ def _mean(frame: pd.DataFrame, label: str) -> pd.Series:
     if chosen["data"].duplicated().any() or set(chosen["data"]) != set(frame["data"]):
         raise LookupError(f"not one row a dataset is labelled '{label}'")
     return chosen[["difference", "mults_pct_of_dense"]].mean()
+
+
+def _rate(method: str, lr: float) -> float:
+    """Test accuracy of a method in the quickstart's search for rates."""
+    runs = lshexp.read_results(RESULTS / "quickstart_lr").runs
+    (found,) = runs[(runs["method"] == method) & (runs["lr"] == lr)]["test_acc_pct"]
+    return float(found)
+
+
+def age() -> str:
+    """Which of the findings rest on runs of older code."""
+    old = []
+    for name in ("headline", "paper/paper_claims", "headline_shapes", "quickstart_lr"):
+        env = pd.read_csv(RESULTS / name / "env.csv")
+        if set(env["kernel_revision"]) != {KERNEL_REVISION}:
+            old.append(f"results/{name}")
+    if not old:
+        return ""
+    return (
+        f"Made by older code, before kernel revision {KERNEL_REVISION}, under which numbers may differ: "
+        f"{', '.join(old)}."
+    )
 
 
 def _interval(row: pd.Series) -> str:

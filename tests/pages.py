@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation, from the code and from the tables in results/: `make readme`.
+"""Write the generated parts of the documentation, from the code and the tables in results/ (`make readme`).
 
 `results/README.md` is generated as a whole. In the other pages a generated part stands between
 `<!-- begin: WHAT -->` and `<!-- end -->`; WHAT is the name of a function in `PARTS` and its arguments.
@@ -125,7 +125,8 @@ def _fields(head: str, fields: Iterable[FieldWords]) -> str:
 
 def findings() -> str:
     """What was found, in sentences whose numbers are read from the tables in results/."""
-    return "\n".join(f"{i}. {sentence}" for i, sentence in enumerate(evidence.findings(), 1))
+    told = [f"{i}. {sentence}" for i, sentence in enumerate(evidence.findings(), 1)]
+    return "\n".join([*told, "", evidence.age()]).rstrip()
 
 
 PARTS: dict[str, Callable[..., str]] = {

@@ -239,4 +239,6 @@ def test_a_plugin_is_one_file(tmp_path):
 
     lshexp("sweep", str(sweep), "-o", str(tmp_path / "out"))
     assert "first_k" in (tmp_path / "out" / "recipe" / "runs.csv").read_text(encoding="utf-8")
-    assert "flat" in lshexp("energy", str(tmp_path / "out" / "recipe"), "-m", "flat,picojoules=2.0", "--baseline", "first_k")
+    assert "flat" in lshexp(
+        "energy", str(tmp_path / "out" / "recipe"), "-m", "flat,picojoules=2.0", "--baseline", "first_k"
+    )

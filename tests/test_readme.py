@@ -22,7 +22,16 @@ GUIDE = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*pages.pages(), pages.EVIDENCE, ROOT / "CHANGELOG.md"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.S | re.M)
 # what needs a network, a cluster, published files or minutes is held against the command's options alone
-ELSEWHERE = ("data fetch", "data verify", "--stats", "slurm", "--address", "bench", "reproduce", "experiments/")
+ELSEWHERE = (
+    "data fetch",
+    "data verify",
+    "--stats",
+    "slurm",
+    "--address",
+    "bench",
+    "reproduce",
+    "experiments/",
+)
 
 
 def name_of(path: Path) -> str:
@@ -109,7 +118,9 @@ def test_commands_of_the_guide_run(path, tmp_path):
         if " RUN" in command:  # stands for the id of a run of this page's first sweep
             command = command.replace("RUN", min((tmp_path / "results").glob("*/networks/*")).stem)
         words = [sys.executable, "-m", "lshexp", *shlex.split(command)[1:]]
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
