@@ -73,7 +73,8 @@ def provenance(folder: Path) -> str:
 def _section(folder: Path, printed: Callable[[str], str]) -> str:
     sweep = made_by(folder)
     name = folder.relative_to(ROOT).as_posix()
-    table = printed(f"compare {name} --format md")
+    held_out = pd.read_csv(folder / "runs.csv")["valid_acc_pct"].notna().all()  # what a search is judged by
+    table = printed(f"compare {name}{' --metric valid_acc_pct' * bool(held_out)} --format md")
     rows = table.count("\n|")
     if rows > MOST_ROWS:
         table = f"<details><summary>{rows} lines</summary>\n\n{table}\n\n</details>"
