@@ -8,7 +8,7 @@ PROFILE ?= laptop
 .PHONY: help install quickstart test check lint interpreted bounds lowest faults reproduce readme format clean
 
 help:
-	@echo "make quickstart  install, then compare five methods on generated data (about a minute)"
+	@echo "make quickstart  install, then compare the methods on generated data (a minute, once installed)"
 	@echo "make test        install, then run the tests"
 	@echo "make check       what a change must pass: lint, interpreted, bounds, test"
 	@echo "make lint        ruff and mypy"
@@ -17,7 +17,7 @@ help:
 	@echo "make lowest      some tests with the oldest versions that pyproject.toml admits"
 	@echo "make reproduce   the paper's evaluation, PROFILE=smoke, laptop (the default) or full"
 	@echo "make faults      kill sweeps at random, fill the disk, let drivers compete (some ten minutes)"
-	@echo "make readme      put the tables of results/ into README.md"
+	@echo "make readme      bring README.md, results/README.md and docs/ up to date"
 	@echo "make format      let ruff format and sort imports"
 	@echo "make clean       remove the virtual environment and caches"
 
@@ -30,8 +30,9 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 quickstart: install
-	$(BIN)/lshexp sweep experiments/quickstart.yaml
-	$(BIN)/lshexp compare results/quickstart
+	$(BIN)/lshexp sweep experiments/quickstart.yaml -o results/scratch
+	$(BIN)/lshexp compare results/scratch/quickstart
+	$(BIN)/lshexp figures results/scratch/quickstart --only accuracy_vs_mults
 
 test: install
 	$(PYTEST)
@@ -65,7 +66,7 @@ reproduce: install
 	$(BIN)/lshexp reproduce $(PROFILE)
 
 readme: install
-	$(BIN)/python tests/readme.py
+	$(BIN)/python tests/pages.py
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from lshexp.analysis import figures
     from lshexp.analysis.compare import compare
     from lshexp.analysis.results import Results, read_results
+    from lshexp.classifier import LSHClassifier
     from lshexp.config import load_sweep
     from lshexp.nn.saving import load_network
     from lshexp.runs.sweep import run_sweep
 
 __version__ = "0.1.0"
 __all__ = [
+    "LSHClassifier",
     "Results",
     "__version__",
     "compare",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     "Results": "lshexp.analysis.results",
     "compare": "lshexp.analysis.compare",
+    "LSHClassifier": "lshexp.classifier",
     "load_network": "lshexp.nn.saving",
     "load_sweep": "lshexp.config",
     "read_results": "lshexp.analysis.results",

@@ -11,6 +11,8 @@ The class's fields are its YAML options, their defaults the defaults, and the fi
 docstring is what `lshexp list` shows. Files whose name starts with an underscore hold shared code and
 are not searched for plug-ins.
 
+Plug-ins from outside the package (`lshexp.outside`) are found the same way; `origin` tells their version.
+
 Each kind is a typed object of this module: `registry.methods.build("dropout")` returns a `Method`.
 """
 
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from lshexp import outside
 from lshexp.errors import ConfigError, Location, LshexpError, Problem
 from lshexp.validation import suggest, validate
 
@@ -83,12 +86,13 @@ class Kind(Generic[T]):
                 except Exception as error:  # a broken plug-in must not take the others down
                     failures[module] = f"{type(error).__name__}: {error}"
             self._unavailable = failures
+        _load_outside()
         return {name: self._checked(name) for name in sorted(self._entries)}
 
     def unavailable(self) -> dict[str, str]:
         """Modules of the package that could not be imported, with the reason."""
         self.discover()
-        return dict(self._unavailable or {})
+        return {**_outside_failures, **(self._unavailable or {})}
 
     def lookup(self, name: object, where: Location = ()) -> type[T]:
         """Return the class registered as `name`.
@@ -148,6 +152,33 @@ datasets: Kind[Dataset] = Kind("dataset", "lshexp.data", "Dataset")
 energy_models: Kind[EnergyModel] = Kind("energy", "lshexp.energy", "EnergyModel")
 
 KINDS: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (methods, hashes, datasets, energy_models)}
+
+
+_outside: dict[str, str] = {}  # origin of each module from outside that has been loaded
+_outside_failures: dict[str, str] = {}
+_entry_points_loaded = False
+
+
+def _load_outside() -> None:
+    """Load what has been added from outside since it was last asked for."""
+    global _entry_points_loaded
+    if not _entry_points_loaded:
+        _entry_points_loaded = True
+        origins, failures = outside.load_entry_points()
+        _outside.update(origins)
+        _outside_failures.update(failures)
+    _outside.update(outside.load_files(_outside.__contains__))
+
+
+def origin(kind: str, name: object) -> str | None:
+    """Version or content digest of a plug-in from outside, on which its numbers hang; None for our own."""
+    _load_outside()
+    cls = KINDS[kind].discover().get(str(name)) if _outside else None
+    if cls is None:
+        return None
+    module = cls.__module__
+    homes = [home for home in _outside if module == home or module.startswith(f"{home}.")]
+    return _outside[max(homes, key=len)] if homes else None
 
 
 def register(kind: str, name: str) -> Callable[[P], P]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from lshexp import registry
 from lshexp.streams import stream_key
 
 Optimizer = Literal["sgd", "momentum", "adagrad", "adagrad_momentum", "adam"]
@@ -167,6 +168,16 @@ class RunSpec(BaseModel):
         """Seed of this repeat's named streams; the same for every method, so that runs pair up."""
         return stream_key(self.seed, "repeat", self.repeat)
 
+    def _outside(self) -> dict[str, str]:
+        """Version or digest of each plug-in from outside that decides the run's numbers."""
+        used = [("method", self.method), ("method", self.output_method), ("dataset", self.dataset)]
+        options = [self.method_options, self.output_options, self.dataset_options]
+        for value in (value for map_ in options for value in map_.values()):
+            if isinstance(value, dict) and isinstance(value.get("name"), str):
+                used.append(("hash", value["name"]))
+        found = {f"{kind} {name}": registry.origin(kind, name) for kind, name in used}
+        return {name: origin for name, origin in found.items() if origin}
+
     def run_id(self, data_fingerprint: str, location_options: Collection[str] = ()) -> str:
         """Content address of the run: 12 hexadecimal digits.
 
@@ -181,5 +192,7 @@ class RunSpec(BaseModel):
             if spec[name] == RunSpec.model_fields[name].get_default(call_default_factory=True):
                 del spec[name]
         content = {"spec": spec, "data": data_fingerprint, "kernels": KERNEL_REVISION}
+        if plugins := self._outside():
+            content["plugins"] = plugins
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -106,6 +106,9 @@ def step_weight(rule, w, g, state, lr, momentum, epsilon=1e-8):
         return w, list(state)
     if rule == "momentum":
         return w - lr * (momentum * state[0] + g), [momentum * state[0] + g]
+    if rule == "adam":
+        mean, square = momentum * state[0] + (1 - momentum) * g, 0.999 * state[1] + 0.001 * g**2
+        return w - lr * mean / (np.sqrt(square) + epsilon), [mean, square]
     squares = state[0] + g * g
     change = lr * g / (np.sqrt(squares) + epsilon)
     if rule == "adagrad":
@@ -146,6 +149,13 @@ def update_rows(x, indptr, indices, deltas, rule, weights, state, lr, momentum):
     touched = np.zeros(weights.shape, bool)
     touched[np.unique(indices)] = True
     return _stepped(rule, weights, pairs.T @ x.astype(float), touched, state, lr, momentum)
+
+
+def update_by_input(x, deltas, rule, columns, state, lr, momentum):
+    """As `update_csr`, of weights by input: every weight of the inputs that are stored, x float[B, D]."""
+    touched = np.zeros(columns.shape, bool)
+    touched[np.flatnonzero((x != 0).any(axis=0))] = True
+    return _stepped(rule, columns, x.T.astype(float) @ deltas, touched, state, lr, momentum)
 
 
 def step_bias(indptr, indices, deltas, rule, bias, state, lr, momentum):

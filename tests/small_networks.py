@@ -10,6 +10,7 @@ from lshexp import registry
 from lshexp.methods.base import Batch
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
+from lshexp.nn.plan import plan_layers
 from lshexp.nn.threads import using_threads
 from lshexp.spec import RunSpec
 
@@ -75,12 +76,14 @@ class Recorder:
 
 
 @contextmanager
-def network(method, options=None, threads=1, features=FEATURES, **spec):
-    """A network of the given method whose selectors are recorded."""
+def network(method, options=None, threads=1, features=FEATURES, sparse=False, **spec):
+    """A network of the given method whose selectors are recorded; `sparse`: its examples come as a CSR."""
     spec = {"hidden": [16, 24], "lr": 0.05, "active_pct": 25.0, "batch": 6, **spec}
     run = RunSpec(method=method, method_options=options or {}, threads=threads, **spec)
     with using_threads(threads), Gemm(threads) as gemm:
-        net = Network(run, registry.methods.build(method, options or {}), features, CLASSES, gemm)
+        built = registry.methods.build(method, options or {})
+        plans = plan_layers(run, built, [features, *run.hidden, CLASSES], sparse)
+        net = Network(run, built, features, CLASSES, gemm, plans)
         net.selectors = [Recorder(selector) for selector in net.selectors]
         yield net
 

@@ -13,7 +13,7 @@ LAYERS = [
     {"__main__", "cli", "render"},
     {"bench"},
     {"analysis"},
-    {"runs"},
+    {"runs", "classifier", "plugin"},
     {"config"},
     {"nn"},
     {"methods"},
@@ -21,7 +21,7 @@ LAYERS = [
     {"data", "energy"},
     {"kernels"},
     {"spec", "registry"},
-    {"arrays", "streams", "errors", "work", "io", "validation", "fields"},
+    {"arrays", "streams", "errors", "work", "io", "validation", "fields", "outside"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -217,20 +217,28 @@ def test_sketch_collides_by_the_angle_of_its_hashed_coordinates():
     assert np.abs(rate - expected).max() < 5 * 0.5 / np.sqrt(4000)
 
 
-def test_a_method_is_one_file(tmp_path):
-    """The recipe in CONTRIBUTING, followed to the letter: its file is dropped in and a sweep uses it."""
-    recipe = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", recipe, flags=re.S)
+def test_a_plugin_is_one_file(tmp_path):
+    """The recipes of the guide, followed to the letter: their files are dropped in and a sweep uses them."""
+    guide = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
     package = tmp_path / "lshexp"
     shutil.copytree(ROOT / "lshexp", package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "methods" / "first_k.py").write_text(blocks[0], encoding="utf-8")
+    for name, text in re.findall(r"```python\n# (\S+)\n(.*?)```", guide, flags=re.S):
+        (tmp_path / name).write_text(text, encoding="utf-8")
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(
         "name: recipe\nmethod: first_k\nactive_pct: 50\nhidden: [8]\nepochs: 1\n"
         "dataset: {name: rectangles, train: 40, test: 20}\n",
         encoding="utf-8",
     )
-    command = [sys.executable, "-m", "lshexp", "sweep", str(sweep), "-o", str(tmp_path / "out")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+
+    def lshexp(*words):
+        command = [sys.executable, "-m", "lshexp", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    lshexp("sweep", str(sweep), "-o", str(tmp_path / "out"))
     assert "first_k" in (tmp_path / "out" / "recipe" / "runs.csv").read_text(encoding="utf-8")
+    assert "flat" in lshexp(
+        "energy", str(tmp_path / "out" / "recipe"), "-m", "flat,picojoules=2.0", "--baseline", "first_k"
+    )

@@ -54,6 +54,21 @@ class Format(StrEnum):
 
 
 # options that several commands have
+def _load_plugins(paths: list[Path] | None) -> list[Path] | None:
+    if paths:
+        from lshexp.outside import name_files
+
+        name_files(paths)
+    return paths
+
+
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin", metavar="FILE.py", is_eager=True, callback=_load_plugins,
+        help="Load methods, datasets ... from this file; repeatable. LSHEXP_PLUGINS does the same.",
+    ),
+]  # fmt: skip
 ResultsFolder = Annotated[
     Path, typer.Option("--results", metavar="DIR", help="Where runs are looked for, at any depth.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import app
+from lshexp.cli._app import Plugins, app
 
 
 class Listable(StrEnum):
@@ -36,6 +36,7 @@ def list_(
         str | None,
         typer.Argument(metavar="[NAME]", help="Show this one alone, in full.", autocompletion=_names),
     ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """List methods, datasets, keys of sweep files, columns, and more.
 

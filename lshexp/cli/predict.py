@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import ResultsFolder, app
+from lshexp.cli._app import Plugins, ResultsFolder, app
 
 
 @app.command()
@@ -23,6 +23,7 @@ def predict(
         Path | None, typer.Option("-o", "--out", metavar="FILE.csv", help="Where predictions go.")
     ] = None,
     results: ResultsFolder = Path("results"),
+    plugins: Plugins = None,
 ) -> None:
     """Predict with a trained network that a sweep has kept, and say what that took.
 

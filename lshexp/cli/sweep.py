@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lshexp import errors
-from lshexp.cli._app import app
+from lshexp.cli._app import Plugins, app
 from lshexp.cli._complete import run_ids
 
 
@@ -93,6 +93,7 @@ def sweep(
     save: Annotated[
         bool, typer.Option("--save", help="Keep trained networks in networks/, for lshexp predict.")
     ] = False,
+    plugins: Plugins = None,
     progress: Annotated[ProgressStyle, typer.Option(help="How to show progress.")] = ProgressStyle.auto,
 ) -> None:
     """Run what a sweep file says, and write tidy CSV files.

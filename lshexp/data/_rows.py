@@ -296,9 +296,9 @@ def _number(text, at):
         below = at < size and text[at] == 45
         if at < size and (text[at] == 45 or text[at] == 43):
             at += 1
-        begin, power = at, 0
+        begin, power = at, np.int64(0)
         while at < size and 48 <= text[at] <= 57:
-            power = min(10 * power + (text[at] - 48), 100_000)
+            power = min(10 * power + (text[at] - 48), np.int64(100_000))
             at += 1
         if at == begin:
             return at, np.float32(0), False

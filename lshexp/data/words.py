@@ -196,6 +196,11 @@ class Words(Dataset):
         options = self.model_dump(exclude={"corpus", *self.location_options})
         return f"{self.name}:{contents_digest(self.locate())}:{sorted(options.items())}"
 
+    def class_names(self) -> tuple[str, ...]:
+        """Return the vocabulary, by class number. Raises DataError as `load` does."""
+        words = ranked(counted(stamp(self._texts()["train"])), self.vocabulary)
+        return tuple(word.decode() for word in words)
+
     def load(self) -> Splits:
         """Read the texts as word numbers.
 

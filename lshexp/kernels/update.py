@@ -132,6 +132,51 @@ def descend_rows_cost(by_node: CSC, rows: FloatArray) -> Work:
     )
 
 
+@njit(parallel=True, cache=True, fastmath=False)
+def update_by_input(in_data, deltas, by_input, bounds, rule, columns, state):
+    """Step the weights from every stored input to all nodes; weights stored by input, every node active.
+
+    Symbols: B examples, D fan-in, N nodes, Q entries of the input, S state slots, C chunks.
+
+    Parameters
+    ----------
+    in_data : float32[Q]                values of the stored inputs
+    deltas : float32[B, N]              gradient of the batch loss at the pre-activations
+    by_input : CSC of D columns         the input grouped by column
+    bounds : int64[C + 1]               chunks of inputs
+    rule : Rule
+    columns : float32[D, N], updated    untouched where no example stores the input
+    state : float32[S, D, N], updated
+
+    Returns the number of weights stepped: N for each input that an example stores.
+    Cost: N * Q multiplications, and the steps. Rows are read and written whole and in order.
+    """
+    indptr, examples, positions = by_input
+    nodes = columns.shape[1]
+    stepped = 0
+    for c in prange(len(bounds) - 1):
+        gradient = np.empty(nodes, dtype=np.float32)
+        for d in range(bounds[c], bounds[c + 1]):
+            first, last = indptr[d], indptr[d + 1]
+            if first < last:
+                _gradient_row(deltas, examples, positions, in_data, first, last, gradient)
+                step_row(rule, columns[d], gradient, state, d)
+                stepped += nodes
+    return stepped
+
+
+def update_by_input_cost(
+    by_input: CSC,
+    rule: Rule,
+    columns: FloatArray,
+    returned: int,
+) -> tuple[Work, Work]:
+    """Gradient and step: a delta for each product, and the sums loaded and stored once a pass."""
+    inputs, nodes = columns.shape
+    gradient = summed_rows_cost(by_input[0], len(by_input[1]), nodes) + Work(0, 0, 2 * OFFSET * inputs)
+    return gradient, stepped_cost(rule, returned)
+
+
 @njit(parallel=False, cache=True, fastmath=False)
 def _step_touched(rule, w, gradient, state, node, touched, packed, packed_state):
     """Step the touched weights of a row, packed so that the arithmetic is vectorised; zero `gradient`."""

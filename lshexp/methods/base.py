@@ -53,6 +53,7 @@ class Batch(NamedTuple):
     examples: OffsetArray  # ids within the split, the same in every epoch
     epoch: int  # 0-based
     training: bool
+    weights: FloatArray | None = None  # float32[B], how much each example counts in training; None = 1
 
 
 class Selection(NamedTuple):

@@ -9,16 +9,19 @@ from typing import NamedTuple
 import numpy as np
 
 from lshexp import registry
+from lshexp.arrays import CSR, FloatArray
 from lshexp.methods.base import Batch
 from lshexp.nn.asynchronous import workers_of
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
+from lshexp.nn.plan import plan_layers
 from lshexp.nn.threads import using_threads
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 from lshexp.work import PHASES, Work
 
 FILLED = 0.19  # share of non-zero features, as in MNIST: the cost of some methods hangs on it
+STORED = 50  # features of an example that are not zero where a dataset is sparse
 SKIPPED = 3  # first batches: they compile, and learn what later ones only keep up
 FEWEST = 5  # batches that are timed
 
@@ -30,19 +33,22 @@ class Cost(NamedTuple):
     work: Work
 
 
-def measure(spec: RunSpec, features: int, classes: int, seconds: float) -> Cost:
+def measure(spec: RunSpec, features: int, classes: int, seconds: float, sparse: bool = False) -> Cost:
     """Train the network of a run on random examples for about so long, at least a few batches.
+
+    `sparse`: the dataset's examples come as a CSR.
 
     The examples have neither the structure nor, perhaps, the sparsity of the data, so selection and table
     upkeep are estimates; dense arithmetic is exact.
     """
     method = registry.methods.build(spec.method, spec.method_options)
     draws = stream(spec.key(), "calibration")
-    x = draws.random((spec.batch, features), dtype=np.float32)
-    x *= draws.random(x.shape) < FILLED
+    x = _sparse(draws, spec.batch, features) if sparse else _rows(draws, spec.batch, features)
     y = draws.integers(0, classes, spec.batch, dtype=np.int32)
     with using_threads(spec.threads), Gemm(spec.threads) as gemm:
-        network = Network(spec, method, features, classes, gemm)
+        plans = plan_layers(spec, method, [features, *spec.hidden, classes], sparse)
+        counts = np.ones(classes, dtype=np.int64)
+        network = Network(spec, method, features, classes, gemm, plans, label_counts=counts)
         trainee = workers_of(spec, network) or network
         ids = np.arange(spec.batch)
         for _ in range(SKIPPED):
@@ -57,6 +63,20 @@ def measure(spec: RunSpec, features: int, classes: int, seconds: float) -> Cost:
     examples = len(times) * spec.batch
     work = Work(*((now - then) // examples for now, then in zip(after, before, strict=True)))
     return Cost(statistics.median(times) / spec.batch, work)
+
+
+def _rows(draws: np.random.Generator, examples: int, features: int) -> FloatArray:
+    x = draws.random((examples, features), dtype=np.float32)
+    x *= draws.random(x.shape) < FILLED
+    return x
+
+
+def _sparse(draws: np.random.Generator, examples: int, features: int) -> CSR:
+    x = CSR.from_lengths(np.full(examples, min(STORED, features)), features)
+    columns = [np.sort(draws.choice(features, min(STORED, features), replace=False)) for _ in range(examples)]
+    x.indices[:] = np.concatenate(columns)
+    x.data[:] = draws.random(x.nnz, dtype=np.float32)
+    return x
 
 
 def _total(network: Network) -> Work:

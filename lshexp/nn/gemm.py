@@ -25,7 +25,7 @@ class Gemm:
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gemm") if threads > 1 else None
-        self._limits = threadpool_limits(1, user_api="blas")
+        self._limits: threadpool_limits | None = threadpool_limits(1, user_api="blas")
 
     def __enter__(self) -> Gemm:
         return self
@@ -35,7 +35,12 @@ class Gemm:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown()
-        self._limits.restore_original_limits()
+        if self._limits is not None:
+            self._limits.restore_original_limits()
+
+    def __getstate__(self) -> dict[str, object]:
+        """What a copy has: neither workers nor limits, so that it computes on the calling thread."""
+        return {"_pool": None, "_limits": None}
 
     def scores(self, x: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
         """Return x @ weights.T + bias: float32[B, N] from float32[B, D], float32[N, D] and float32[N]."""

@@ -37,6 +37,8 @@ from lshexp.kernels.step import Rule, step_dense, step_dense_cost
 from lshexp.kernels.update import (
     step_bias,
     step_bias_cost,
+    update_by_input,
+    update_by_input_cost,
     update_csr,
     update_csr_cost,
     update_rows,
@@ -251,7 +253,8 @@ class LayerByInput(Layer):
 
     def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
         """Gradient at the stored inputs, float32[Q]; deltas float32[P]."""
-        inputs, pairs = _csr(inputs), _pairs(pairs)
+        inputs = _csr(inputs)
+        assert pairs is not None  # with every node active it is the first layer, which passes none on
         by_input = self._grouped_by_input(inputs)
         gradient = np.empty(inputs.nnz, dtype=np.float32)
         bounds = balanced_bounds(by_input.indptr, self.threads)
@@ -263,11 +266,17 @@ class LayerByInput(Layer):
         return gradient
 
     def update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> None:
-        """Form the weight gradient and take one optimiser step; plain SGD does both term by term."""
-        inputs, pairs = _csr(inputs), _pairs(pairs)
+        """Form the weight gradient and take one optimiser step; deltas as in `Layer.update`.
+
+        Where nodes were selected, plain SGD does both term by term.
+        """
+        inputs = _csr(inputs)
         rule = self.next_rule()
         by_input = self._grouped_by_input(inputs)
         bounds = balanced_bounds(by_input.indptr, self.threads)
+        if pairs is None:
+            self._update_every_node(inputs, by_input, deltas, rule, bounds)
+            return
         active = pairs.by_example.arrays[:2]
         if rule.linear:
             descend_by_input(by_input, inputs.data, *active, deltas, rule.lr, self._columns, bounds)
@@ -279,6 +288,17 @@ class LayerByInput(Layer):
         bounds = self._node_bounds(pairs)
         step_bias(deltas, pairs.by_node, bounds, rule, self.bias[None], self.bias_state)
         self._count_update(step_bias_cost(pairs.by_node, rule))
+
+    def _update_every_node(
+        self, inputs: CSR, by_input: CSC, deltas: FloatArray, rule: Rule, bounds: OffsetArray
+    ) -> None:
+        """Gradient and step of whole rows, those of the inputs that an example stores."""
+        parameters = (rule, self._columns, self.state)
+        stepped = update_by_input(inputs.data, deltas, by_input, bounds, *parameters)
+        self._count_update(update_by_input_cost(by_input, rule, self._columns, stepped))
+        step_dense(rule, self.bias[None], deltas.sum(axis=0)[None], self.bias_state, np.array([0, 1]))
+        summed = Work(0, deltas.size, 4 * (deltas.size + self.nodes))
+        self._count_update((summed, step_dense_cost(rule, self.bias)))
 
     def _grouped_by_input(self, inputs: CSR) -> CSC:
         """Examples of each input: grouped once for gradient and step of the same inputs."""
@@ -318,8 +338,3 @@ def group_columns(matrix: CSR, threads: int) -> CSC:
 def _csr(inputs: Inputs) -> CSR:
     assert isinstance(inputs, CSR)  # the plan stores a layer by input only where all inputs are sparse
     return inputs
-
-
-def _pairs(pairs: Pairs | None) -> Pairs:
-    assert pairs is not None  # and only for a method that selects
-    return pairs

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -174,6 +174,8 @@ class Network:
         tapes, signal, selected = self.choose(x, batch)
         step = self.head.step(signal, y, batch)
         self.select_s += step.select_s
+        if batch.weights is not None:
+            step = self.head.weighted(step, batch.weights)
         losses, hits = step.losses
         outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected, step.active)
         return outcome, self._backward(tapes, signal, step)
@@ -207,7 +209,7 @@ class Network:
 
         Nodes are selected as the method does at test; all work is counted as `predict`.
         """
-        with self._counting("predicting"):
+        with self.counting("predicting"):
             _, signal, selected = self.choose(x, batch)
             logits = self.head.scores(signal)
         return logits, selected
@@ -219,7 +221,7 @@ class Network:
         """
         if not self.head.selector:
             return None
-        with self._counting("predicting"):
+        with self.counting("predicting"):
             _, signal, _ = self.choose(x, batch)
             return self.head.retrieve(signal, batch)
 
@@ -227,16 +229,12 @@ class Network:
         """Call `look` with the `View` of each hidden layer and return its answers; no work is counted."""
         seen: list[Seen] = []
         signal = self._input(x)
-        with self._counting("paused"):
+        with self.counting("paused"):
             for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
                 selection = selector.select(signal, batch)
                 seen.append(look(View(layer.scores_of_all(signal), selection.active)))
                 _, signal = self._through(index, signal, selection)
         return seen
-
-    def uncounted(self) -> AbstractContextManager[None]:
-        """Within the context no work is counted."""
-        return self._counting("paused")
 
     def _through(self, index: int, inputs: Inputs, selection: Selection) -> tuple[Tape, Inputs]:
         """Hidden layer `index` with the nodes selected: what it remembers, and the next layer's input."""
@@ -255,7 +253,8 @@ class Network:
         return x.to_dense() if isinstance(x, CSR) else x
 
     @contextmanager
-    def _counting(self, state: Literal["paused", "predicting"]) -> Iterator[None]:
+    def counting(self, state: Literal["paused", "predicting"]) -> Iterator[None]:
+        """Within the context no work is counted, or all under `predict`."""
         for layer in self.layers:
             setattr(layer.work, state, True)
         try:

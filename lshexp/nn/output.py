@@ -28,6 +28,7 @@ from lshexp.methods.base import Batch, Method, Selection, Selector
 from lshexp.nn.layer import Layer, Pairs
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
+from lshexp.work import elementwise
 
 
 class Losses(NamedTuple):
@@ -69,6 +70,14 @@ class Output(ABC):
     @abstractmethod
     def step(self, inputs: Inputs, labels: Targets, batch: Batch) -> OutputStep:
         """Loss and gradient of a training batch."""
+
+    def weighted(self, step: OutputStep, weights: FloatArray) -> OutputStep:
+        """The step with each example's part in it multiplied by its weight; weights float32[B]."""
+        pairs, deltas = step.pairs, step.deltas
+        each = weights[:, None] if pairs is None else np.repeat(weights, pairs.by_example.row_lengths())
+        self.layer.work.count("backward", elementwise(deltas.size, operands=2, mults=deltas.size))
+        losses = step.losses._replace(losses=step.losses.losses * weights)
+        return step._replace(deltas=deltas * each, losses=losses)
 
     def retrieve(self, inputs: Inputs, batch: Batch) -> CSR | None:
         """Classes that the method selects at test, with their scores; None where it selects every class."""

@@ -4,7 +4,8 @@
 |-------|----------|----------|--------------------------------------------------------------------|
 | rows  | all      | by node  | BLAS, in fixed blocks                                              |
 | rows  | selected | by node  | kernels over the batch grouped by node, four examples a weight row |
-| csr   | any      | by node  | kernels over the batch grouped by node, stored inputs only         |
+| csr   | all      | by input | all scores as whole rows read in order; whole rows are stepped     |
+| csr   | selected | by node  | kernels over the batch grouped by node, stored inputs only         |
 | csr   | selected | by input | all scores as whole rows read in order; the rest at active nodes   |
 
 Methods say what they would like (`Method.scans_sparse_inputs`); layers and methods read what was decided.
@@ -70,6 +71,8 @@ class LayerPlan:
     def _for_csr(self) -> tuple[str, ...]:
         if self.by_input:
             update = "descend_by_input" if self.linear else "update_csr"
+            if not self.selected:
+                update = "update_by_input"
             return "scan_csr", "" if self.first else "input_gradient_by_input", update
         gradient = "input_products" if self.gradient_by_node else "input_gradient_csr"
         return "forward_csr", "" if self.first else gradient, "update_csr"
@@ -97,6 +100,7 @@ def plan_layers(
         fan_in, nodes = widths[index], widths[index + 1]
         form = _input_form(spec, method, index, fan_in, sparse_examples)
         scan = index < last and form == "csr" and method.scans_sparse_inputs
+        whole = index < last and form == "csr" and not method.uses_active_pct
         plans.append(
             LayerPlan(
                 fan_in=fan_in,
@@ -104,7 +108,8 @@ def plan_layers(
                 input=form,
                 selected=(method if index < last else output).uses_active_pct,
                 scan=scan,
-                by_input=scan and spec.update == "batch",  # lock-free threads read and write by node
+                by_input=(scan or whole)
+                and spec.update == "batch",  # lock-free threads read and write by node
                 gradient_by_node=4 * fan_in * nodes >= BEYOND_CACHE,
                 update=spec.update,
                 linear=spec.optimizer == "sgd",
@@ -184,7 +189,8 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
 
 def _input_form(spec: RunSpec, method: Method, index: int, fan_in: int, sparse_examples: bool) -> InputForm:
     if not method.uses_active_pct:
-        return "rows"
+        hidden = index < len(spec.hidden)
+        return "csr" if index == 0 and hidden and sparse_examples and spec.update == "batch" else "rows"
     if index == 0:
         return "csr" if sparse_examples or spec.input == "lists" else "rows"
     if spec.skip:

@@ -60,7 +60,7 @@ class TrainedNetwork:
     def warm_up(self) -> None:
         """Compile what predicting takes, so that it is in no measured time; nothing is counted."""
         x = np.zeros((2, self.about.features), dtype=np.float32)
-        with self._ready(), self.network.uncounted():
+        with self._ready(), self.network.counting("paused"):
             for rows in (x, x[:1]):
                 self.network.scores(rows, Batch(np.arange(len(rows)), 0, False))
 

@@ -39,16 +39,12 @@ from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionR
 from lshexp.nn.saving import save_network
 from lshexp.nn.threads import using_threads
 from lshexp.nn.trained import About
+from lshexp.nn.training import DivergedError, EpochSums, Training
 from lshexp.spec import RunSpec
-from lshexp.streams import stream
 from lshexp.work import PHASES, PREDICT, Work
 
 SECONDS_BETWEEN_REPORTS = 0.2
 WARM_UP_WIDTH = 256  # nodes of a hidden layer, at most
-
-
-class _DivergedError(Exception):
-    """The loss is no longer a finite number."""
 
 
 def run(spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
@@ -166,11 +162,8 @@ class _Run:
         self.network = network
         self.tested = network  # the one that predicts: with averaged weights, another than the one trained
         self.train, self.valid, self.test = train, valid, test
-        self.workers = workers_of(spec, network)
+        self.training = Training(spec, network)
         self.average = WeightAverage(network) if spec.average_from else None
-        self.selected = np.zeros(len(network.hidden), dtype=np.int64)
-        self.examples_seen = 0
-        self.steps = 0
         self.order = hashlib.sha256()
         self.meter = Meter(POWERCAP)
         self.probe = (
@@ -180,7 +173,6 @@ class _Run:
         self.prediction: Prediction | None = None  # of the test examples, after the last epoch
         self.retrieval: Prediction | None = None  # the same by the classes that the output retrieves
         self.weights = inverse_propensities(network.output.label_counts, train, test)
-        self.active_classes = 0
         self.init_hash = _digest(*(layer.weights for layer in network.layers))
 
     def finish(self, compile_s: float, report: Reporter | None) -> RunResult:
@@ -190,21 +182,22 @@ class _Run:
         try:
             for epoch in range(self.spec.epochs):
                 rows.append(self._epoch(epoch, rows[-1].test_acc_pct if rows else None, report))
-        except _DivergedError as stop:
+        except DivergedError as stop:
             error = str(stop)
         self.meter.stop()  # it still runs when an epoch was cut short
         network = self.network
         predict_us_1 = None if error else time_of_one(self.tested, self.test, len(rows) - 1)
         dense = DenseCost([self.train.features, *(layer.nodes for layer in network.layers)])
-        active = self.selected / max(1, self.examples_seen)
+        training = self.training
+        active = training.selected / max(1, training.examples_seen)
         return RunResult(
             status="diverged" if error else "ok",
             error=error,
             epochs=rows,
             work=self._work(None if error else self.prediction),
-            mults_dense=dense.training(self.examples_seen, self._optimizer_steps(), self.spec.optimizer),
-            mults_paper=int(self.selected @ [layer.fan_in for layer in network.hidden]),
-            mults_dense_paper=self.examples_seen * dense.hidden_products,
+            mults_dense=training.mults_dense(self.train.features),
+            mults_paper=int(training.selected @ [layer.fan_in for layer in network.hidden]),
+            mults_dense_paper=training.examples_seen * dense.hidden_products,
             active_by_layer_pct=[
                 100 * float(a) / layer.nodes for a, layer in zip(active, network.hidden, strict=True)
             ],
@@ -244,41 +237,25 @@ class _Run:
             rows += [WorkRow(index, phase, *work, str(layer.plan)) for phase, work in counts]
         return rows
 
-    def _optimizer_steps(self) -> int:
-        """Steps that the dense network would have taken: one a batch, or one an example without locks."""
-        return self.examples_seen if self.spec.update == "hogwild" else self.steps
-
     def _epoch(self, epoch: int, last_acc: float | None, report: Reporter | None) -> EpochRow:
         spec, network = self.spec, self.network
-        order = stream(spec.key(), "order", epoch).permutation(self.train.size)
+        training = self.training
+        order = training.order(epoch, self.train.size)
         self.order.update(order.astype("<i8").tobytes())
         self.meter.start()
-        loss, hits, done = 0.0, 0, 0
-        select_before = network.select_s
-        mults_before = sum(layer.work.mults() for layer in network.layers)
-        selected_before, classes_before = self.selected.copy(), self.active_classes
+        select_before, mults_before = network.select_s, training.mults
+        selected_before, classes_before = training.selected.copy(), training.active_classes
         reported = started = time.perf_counter()
-        for first in range(0, len(order), spec.batch):
-            ids = order[first : first + spec.batch]
-            trained = self.workers or network
-            outcome = trained.train_batch(*self.train.batch(ids), Batch(ids, epoch, True))
-            loss += outcome.loss
-            hits += outcome.hits
-            done += len(ids)
-            self.selected += outcome.selected
-            self.active_classes += outcome.active_classes
-            self.examples_seen += len(ids)
-            self.steps += 1
+
+        def after_batch(sums: EpochSums) -> None:
+            nonlocal reported
             self.meter.sample()
-            if not np.isfinite(loss):
-                raise _DivergedError(
-                    f"loss is not finite in epoch {epoch + 1}, step {self.steps}; try a lower lr"
-                )
             if report and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
                 reported = time.perf_counter()
-                report(Progress(epoch + 1, spec.epochs, done, len(order), loss / done, last_acc))
-        if self.workers:
-            self.workers.drain()
+                loss = sums.loss / sums.examples
+                report(Progress(epoch + 1, spec.epochs, sums.examples, len(order), loss, last_acc))
+
+        sums = training.epoch(self.train, order, epoch, after_batch=after_batch)
         average = self.average if spec.average_from and epoch + 1 >= spec.average_from else None
         if average:
             average.include()
@@ -291,27 +268,31 @@ class _Run:
         if self.probe:
             self.selection += self.probe.look(epoch)
         width = sum(layer.nodes for layer in network.hidden)
+        selected = float((training.selected - selected_before).sum())
         row = EpochRow(
             epoch=epoch + 1,
-            train_loss=loss / done,
-            train_acc_pct=100 * hits / done,
+            train_loss=sums.loss / sums.examples,
+            train_acc_pct=100 * sums.hits / sums.examples,
             valid_acc_pct=valid.accuracy_pct if valid else None,
             test_acc_pct=self.prediction.accuracy_pct,
-            active_pct_achieved=100 * float((self.selected - selected_before).sum()) / (done * max(1, width)),
-            mults_total=sum(layer.work.mults() for layer in network.layers) - mults_before,
+            active_pct_achieved=100 * selected / (sums.examples * max(1, width)),
+            mults_total=training.mults - mults_before,
             select_s=network.select_s - select_before,
             train_s=train_s,
             eval_s=time.perf_counter() - started - train_s,
         )
-        active = self.active_classes - classes_before
+        active = training.active_classes - classes_before
         return replace(
             row,
-            output_active_pct_achieved=100 * active / (done * network.output.nodes) if active else None,
+            output_active_pct_achieved=100 * active / (sums.examples * network.output.nodes)
+            if active
+            else None,
             **ranked(self.prediction, self.retrieval),
         )
 
     def _notes(self) -> dict[str, int]:
-        total: dict[str, int] = self.workers.notes() if self.workers else {}
+        workers = self.training.workers
+        total: dict[str, int] = workers.notes() if workers else {}
         for selector in self.network.selectors:
             for name, count in selector.notes().items():
                 total[name] = total.get(name, 0) + count

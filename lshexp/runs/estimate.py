@@ -53,19 +53,19 @@ def estimate(runs: Sequence[PlannedRun], energy: EnergyModel, seconds: float = 2
     known: dict[str, _Known] = {}
     spent = 0.0
     for kind, spec in _spread(kinds):
-        first = not any(other.spec.method == spec.method for other in known.values())
+        first = not any(_methods(other.spec) == _methods(spec) for other in known.values())
         if first or spent < seconds:
             started, info = time.perf_counter(), _info(spec)
-            known[kind] = _Known(spec, measure(spec, info.features, info.classes, each))
+            known[kind] = _Known(spec, measure(spec, info.features, info.classes, each, info.sparse))
             spent += 0 if first else time.perf_counter() - started  # the first of a method compiles
     return [_estimate(run, known, energy) for run in runs]
 
 
 def _spread(kinds: Mapping[str, RunSpec]) -> Iterator[tuple[str, RunSpec]]:
     """Configurations of all methods in turn; of each the largest, the smallest, and what lies between."""
-    methods: dict[str, list[tuple[str, RunSpec]]] = {}
+    methods: dict[tuple[str, str], list[tuple[str, RunSpec]]] = {}
     for kind, spec in kinds.items():
-        methods.setdefault(spec.method, []).append((kind, spec))
+        methods.setdefault(_methods(spec), []).append((kind, spec))
     queues = [_from_the_ends(sorted(own, key=lambda one: _size(one[1]))) for own in methods.values()]
     for turn in itertools.zip_longest(*queues):
         yield from (one for one in turn if one is not None)
@@ -85,6 +85,11 @@ class _Known(NamedTuple):
     cost: Cost
 
 
+def _methods(spec: RunSpec) -> tuple[str, str]:
+    """The methods of hidden layers and output."""
+    return spec.method, spec.output_method
+
+
 def _kind(spec: RunSpec) -> str:
     """What decides the cost of an example: the run without what only decides its length or its draws."""
     plain = RunSpec.model_fields
@@ -97,7 +102,7 @@ def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) ->
     spec, info = run.spec, _info(run.spec)
     kind = _kind(spec)
     like = known.get(kind) or min(
-        (other for other in known.values() if other.spec.method == spec.method),
+        (other for other in known.values() if _methods(other.spec) == _methods(spec)),
         key=lambda other: abs(math.log(_size(spec) / _size(other.spec))),
     )
     cost = like.cost if kind in known else _scaled(like.cost, _size(spec) / _size(like.spec))

@@ -92,6 +92,7 @@ def test_the_vocabulary_keeps_the_most_frequent_words():
     assert ranked(counts) == [b"<eos>", b"x", b"a", b"b", b"rare", b"seldom", b"<unk>"]
     assert ranked(counts, 4) == [b"<eos>", b"<unk>", b"x", b"a"]  # <unk> stands for four words
     assert ranked(counts, 3) == [b"<unk>", b"<eos>", b"x"]
+    assert own().class_names() == tuple(ORDER)
     small = own(vocabulary=4)
     assert (small.info().classes, small.info().features) == (4, 8)
     part = small.load().train.batch(np.arange(14))

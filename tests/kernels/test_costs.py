@@ -135,6 +135,11 @@ def test_steps(case, name):
     more = rule, case.weights, bias, state, bias_state
     check(update.update_rows, case.x, deltas, grouped, case.by_node, *more)
     check(update.update_csr, *case.inputs.arrays, deltas, grouped, case.by_node, rule, case.weights, state)
+    columns, by_columns = np.ascontiguousarray(case.weights.T), state.swapaxes(1, 2).copy()
+    rows, bounds = np.ones((case.examples, case.nodes), np.float32), whole(case.fan_in)
+    own = case.inputs.data, rows, case.in_grouped, bounds, rule, columns, by_columns
+    work = check(update.update_by_input, *own)
+    assert work.mults >= case.inputs.nnz * case.nodes
     check(update.step_bias, deltas, grouped, case.by_node, rule, bias, bias_state)
 
 

@@ -52,7 +52,7 @@ def case(request):
 
 
 def rule_of(name):
-    return step.Rule(list(OPTIMIZERS).index(name), np.float32(LR), np.float32(MOMENTUM), np.float32(1e-8))
+    return step.rule_of(name, LR, MOMENTUM)
 
 
 def test_forward_rows_and_forward_csr(case):
@@ -136,6 +136,15 @@ def test_steps(case, name):
         case.bias[None].copy(),
         bias_state.copy(),
     )
+    columns, kept = np.ascontiguousarray(weights.T), state.swapaxes(1, 2).copy()
+    deltas = case.random.standard_normal((case.examples, case.nodes)).astype(np.float32)
+    ref = naive_layers.update_by_input(case.x, deltas, name, columns, kept, LR, MOMENTUM)
+    own = case.in_grouped, case.by_input, rule, columns, kept
+    assert update.update_by_input(case.inputs.data, deltas, *own) == ref[2]
+    for comp, wanted in zip((columns, kept), ref, strict=False):
+        close(comp, wanted)
+
+    kept = state.copy()
     ref = naive_layers.update_rows(case.x, *pairs, name, weights, kept, LR, MOMENTUM)
     ref_bias = naive_layers.step_bias(*pairs, name, bias, bias_kept, LR, MOMENTUM)
     own = rule, weights, bias, kept, bias_kept

@@ -9,6 +9,7 @@ from kernel_cases import CHUNKS, SHAPES, close, grouped_by_column, random_csr
 from small_networks import data, network, train
 
 from lshexp import registry
+from lshexp.arrays import CSR
 from lshexp.errors import ConfigError
 from lshexp.kernels import by_input, parallel
 from lshexp.kernels.step import OPTIMIZERS
@@ -127,3 +128,38 @@ def test_runs_of_before_the_option_keep_their_ids():
     for options in ({"preset": "hybrid"}, {"preset": "hybrid", "where_sparse": "hash"}):
         method = registry.methods.build("lsh", options)
         assert registry.methods.build("lsh", method.recorded()) == method
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_dense_network_learns_from_sparse_examples_what_it_does_from_rows(optimizer):
+    """Momentum is lazy by the row of an input: here every example stores the same inputs."""
+    random = np.random.default_rng(3)
+    rows = np.zeros((18, 11), np.float32)
+    rows[:, 2:7] = random.random((18, 5))
+    y = random.integers(0, 3, 18).astype(np.int32)
+    networks = []
+    for sparse in (False, True):
+        with network("dense", optimizer=optimizer, sparse=sparse) as net:
+            for first in range(0, 18, 6):
+                ids = np.arange(first, first + 6)
+                x = CSR.from_dense(rows[ids]) if sparse else rows[ids]
+                net.train_batch(x, y[ids], Batch(ids, 0, True))
+            networks.append(net)
+    by_row, by_input_ = networks
+    assert [type(layer) for layer in by_input_.layers] == [LayerByInput, Layer, Layer]
+    assert by_input_.layers[0].plan.kernels == ("scan_csr", "update_by_input")
+    for one, other in zip(by_row.layers, by_input_.layers, strict=True):
+        np.testing.assert_allclose(one.weights, other.weights, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(one.bias, other.bias, rtol=1e-4, atol=1e-5)
+
+
+def test_a_dense_network_counts_the_stored_inputs_alone():
+    rows, y = data(6)
+    x = CSR.from_dense(rows)
+    with network("dense", sparse=True, optimizer="adam") as net:
+        net.train_batch(x, y, Batch(np.arange(6), 0, True))
+        layer = net.layers[0]
+        touched = len(np.unique(x.indices))
+        cost = OPTIMIZERS["adam"].mults
+        assert layer.work.tally("forward").mults == layer.work.tally("backward").mults == x.nnz * layer.nodes
+        assert layer.work.tally("update").mults == cost * (touched + 1) * layer.nodes

@@ -47,6 +47,16 @@ METHODS = {
     "lsh-simple": ("lsh", {"hash": "simple_lsh", "L": 8, "rank": "count", "refine": 2.0}),
     "lsh-srp": ("lsh", {"hash": "srp", "L": 8, "rank": "count", "bucket_cap": 5, "rehash_every": 16}),
 }
+# Selected outputs: 2 of the 4 classes, and where they are looked up 1 of the others.
+LOOKED_UP = {"output_active_pct": 50.0, "tail_pct": 25.0}
+OUTPUTS = {
+    "lsh": {"output_method": "lsh", "output_options": {"L": 8, "K": 2, "hash": {"dims": 4}}, **LOOKED_UP},
+    "lsh-binary": {"output_method": "lsh", "output_options": {"L": 0}, "loss": "binary", **LOOKED_UP},
+    "winners": {"output_method": "winner_take_all", "output_options": {"over": "example"}, **LOOKED_UP},
+    "uncorrected": {"output_method": "lsh", "correction": "none", **LOOKED_UP},
+    "uniform": {"output_method": "dropout", "output_active_pct": 50.0},
+    "popularity": {"output_method": "popularity", "output_active_pct": 50.0},
+}
 SCANNING = ("winners-scan", "lsh-hybrid")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adagrad_momentum", "adam")
 UPDATES = {
@@ -73,6 +83,10 @@ def _cases():
             cases[f"{name} adam skip"] = (method, options, skip)
         for share in (30.0, 100.0) if name not in SCANNING else ():  # refused without a sparse input
             cases[f"{name} {share:g} %"] = (method, options, {"active_pct": share, "optimizer": "sgd"})
+    for name, changes in OUTPUTS.items():
+        for optimizer in ("sgd", "adam"):
+            cases[f"output {name} {optimizer}"] = ("dense", {}, {"optimizer": optimizer, **changes})
+        cases[f"output {name} adagrad sparse"] = ("lsh", {"L": 8, "hash": {"dims": 4}}, changes)
     return cases
 
 
@@ -94,7 +108,9 @@ def train(name):
     x, y = _data()
     losses = []
     with using_threads(spec.threads), Gemm(spec.threads) as gemm:
-        network = Network(spec, registry.methods.build(method, options), FEATURES, CLASSES, gemm)
+        counts = np.bincount(y, minlength=CLASSES)
+        built = registry.methods.build(method, options)
+        network = Network(spec, built, FEATURES, CLASSES, gemm, label_counts=counts)
         trained = workers_of(spec, network) or network
         selected = np.zeros(len(spec.hidden), dtype=np.int64)
         for epoch in range(EPOCHS):

@@ -49,7 +49,45 @@ def test_the_input_form_follows_share_option_and_data():
     ]
     assert planned("lsh", active_pct=50.0, input="lists")[0].input == "csr"
     assert planned("lsh", active_pct=50.0, sparse=True)[0].input == "csr"
-    assert planned("dense", sparse=True)[0].input == "rows"
+    assert str(planned("dense", sparse=True)[0]) == "csr 784 -> 1000 by input: scan_csr update_by_input"
+    assert [layer.input for layer in planned("dense", sparse=True)[1:]] == ["rows", "rows"]
+    assert planned("dense", sparse=True, update="hogwild")[0].input == "rows"
+
+
+def test_a_selected_output_is_a_layer_like_any_other():
+    output = {"output_method": "lsh", "output_active_pct": 5.0}
+    assert str(planned("dense", **output)[-1]) == (
+        "rows 1000 -> 10 by node: forward_rows input_gradient_rows update_rows"
+    )
+    assert str(planned("lsh", active_pct=5.0, **output)[-1]) == (
+        "csr 1000 -> 10 by node: forward_csr input_gradient_csr update_csr"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "message"),
+    [
+        ({"method": "popularity", "active_pct": 5.0}, ("method",), "for outputs alone"),
+        ({"output_method": "adaptive_dropout"}, ("output", "method"), "for hidden layers alone"),
+        ({"output_method": "dropout", "tail_pct": 5.0}, ("output", "tail_pct"), "draws its classes already"),
+        (
+            {"output_method": "lsh", "output_options": HYBRID},
+            ("output", "where_sparse"),
+            "weights are stored by class",
+        ),
+        ({"output_method": "lsh", "output_options": {"K": -1}}, ("output", "K"), "K"),
+        ({"output_method": "nothing"}, ("output",), "nothing"),
+    ],
+)
+def test_what_an_output_cannot_do_is_refused(settings, where, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        planned(**({"method": "dense", "output_active_pct": 5.0} | settings))
+    assert caught.value.problems[0].where[: len(where)] == where
+
+
+def test_lock_free_threads_train_a_dense_softmax():
+    with pytest.raises(ValueError, match="lock-free threads train a dense softmax"):
+        RunSpec(update="hogwild", output_method="lsh", output_active_pct=5.0)
 
 
 def test_weights_beyond_the_cache_have_their_gradient_formed_by_node():

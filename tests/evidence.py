@@ -1,0 +1,231 @@
+"""The page of results: what each folder of tables holds, how it was made, and what is seen in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+import lshexp
+from lshexp.spec import KERNEL_REVISION
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results"
+EXPERIMENTS = ROOT / "experiments"
+MOST_ROWS = 24  # of a table that is not folded
+INTRODUCTION = """\
+# Results
+
+What the tables in this folder hold, generated from them by `make readme`. Each section says which command
+made its folder, with which code, and what `lshexp compare` says of it. Columns are explained in
+[docs/columns.md](../docs/columns.md); a short account of what was found is in the [README](../README.md).
+"""
+
+
+def page(printed: Callable[[str], str]) -> str:
+    """The text of results/README.md; `printed` gives the output of a command."""
+    folders = sorted(path.parent for path in RESULTS.glob("**/runs.csv") if made_by(path.parent) is not None)
+    sections = [_section(folder, printed) for folder in folders]
+    return "\n".join([INTRODUCTION, *sections, _claims(printed), _bench()])
+
+
+def made_by(folder: Path) -> Path | None:
+    """The sweep file that a folder of results was made from."""
+    path = EXPERIMENTS / f"{folder.name}.yaml"
+    return path if path.exists() else None
+
+
+def comment(path: Path) -> str:
+    """The comment that a sweep file begins with, in paragraphs."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    return "\n".join(lines)
+
+
+def provenance(folder: Path) -> str:
+    """When, where and with which code a folder's runs were made, and whether they would be the same now."""
+    runs = pd.read_csv(folder / "runs.csv", dtype=str)
+    env = pd.read_csv(folder / "env.csv", dtype=str)
+    env = env[env["env_id"].isin(runs["env_id"])]
+    dates = sorted({started[:10] for started in runs["started_utc"]})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    machines = sorted({f"{row.cpu_model} ({row.cores_usable} threads)" for row in env.itertuples()})
+    codes = sorted({str(sha)[:7] for sha in env["git_sha"].dropna()})
+    revisions = sorted({int(revision) for revision in env["kernel_revision"]})
+    told = [
+        f"{len(runs)} runs, {when}, on {' and '.join(machines)}, code {', '.join(codes) or 'unknown'}, "
+        f"kernel revision {', '.join(map(str, revisions))}."
+    ]
+    if revisions != [KERNEL_REVISION]:
+        told.append(
+            f"**Made by older code**: the same command now does these runs again, under kernel revision "
+            f"{KERNEL_REVISION}, and numbers may differ."
+        )
+    if (env["git_dirty"].str.lower() == "true").any():
+        told.append("Some runs were made with changes that were not committed.")
+    return " ".join(told)
+
+
+def _section(folder: Path, printed: Callable[[str], str]) -> str:
+    sweep = made_by(folder)
+    name = folder.relative_to(ROOT).as_posix()
+    held_out = pd.read_csv(folder / "runs.csv")["valid_acc_pct"].notna().all()  # what a search is judged by
+    table = printed(f"compare {name}{' --metric valid_acc_pct' * bool(held_out)} --format md")
+    rows = table.count("\n|")
+    if rows > MOST_ROWS:
+        table = f"<details><summary>{rows} lines</summary>\n\n{table}\n\n</details>"
+    pictures = [
+        f"![{path.stem.replace('_', ' ')} of {folder.name}]({path.relative_to(RESULTS).as_posix()})"
+        for path in sorted((folder / "figures").glob("*.svg"))
+    ]
+    where = f" -o {folder.parent.relative_to(ROOT).as_posix()}" if folder.parent != RESULTS else ""
+    command = f"lshexp sweep {sweep.relative_to(ROOT).as_posix()}{where}"
+    parts = [
+        f"## {name.removeprefix('results/')}",
+        comment(sweep),
+        f"`{command}`: {provenance(folder)}",
+        table,
+    ]
+    return "\n\n".join([*parts, *pictures]) + "\n"
+
+
+def _claims(printed: Callable[[str], str]) -> str:
+    words = "compare results/paper --claims experiments/claims.yaml --format md"
+    return f"## The paper's claims\n\n`lshexp {words}`\n\n{printed(words)}\n"
+
+
+def _bench() -> str:
+    """Time of a training example of our networks, beside the fastest of PyTorch's at the same width."""
+    ratios = bench_ratios()
+    rows = ratios[ratios["against"] == "fastest fp32"]
+    heads = ["width", "threads", "ours", "microseconds", "PyTorch's fastest", "microseconds", "ratio"]
+    lines = ["| " + " | ".join(heads) + " |", "| ---: | ---: | --- | ---: | --- | ---: | ---: |"]
+    lines += [
+        f"| {row.width} | {row.threads} | {row.reference} | {row.us_reference:.0f} | {row.competitor} "
+        f"| {row.us_competitor:.0f} | {row.ratio:.2f} |"
+        for row in rows.itertuples()
+    ]
+    return (
+        "## Time beside PyTorch\n\n"
+        "`lshexp bench`: median microseconds of training on one example, three hidden layers, MNIST, 5 % of "
+        "the nodes. The number behind a name is the batch size; ratios above 1 say how many times as long "
+        "PyTorch takes. All measurements are in [bench.csv](bench/bench.csv).\n\n" + "\n".join(lines) + "\n\n"
+        "![Microseconds a training example against width](bench/bench.svg)\n"
+    )
+
+
+def bench_ratios() -> pd.DataFrame:
+    """How our networks stand to PyTorch's, as the bench measured it."""
+    return pd.read_csv(RESULTS / "bench" / "bench_ratios.csv")
+
+
+def closest(folder: Path, rows: int) -> str:
+    """A table of the configurations with the best accuracy, the cheapest first, and how many are left out."""
+    frame = lshexp.compare([folder])
+    found = frame[~frame["is_baseline"].astype(bool)].nlargest(rows, "difference")
+    chosen = pd.concat([frame[frame["is_baseline"].astype(bool)], found.sort_values("mults_pct_of_dense")])
+    lines = ["| method | active % | test accuracy % | difference | multiplications, % of dense |"]
+    lines += ["| --- | ---: | ---: | ---: | ---: |"]
+    lines += [
+        f"| {row.label} | {row.active_pct:g} | {row.mean:.2f} | "
+        f"{'' if row.is_baseline else format(row.difference, '+.2f')} | {row.mults_pct_of_dense:.2f} |"
+        for row in chosen.itertuples()
+    ]
+    seeds = int(frame["runs"].min())
+    each = "seed" if seeds == 1 else "seeds"
+    told = f"*The {rows} most accurate of {len(frame) - 1} configurations, {seeds} {each} each.*"
+    return "\n".join([*lines, "", told])
+
+
+def findings() -> Iterator[str]:
+    """Five sentences with numbers read from the tables."""
+    headline = lshexp.compare([RESULTS / "headline"])
+    dense, hybrid = _row(headline, "dense"), _row(headline, "lsh hybrid")
+    lists, rows = _row(headline, "winner_take_all lists"), _row(headline, "winner_take_all rows")
+    yield (
+        f"**MNIST, three hidden layers of 1000.** LSH at 5 % of the nodes (`hybrid`) reaches "
+        f"{hybrid['mean']:.2f} %, dense {dense['mean']:.2f} % (difference {_interval(hybrid)}: "
+        f"{hybrid['verdict']}), with {hybrid['mults_pct_of_dense']:.1f} % of dense's multiplications, "
+        f"choosing the nodes included."
+    )
+    yield (
+        f"**At this width sparsity saves more than hashing.** Exact winners computed from what is not zero "
+        f"reach {lists['mean']:.2f} % at {lists['mults_pct_of_dense']:.1f} % of the multiplications; from "
+        f"all inputs they cost {rows['mults_pct_of_dense']:.1f} %."
+    )
+    claims = lshexp.compare([RESULTS / "paper" / "paper_claims"])
+    means = {label: _mean(claims, label) for label in claims["label"].unique() if label != "dense"}
+    ours, paper, chance = means["lsh hybrid"], means["lsh paper"], means["dropout"]
+    yield (
+        f"**The paper's selection, read literally, does not hold its promise here.** Over three datasets it "
+        f"is {-paper['difference']:.1f} points below dense at {paper['mults_pct_of_dense']:.1f} % of the "
+        f"multiplications; `hybrid` is {-ours['difference']:.1f} points below at "
+        f"{ours['mults_pct_of_dense']:.1f} %, and dropout {-chance['difference']:.1f}. Rates matter as much: "
+        f"adaptive dropout on Rectangles goes from {_rate('adaptive_dropout', 0.01):.1f} % at the rate 0.01, "
+        f"the largest of the paper's, to {_rate('adaptive_dropout', 0.3):.1f} % at 0.3."
+    )
+    shapes = lshexp.compare([RESULTS / "headline_shapes"])
+    convex = shapes[shapes["data"] == "convex"]
+    yield (
+        f"**Not everywhere.** On Convex, `hybrid` differs from dense by "
+        f"{_interval(_row(convex, 'lsh hybrid'))}, and the exact winners by "
+        f"{_interval(_row(convex, 'winner_take_all'))}."
+    )
+    ratios = bench_ratios()
+    fastest = ratios[
+        (ratios["against"] == "fastest fp32")
+        & (ratios["threads"] == 1)
+        & (ratios["reference"] == "lsh_hybrid")
+    ].set_index("width")["ratio"]
+    low, high = int(fastest.index.min()), int(fastest.index.max())
+    yield (
+        f"**Time gains less than multiplications.** PyTorch's fastest batch on one thread takes "
+        f"{fastest[low]:.1f} times as long for a training example as `hybrid` at {low:,} nodes a layer, and "
+        f"{fastest[high]:.1f} times at {high:,}."
+    )
+
+
+def _row(frame: pd.DataFrame, label: str) -> pd.Series:
+    """The one row of a comparison with this label."""
+    chosen = frame[frame["label"] == label]
+    if len(chosen) != 1:
+        raise LookupError(f"{len(chosen)} rows are labelled '{label}'")
+    return chosen.iloc[0]
+
+
+def _mean(frame: pd.DataFrame, label: str) -> pd.Series:
+    """The mean over datasets of a configuration's numbers."""
+    chosen = frame[frame["label"] == label]
+    if chosen["data"].duplicated().any() or set(chosen["data"]) != set(frame["data"]):
+        raise LookupError(f"not one row a dataset is labelled '{label}'")
+    return chosen[["difference", "mults_pct_of_dense"]].mean()
+
+
+def _rate(method: str, lr: float) -> float:
+    """Test accuracy of a method in the quickstart's search for rates."""
+    runs = lshexp.read_results(RESULTS / "quickstart_lr").runs
+    (found,) = runs[(runs["method"] == method) & (runs["lr"] == lr)]["test_acc_pct"]
+    return float(found)
+
+
+def age() -> str:
+    """Which of the findings rest on runs of older code."""
+    old = []
+    for name in ("headline", "paper/paper_claims", "headline_shapes", "quickstart_lr"):
+        env = pd.read_csv(RESULTS / name / "env.csv")
+        if set(env["kernel_revision"]) != {KERNEL_REVISION}:
+            old.append(f"results/{name}")
+    if not old:
+        return ""
+    return (
+        f"Made by older code, before kernel revision {KERNEL_REVISION}, under which numbers may differ: "
+        f"{', '.join(old)}."
+    )
+
+
+def _interval(row: pd.Series) -> str:
+    return f"{row['difference']:+.2f} ±{(row['ci_high'] - row['ci_low']) / 2:.2f} points"

@@ -1,0 +1,151 @@
+"""Plug-ins from outside the package: a file, an entry point, the contract, and the id of a run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lshexp import registry
+from lshexp.plugin import check
+
+ROOT = Path(__file__).parents[1]
+METHOD = '''\
+"""A method of one's own."""
+
+import numpy as np
+
+from lshexp.plugin import CSR, Field, Method, Selection, Selector, register, wanted_nodes
+
+
+@register("method", "first_ones")
+class FirstOnes(Method):
+    """Keep the first nodes of every layer, whatever the example."""
+
+    start: int = Field(default=0, ge=0, description="number of the first node that is kept")
+
+    def selector(self, layer, share, key):
+        return _First(layer, wanted_nodes(share, layer.nodes), self.start)
+
+
+class _First(Selector):
+    def __init__(self, layer, k, start):
+        self._layer, self._k, self._start = layer, k, start
+
+    def select(self, inputs, batch):
+        n = len(inputs)
+        active = CSR.from_lengths(np.full(n, self._k), self._layer.nodes)
+        active.indices[:] = np.tile((self._start + np.arange(self._k)) % self._layer.nodes, n)
+        return Selection(active)
+'''
+SWEEP = """\
+name: own
+dataset: {name: rectangles, train: 60, test: 40}
+hidden: [12]
+epochs: 1
+sweep:
+  - grid: {method: [first_ones, dense]}
+    set: {active_pct: 50}
+"""
+CHECK = "from lshexp.plugin import check; print(check('method', 'first_ones', start=3))"
+
+
+def python(*words, cwd, **env):
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "mine.py").write_text(METHOD)
+    (tmp_path / "own.yaml").write_text(SWEEP)
+    return tmp_path
+
+
+def ids(done):
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+PLAN = (
+    "from lshexp.config import load_sweep; from lshexp.runs.plan import plan_sweep; "
+    "print(*(run.run_id for run in plan_sweep(load_sweep('own.yaml'), 'x').runs))"
+)
+
+
+def test_a_sweep_runs_a_method_of_a_file_in_its_worker_processes(own):
+    lshexp = ("-m", "lshexp", "sweep", "own.yaml", "--progress", "none")
+    refused = python(*lshexp, cwd=own)
+    assert refused.returncode == 2 and "first_ones" in refused.stderr
+    done = python(*lshexp, "--plugin", "mine.py", cwd=own)
+    assert done.returncode == 0, done.stderr
+    assert "first_ones" in (own / "results" / "own" / "runs.csv").read_text()
+    listed = python("-m", "lshexp", "list", "methods", "first_ones", "--plugin", "mine.py", cwd=own)
+    assert "number of the first node" in listed.stdout
+    assert python("-m", "lshexp", "list", "methods", "--plugin", "no.py", cwd=own).returncode == 2
+
+
+def test_the_content_of_the_file_is_in_the_ids_of_the_runs_that_use_it(own):
+    use = {"LSHEXP_PLUGINS": str(own / "mine.py")}
+    mine, dense = ids(python("-c", PLAN, cwd=own, **use)).split()
+    (own / "moved.py").write_text(METHOD)
+    assert ids(python("-c", PLAN, cwd=own, LSHEXP_PLUGINS=str(own / "moved.py"))).split() == [mine, dense]
+    (own / "mine.py").write_text(METHOD + "\n# changed\n")
+    changed, same = ids(python("-c", PLAN, cwd=own, **use)).split()
+    assert changed != mine and same == dense
+    (own / "own.yaml").write_text(SWEEP.replace("first_ones, dense", "dense"))
+    assert ids(python("-c", PLAN, cwd=own)).split() == [dense]  # no plug-in, no change
+
+
+def test_the_contract_can_be_tried_and_can_fail(own):
+    use = {"LSHEXP_PLUGINS": str(own / "mine.py")}
+    assert "the same at one thread and at two" in ids(python("-c", CHECK, cwd=own, **use))
+    broken = METHOD.replace("np.tile((self._start", "np.tile(0 * (self._start")
+    (own / "mine.py").write_text(broken)
+    assert "active twice" in python("-c", CHECK, cwd=own, **use).stderr
+
+
+def test_a_file_that_fails_is_an_error_in_one_line(own):
+    (own / "mine.py").write_text("raise RuntimeError('on purpose')\n")
+    done = python("-m", "lshexp", "list", "methods", "--plugin", "mine.py", cwd=own)
+    assert done.returncode == 2 and "on purpose" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_entry_point_of_an_installed_package_is_found_with_its_version(own):
+    package = own / "site"
+    info = package / "mine-1.5.dist-info"
+    info.mkdir(parents=True)
+    (package / "mine.py").write_text(METHOD)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.5\n")
+    (info / "entry_points.txt").write_text("[lshexp.plugins]\nfirst = mine\nbad = nowhere\n")
+    code = (
+        "from lshexp import registry; print(registry.origin('method', 'first_ones'), "
+        "registry.methods.unavailable())"
+    )
+    done = python("-c", code, cwd=own, PYTHONPATH=f"{ROOT}{os.pathsep}{package}")
+    assert done.stdout.startswith("mine 1.5 {'bad': \"ModuleNotFoundError"), done.stderr
+
+
+@pytest.mark.parametrize("name", registry.methods.discover())
+def test_every_method_of_ours_keeps_the_contract(name):
+    assert len(check("method", name)) == (5 if registry.methods.lookup(name).for_hidden else 1)
+
+
+@pytest.mark.parametrize("name", registry.hashes.discover())
+def test_every_hash_family_of_ours_keeps_the_contract(name):
+    assert len(check("hash", name)) == 4
+
+
+def test_a_dataset_and_the_energy_models_keep_the_contract():
+    assert len(check("dataset", "rectangles", train=50, test=20)) == 3
+    assert len(check("energy", "horowitz45")) == 2
