@@ -144,8 +144,9 @@ def _evidence(cards: Sequence[Judgement]) -> str:
 def verdicts(sweeps: Sequence[SweepResults | Unread], anchors: Sequence[str]) -> Section:
     """How many configurations of each network got which verdict, and the cheapest that is good enough."""
     rows: list[list[object]] = []
-    seen = {kind_of(str(word)) for sweep in sweeps if isinstance(sweep, SweepResults) for part in sweep.parts()
-            for word in part.frame["verdict"].dropna()}  # fmt: skip
+    read = [sweep for sweep in sweeps if isinstance(sweep, SweepResults)]
+    words = [word for sweep in read for part in sweep.parts() for word in part.frame["verdict"].dropna()]
+    seen = {kind_of(str(word)) for word in words}
     kinds = [kind for kind in KINDS if kind in seen] + sorted(seen - set(KINDS))
     blank = [MISSING] * (len(kinds) + 2)
     for sweep, anchor in zip(sweeps, anchors, strict=True):
