@@ -116,13 +116,13 @@ def run_pair(method, options, active_pct, optimizer="adagrad", hidden=(16, 24), 
 def predict(net, twin, selection, examples=7):
     """Predict a batch with the real network and with its twin."""
     x, y = data(examples, seed=5)
-    original, listed = net._logits, []
+    original, listed = net.head.scores, []
 
     def logits(signal):
         listed.append(isinstance(signal, CSR))
         return original(signal)
 
-    net._logits = logits
+    net.head.scores = logits
     outcome = net.predict(x, y, Batch(np.arange(examples), 0, False))
     selection.predicting = True
     for index in range(len(net.selectors)):

@@ -2,78 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
+from selected_outputs import CLASSES, EXAMPLES, METHODS, data, network, taken
 
 from lshexp import registry
 from lshexp.arrays import CSR
+from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch
-from lshexp.methods.popularity import draws_for
-from lshexp.nn.gemm import Gemm
-from lshexp.nn.network import Network
-from lshexp.nn.trainer import using_threads
-from lshexp.spec import RunSpec
+from lshexp.methods.popularity import draws_for, inclusion
 
-FEATURES, CLASSES, EXAMPLES = 9, 40, 12
-METHODS = {
-    "lsh": ("lsh", {"L": 6, "K": 2, "hash": {"dims": 4}, "rehash_every": 12}, {"tail_pct": 10.0}),
-    "lsh unrefined": ("lsh", {"preset": "paper", "K": 2, "L": 4, "probes": 1}, {"tail_pct": 10.0}),
-    "lsh uncorrected": ("lsh", {"L": 0, "hash": {"dims": 4}}, {"correction": "none"}),
-    "winners": ("winner_take_all", {"over": "example"}, {"tail_pct": 10.0}),
-    "winners over batch": ("winner_take_all", {"over": "batch"}, {"tail_pct": 5.0}),
-    "uniform": ("dropout", {}, {}),
-    "uniform uncorrected": ("dropout", {}, {"correction": "none"}),
-    "unigram": ("popularity", {}, {}),
-    "log-uniform": ("popularity", {"distribution": "log_uniform"}, {}),
-}
 LABELS = ("one", "many")
 LOSSES = ("softmax", "binary")
-
-
-def data(labels="one", seed=3):
-    random = np.random.default_rng(seed)
-    x = random.normal(size=(EXAMPLES, FEATURES)).astype(np.float32)
-    y = (CLASSES * random.random(EXAMPLES) ** 2).astype(np.int32)
-    if labels == "one":
-        return x, y
-    mask = random.random((EXAMPLES, CLASSES)) < 0.06
-    mask[np.arange(EXAMPLES), y] = True
-    mask[4] = False  # an example without labels
-    return x, CSR.from_dense(mask.astype(np.float32))
-
-
-@contextmanager
-def network(case, hidden_method="dense", threads=1, **more):
-    method, options, settings = METHODS[case]
-    spec = RunSpec(
-        method=hidden_method,
-        output_method=method,
-        output_options=options,
-        threads=threads,
-        **({"hidden": [16], "output_active_pct": 20.0, "active_pct": 30.0, "lr": 0.1} | settings | more),
-    )
-    counts = np.bincount(data()[1], minlength=CLASSES)
-    with using_threads(threads), Gemm(threads) as gemm:
-        yield Network(
-            spec, registry.methods.build(hidden_method), FEATURES, CLASSES, gemm, label_counts=counts
-        )
-
-
-def taken(net, x, y, batch):
-    """The steps of a batch, and the selection of classes that its output made."""
-    selections = []
-    select = net.head.selector.select
-
-    def spy(inputs, batch):
-        selections.append(select(inputs, batch))
-        return selections[-1]
-
-    net.head.selector.select = spy
-    pending = net.start(x, y, batch)
-    net.head.selector.select = select
-    return pending, selections[0]
 
 
 def chances(net, case, labels, selection, active):
@@ -137,14 +77,54 @@ def test_loss_and_gradients_are_those_of_pytorch_on_the_same_active_set(case, la
         assert pending.outcome.active_classes == active.sum()
         before = [a.copy() for layer in net.layers for a in (layer.weights, layer.bias)]
         for layer in net.layers:
-            layer.rule = registry_rule()
+            layer.rule = rule_of("sgd", 1.0, 0.9)
         net.finish(pending)
         after = [a for layer in net.layers for a in (layer.weights, layer.bias)]
         for old, new, parameter in zip(before, after, parameters, strict=True):
             np.testing.assert_allclose(old - new, parameter.grad.numpy(), rtol=2e-3, atol=2e-6)
 
 
-def registry_rule():
-    from lshexp.kernels.step import rule_of
+def test_the_draws_of_popularity_meet_as_many_classes_as_wanted():
+    """Over many batches: the share of all classes, and the chance of each."""
+    with network("unigram") as net:
+        selector, layer = net.head.selector, net.output
+        met = np.zeros(CLASSES)
+        for epoch in range(600):
+            chosen = selector.select(None, Batch(np.arange(3), epoch, True))
+            rows = chosen.active.to_dense().shape, chosen.active.indices.reshape(3, -1)
+            assert (rows[1] == rows[1][0]).all()  # shared by the batch
+            met[rows[1][0]] += 1
+            log_q = chosen.log_inclusion.reshape(3, -1)[0]
+        method = registry.methods.build("popularity")
+        shares = method.shares(layer.label_counts.astype(float))
+        chance = inclusion(shares, draws_for(shares, 8))
+        np.testing.assert_allclose(log_q, np.log(chance[rows[1][0]]), rtol=1e-5)
+        np.testing.assert_allclose(met / 600, chance, atol=4.5 * 0.5 / np.sqrt(600))
+        assert met.sum() / 600 == pytest.approx(8, abs=0.7)
 
-    return rule_of("sgd", 1.0, 0.9)
+
+@pytest.mark.parametrize("case", ["lsh", "winners", "uniform", "unigram"])
+def test_two_threads_learn_what_one_does(case):
+    x, y = data("many")
+    nets = []
+    for threads in (1, 2):
+        with network(case, threads=threads) as net:
+            for epoch in range(3):
+                net.train_batch(x, y, Batch(np.arange(EXAMPLES), epoch, True))
+            nets.append(net)
+    for one, other in zip(nets[0].layers, nets[1].layers, strict=True):
+        np.testing.assert_array_equal(one.weights, other.weights)
+
+
+def test_what_is_retrieved_is_scored_exactly():
+    x, y = data()
+    for case in ("lsh", "lsh unrefined", "winners"):
+        with network(case) as net:
+            net.train_batch(x, y, Batch(np.arange(EXAMPLES), 0, True))
+            found = net.retrieve(x, Batch(np.arange(EXAMPLES), 0, False))
+            scores, _ = net.scores(x, Batch(np.arange(EXAMPLES), 0, False))
+            rows = np.repeat(np.arange(EXAMPLES), found.row_lengths())
+            np.testing.assert_allclose(found.data, scores[rows, found.indices], rtol=1e-4, atol=1e-5)
+    for case in ("uniform", "unigram"):
+        with network(case) as net:
+            assert net.retrieve(x, Batch(np.arange(EXAMPLES), 0, False)) is None

@@ -1,0 +1,144 @@
+"""Work of selected outputs: against a metered twin, and as the number of classes grows."""
+
+from __future__ import annotations
+
+import counting
+import numpy as np
+import pytest
+from selected_outputs import CLASSES, EXAMPLES, METHODS, data, network, taken
+
+from lshexp import registry
+from lshexp.arrays import CSR
+from lshexp.methods.base import Batch
+from lshexp.methods.popularity import draws_for
+from lshexp.nn.gemm import Gemm
+from lshexp.nn.network import Network
+from lshexp.nn.threads import using_threads
+from lshexp.spec import RunSpec
+
+
+class OutputTwin(counting.Twin):
+    """One dense hidden layer and an output of given active classes and deltas, all read as rows."""
+
+    def step(self, x, active, known, deltas):
+        """active[b]: classes; known[b]: those of them whose score selecting has left behind."""
+        every = [list(range(len(self.weights[0])))] * len(x)
+        self.meter.at = (0, "forward")
+        scores = [[self._score(0, j, row, False) for j in every[0]] for row in x.astype(float)]
+        hidden = np.maximum(scores, 0)
+        self.meter.at = (1, "forward")
+        for b, classes in enumerate(active):
+            for j in set(classes) - known[b]:
+                self._score(1, j, hidden[b], False)
+        self.steps += 1
+        gradient = self._input_gradient(1, deltas, [every, active], None, False)
+        self._update(1, hidden, deltas, active, False)
+        self._update(0, x, gradient * (hidden > 0), every, False)
+        return hidden
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("labels", ["one", "many"])
+@pytest.mark.parametrize("case", METHODS)
+def test_mults_and_adds_are_those_of_a_metered_twin(case, labels, optimizer):
+    x, y = data(labels)
+    with network(case, optimizer=optimizer, momentum=0.5, lr=0.02) as net:
+        twin = OutputTwin([layer.weights for layer in net.layers], optimizer, 0.02, 0.5)
+        for epoch in range(2):
+            pending, selection = taken(net, x, y, Batch(np.arange(EXAMPLES), epoch, True))
+            step = pending.steps[0]
+            pairs = step.pairs.by_example
+            active = [list(pairs.indices[a:b]) for a, b in zip(pairs.indptr, pairs.indptr[1:], strict=False)]
+            found = selection.active
+            known = [set()] * EXAMPLES
+            if selection.scored:
+                ends = zip(found.indptr, found.indptr[1:], strict=False)
+                known = [set(found.indices[a:b]) for a, b in ends]
+            hidden = twin.step(x, active, known, pairs.with_data(step.deltas).to_dense().astype(float))
+            count_selecting(case, net, twin, hidden, found)
+            net.finish(pending)
+    for index, layer in enumerate(net.layers):
+        np.testing.assert_allclose(layer.weights, twin.weights[index], rtol=1e-3, atol=1e-4)
+        phases = ["forward", "backward", "update", *(["select"] if METHODS[case][0] != "lsh" else [])]
+        for phase in phases:
+            tally = layer.work.tally(phase)
+            assert tally.mults == twin.meter.mults[index, phase], (index, phase)
+            if phase != "select":
+                assert tally.adds == twin.meter.adds[index, phase], (index, phase)
+
+
+def count_selecting(case, net, twin, hidden, found):
+    """What choosing the classes of a batch takes; of lsh it is tested where it chooses hidden nodes."""
+    method, options, _ = METHODS[case]
+    twin.meter.at = (1, "select")
+    if method == "winner_take_all":
+        counting.matmul(twin.meter, hidden, twin.weights[1].T)
+    elif method == "dropout":
+        for _ in range(found.nnz + EXAMPLES):
+            twin.meter.mul(1.0, 1.0)
+    elif method == "popularity":
+        shares = registry.methods.build(method, options).shares(net.output.label_counts.astype(float))
+        for _ in range(draws_for(shares, 8)):
+            twin.meter.mul(1.0, 1.0)
+
+
+GROWING = {
+    "dropout": ("dropout", {}, {}),
+    "popularity": ("popularity", {}, {}),
+    "lsh": (
+        "lsh",
+        {"K": 6, "L": 4, "rehash": "touched", "learn_every": 100_000, "hash": {"dims": 4}},
+        {"tail": 4},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GROWING)
+def test_work_of_a_step_follows_the_active_classes_and_not_all(case):
+    """Twelve active classes an example: of sixteen times as many classes they take little more work.
+
+    It is not the same: fewer examples of a batch share an active class, whose row is stepped and hashed once.
+    """
+    method, options, settings = GROWING[case]
+    mults, pairs = [], []
+    for classes in (300, 4800):
+        spec = RunSpec(
+            method="dense",
+            hidden=[16],
+            optimizer="adam",
+            output_method=method,
+            output_options=options,
+            output_active_pct=100 * 12 / classes,
+            tail_pct=100 * settings.get("tail", 0) / classes,
+        )
+        random = np.random.default_rng(1)
+        counts = np.ones(classes, np.int64)
+        with using_threads(1), Gemm(1) as gemm:
+            built = registry.methods.build("dense")
+            net = Network(spec, built, 9, classes, gemm, label_counts=counts)
+            before, active = 0, 0
+            for epoch in range(9):
+                x = random.normal(size=(24, 9)).astype(np.float32)
+                y = random.integers(0, classes, 24).astype(np.int32)
+                if epoch == 1:  # tables are filled and classes hashed once, at the first batch
+                    before, active = net.output.work.mults(), 0
+                active += net.train_batch(x, y, Batch(np.arange(24), epoch, True)).active_classes
+            mults.append(net.output.work.mults() - before)
+            pairs.append(active)
+    assert mults[1] / pairs[1] <= 2 * mults[0] / pairs[0]
+    assert pairs[1] <= 1.2 * pairs[0]
+
+
+def test_a_batch_reads_no_class_that_is_not_active():
+    """Weights and state of all other classes keep their bits."""
+    x, y = data()
+    for case in METHODS:
+        with network(case, optimizer="adam") as net:
+            before = net.output.weights.copy()
+            pending, _ = taken(net, x, y, Batch(np.arange(EXAMPLES), 0, True))
+            net.finish(pending)
+            pairs = pending.steps[0].pairs.by_example
+            idle = np.setdiff1d(np.arange(CLASSES), pairs.indices)
+            np.testing.assert_array_equal(net.output.weights[idle], before[idle])
+            assert not net.output.state[:, idle].any()
+            assert isinstance(pairs, CSR)
