@@ -22,6 +22,7 @@ from lshexp.runs.columns import (
     Kind,
     plain,
 )
+from lshexp.runs.meanings import unit
 from lshexp.runs.record import SCHEMA_VERSION
 from lshexp.spec import ADDED_LATER, RunSpec
 
@@ -36,7 +37,10 @@ MAX_TABLE_BYTES = 2**31
 
 
 class Results(NamedTuple):
-    """The five tables of a sweep. Missing means not measured; options are columns `p_*` of `runs`."""
+    """The five tables of a sweep. Missing means not measured; options are columns `p_*` of `runs`.
+
+    `.attrs["units"]` of a table has the unit of each of its columns that has one, by name.
+    """
 
     runs: pd.DataFrame  # a row a run
     epochs: pd.DataFrame  # a row a run and epoch; join on run_id
@@ -114,7 +118,7 @@ def read_runs(path: str | Path) -> pd.DataFrame:
     resolved = file.parent / "sweep.yaml"
     if resolved.exists():
         header = read_resolved(resolved)
-        runs.attrs = {"title": header.title, "baseline": dict(header.baseline), "margin": header.margin}
+        runs.attrs |= {"title": header.title, "baseline": dict(header.baseline), "margin": header.margin}
     return runs
 
 
@@ -147,7 +151,9 @@ def _read_table(
         if column.name not in frame:
             frame[column.name] = pd.Series(index=frame.index, dtype=kinds[column.name])
     others = [name for name in frame if name not in kinds]
-    return frame.astype(dict(frame[others].convert_dtypes().dtypes))
+    typed = frame.astype(dict(frame[others].convert_dtypes().dtypes))
+    typed.attrs["units"] = {name: unit(name) for name in kinds if unit(name)}
+    return typed
 
 
 def _read_text(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
