@@ -30,6 +30,11 @@ METHODS = {
 }
 
 
+def form_of(options):
+    """How the first layer reads its input: methods that scan are refused without a sparse one."""
+    return "lists" if "scan" in str(options) or "hybrid" in str(options) else "rows"
+
+
 def reference_loss(weights, biases, x, y, chosen, scale, skip=False):
     """Mean loss of a plain float64 network with its active nodes held fixed."""
     signal = x.astype(np.float64)
@@ -53,9 +58,7 @@ def test_gradient_matches_finite_differences(name, share, skip):
     """One plain SGD step of size 1 moves the weights by the gradient, selection held fixed."""
     method, options = METHODS[name]
     x, y = data(7)
-    scans = "scan" in str(options) or "hybrid" in str(options)  # which takes a sparse input
-    spec = {"optimizer": "sgd", "lr": 1.0, "active_pct": share, "skip": skip}
-    spec["input"] = "lists" if scans else "rows"
+    spec = {"optimizer": "sgd", "lr": 1.0, "active_pct": share, "skip": skip, "input": form_of(options)}
     with network(method, options, hidden=[30, 30, 30] if skip else [30, 40, 35], **spec) as net:
         random = np.random.default_rng(0)
         for layer in net.layers:  # no pre-activation sits on the kink of ReLU
@@ -109,7 +112,7 @@ def test_selected_ids_are_distinct_and_in_range(name):
     method, options = METHODS[name]
     x, y = data(20)
     before = x.copy(), y.copy()
-    with network(method, options) as net:
+    with network(method, options, input=form_of(options)) as net:
         train(net, x, y)
         for layer, recorder in zip(net.hidden, net.selectors, strict=True):
             for at in range(len(recorder.selections)):
