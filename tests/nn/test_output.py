@@ -137,12 +137,7 @@ def test_hashing_only_what_has_changed_learns_what_hashing_all_does(optimizer):
     nets, hashed = [], []
     for rehash in ("schedule", "changed"):
         options = {"L": 6, "K": 2, "hash": {"dims": 4}, "rehash": rehash, "rehash_every": 6}
-        settings = {
-            "output_options": options,
-            "optimizer": optimizer,
-            "output_active_pct": 5.0,
-            "tail_pct": 2.5,
-        }
+        settings = {"output_options": options, "output_active_pct": 5.0, "tail_pct": 2.5}
         with network("lsh", optimizer=optimizer, **settings) as net:
             for epoch in range(8):
                 ids = np.arange(6) + 6 * (epoch % 2)
