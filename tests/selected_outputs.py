@@ -45,9 +45,13 @@ def network(case, hidden_method="dense", threads=1, **more):
     spec = RunSpec(
         method=hidden_method,
         output_method=method,
-        output_options=options,
         threads=threads,
-        **({"hidden": [16], "output_active_pct": 20.0, "active_pct": 30.0, "lr": 0.1} | settings | more),
+        **(
+            {"hidden": [16], "output_active_pct": 20.0, "active_pct": 30.0, "lr": 0.1}
+            | {"output_options": options}
+            | settings
+            | more
+        ),
     )
     counts = np.bincount(data()[1], minlength=CLASSES)
     with using_threads(threads), Gemm(threads) as gemm:

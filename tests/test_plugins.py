@@ -58,6 +58,13 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 
 @pytest.mark.parametrize("name", registry.methods.discover())
 def test_every_method_trains_predicts_and_counts(name):
+    """Methods for outputs alone are tested there (`tests/nn/test_output.py`)."""
+    cls = registry.methods.lookup(name)
+    assert cls.for_hidden or cls.for_output
+    if not cls.for_hidden:
+        with pytest.raises(ConfigError, match="for outputs alone"), network(name):
+            pass
+        return
     x, y = data(24)
     with network(name) as net:
         train(net, x, y)

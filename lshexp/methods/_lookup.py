@@ -50,6 +50,7 @@ class LshSelector(Selector):
         self._singles: deque[Inputs] = deque(maxlen=SAMPLE)  # the last inputs, while batches are of one
         self._learn_at = self._rehash_at = 0.0  # at so many
         self._interval = float(options.rehash_every)
+        self._changed = np.zeros(layer.nodes, dtype=np.bool_)  # since hashed, with rehash: changed
         self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
@@ -93,6 +94,8 @@ class LshSelector(Selector):
                 self.hasher.follow(token.steps, step.by_node, step.deltas, layer.rule.lr, bounds, layer.work)
             elif len(step.deltas):  # a step that comes late: its numbers are those of other directions
                 self._hash(step.touched)
+        if self._options.rehash == "changed":
+            self._changed[step.touched] = True
         if self._options.rehash == "touched" and len(step.deltas):
             self._hash(step.touched, self._follows)
 
@@ -128,7 +131,7 @@ class LshSelector(Selector):
             self._singles.append(inputs)
         else:
             self._singles.clear()
-        scheduled = options.rehash == "schedule" and seen >= self._rehash_at
+        scheduled = options.rehash != "touched" and seen >= self._rehash_at
         if seen == 0 and self._singles and self.hasher.learns:
             # one example has no directions, and what is learned from too few is lost; until then, those drawn
             self._hash_every_node()
@@ -138,7 +141,8 @@ class LshSelector(Selector):
             often = max(2 * options.rehash_every, seen // 4)  # while little has been seen
             self._learn_at = seen + min(options.learn_every, often) if self.hasher.learns else math.inf
         elif scheduled:
-            self._hash(np.arange(self._layer.nodes, dtype=np.int32), self._follows)
+            every = np.arange(self._layer.nodes, dtype=np.int32)
+            self._hash(every[self._changed] if options.rehash == "changed" else every, self._follows)
             self._notes["rebuilds"] += 1
         if scheduled:
             self._rehash_at = seen + self._interval
@@ -162,6 +166,7 @@ class LshSelector(Selector):
             codes = self.hasher.hash_nodes(layer.weights, layer.bias, ids, layer.work)
         if self.tables:
             self.tables.put(ids, codes, layer.work)
+        self._changed[ids] = False
         self._notes["rehashed_nodes"] += len(ids)
 
     def _scored_by_sketch(self, candidates: CSR, queries: FloatArray | None) -> CSR:

@@ -84,15 +84,15 @@ class Lsh(Method):
     bucket_cap: int | None = Field(
         default=None, ge=1, description="nodes read of one bucket at most; left out: all"
     )
-    rehash: Literal["touched", "schedule"] = Field(
+    rehash: Literal["touched", "schedule", "changed"] = Field(
         default="schedule",
         description="when nodes are hashed again; touched: at once, those whose weights a step changed, "
-        "schedule: all, every rehash_every examples",
+        "schedule: all, every rehash_every examples, changed: then, those that have changed since",
     )
     rehash_every: int = Field(
         default=1000,
         ge=1,
-        description="training examples until all nodes are hashed again, with rehash: schedule",
+        description="training examples until nodes are hashed again, with rehash: schedule or changed",
     )
     rehash_growth: float = Field(
         default=1.0, ge=1, description="factor by which rehash_every grows each time"

@@ -26,6 +26,21 @@ class DenseCost:
         """The forward pass alone, which is all that predicting takes."""
         return examples * self.products
 
+    def forward_of(self, examples: int, stored: int) -> int:
+        """The same of sparse examples that store so many inputs in all, the others being left out."""
+        return self.forward(examples) - self._saved(examples, stored)
+
+    def training_of(self, examples: int, steps: int, optimizer: str, stored: int, touched: int) -> int:
+        """All of training on sparse examples; `touched` inputs are stored in a batch, summed over batches.
+
+        A step of the first layer is one of the weights of those inputs.
+        """
+        left = (self.widths[0] * steps - touched) * self.widths[1] * OPTIMIZERS[optimizer].mults
+        return self.training(examples, steps, optimizer) - 2 * self._saved(examples, stored) - left
+
+    def _saved(self, examples: int, stored: int) -> int:
+        return (examples * self.widths[0] - stored) * self.widths[1]
+
     def training(self, examples: int, steps: int, optimizer: str) -> int:
         """All of training: forward, backward, and `steps` optimiser steps on every parameter."""
         return self.forward_backward(examples) + steps * self.parameters * OPTIMIZERS[optimizer].mults

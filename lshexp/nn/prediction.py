@@ -34,6 +34,7 @@ class Prediction:
     us: float  # microseconds an example, in batches of EVALUATION_BATCH
     ranking: Mapping[str, float] = field(default_factory=dict)  # measures by name, where classes are ranked
     perplexity: float | None = None
+    stored: int = 0  # inputs that the examples store, where they are sparse
 
 
 def predict_split(network: Network, part: Examples, epoch: int, weights: Sums | None = None) -> Prediction:
@@ -43,7 +44,7 @@ def predict_split(network: Network, part: Examples, epoch: int, weights: Sums | 
     """
     before = _predicted(network)
     totals = RankingTotals(weights) if network.output.nodes > DEPTH else None
-    hits, loss, seconds = 0, 0.0, 0.0
+    hits, loss, seconds, stored = 0, 0.0, 0.0, 0
     one_label = True
     for ids in _batches(network, part):
         x, y = part.batch(ids)
@@ -52,6 +53,7 @@ def predict_split(network: Network, part: Examples, epoch: int, weights: Sums | 
         outcome = network.head.losses(scores, y)
         seconds += time.perf_counter() - started
         hits += int(outcome.hits.sum())
+        stored += x.nnz if isinstance(x, CSR) else 0
         loss += float(outcome.losses.sum(dtype=np.float64))
         one_label = not isinstance(y, CSR)
         if totals:
@@ -65,6 +67,7 @@ def predict_split(network: Network, part: Examples, epoch: int, weights: Sums | 
         1e6 * seconds / part.size,
         totals.measures() if totals else {},
         perplexity,
+        stored,
     )
 
 

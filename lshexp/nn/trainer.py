@@ -211,11 +211,16 @@ class _Run:
             derived=registry.methods.build(self.spec.method, self.spec.method_options).derived(
                 self.spec.active_pct / 100
             ),
-            mults_dense_predict=None if error else dense.forward(self.test.size),
+            mults_dense_predict=None if error else self._dense_prediction(dense),
             predict_us=None if error or not self.prediction else self.prediction.us,
             predict_us_1=predict_us_1,
             **self._retrieved(error is None, len(rows) - 1),
         )
+
+    def _dense_prediction(self, dense: DenseCost) -> int:
+        if self.training.stored is not None and self.prediction:
+            return dense.forward_of(self.test.size, self.prediction.stored)
+        return dense.forward(self.test.size)
 
     def _retrieved(self, complete: bool, epoch: int) -> dict[str, Any]:
         """What predicting takes where the output retrieves classes."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lshexp.arrays import FloatArray, OffsetArray
+from lshexp.arrays import CSR, FloatArray, OffsetArray
 from lshexp.data.base import Examples
 from lshexp.methods.base import Batch
 from lshexp.nn.asynchronous import workers_of
@@ -40,6 +40,10 @@ class Training:
         self.active_classes = 0  # pairs of example and class that were active in the output
         self.examples_seen = 0
         self.steps = 0
+        # of sparse examples: the inputs they store, and the different ones of each batch, which alone a dense
+        # network would read and step
+        self.stored: int | None = None
+        self.touched = 0
 
     def order(self, epoch: int, examples: int) -> OffsetArray:
         """Return the order of the examples in an epoch, counted from 0: a draw of the run's seed."""
@@ -63,7 +67,11 @@ class Training:
         for first in range(0, len(order), self.spec.batch):
             ids = order[first : first + self.spec.batch]
             batch = Batch(ids, epoch, True, None if weights is None else weights[ids])
-            outcome = trained.train_batch(*examples.batch(ids), batch)
+            x, y = examples.batch(ids)
+            outcome = trained.train_batch(x, y, batch)
+            if isinstance(x, CSR) and self.network.hidden and self.spec.update == "batch":
+                self.stored = (self.stored or 0) + x.nnz
+                self.touched += len(np.unique(x.indices))
             sums = EpochSums(sums.loss + outcome.loss, sums.hits + outcome.hits, sums.examples + len(ids))
             self.selected += outcome.selected
             self.active_classes += outcome.active_classes
@@ -87,4 +95,7 @@ class Training:
         """Multiplications that the dense network would take: one step a batch or, lock-free, an example."""
         dense = DenseCost([features, *(layer.nodes for layer in self.network.layers)])
         steps = self.examples_seen if self.spec.update == "hogwild" else self.steps
+        if self.stored is not None:
+            sparse = self.stored, self.touched
+            return dense.training_of(self.examples_seen, steps, self.spec.optimizer, *sparse)
         return dense.training(self.examples_seen, steps, self.spec.optimizer)

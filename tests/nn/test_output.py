@@ -128,3 +128,22 @@ def test_what_is_retrieved_is_scored_exactly():
     for case in ("uniform", "unigram"):
         with network(case) as net:
             assert net.retrieve(x, Batch(np.arange(EXAMPLES), 0, False)) is None
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_hashing_only_what_has_changed_learns_what_hashing_all_does(optimizer):
+    """The same numbers, and fewer classes hashed: a class of no example keeps its weights and so its hash."""
+    x, y = data()
+    nets, hashed = [], []
+    for rehash in ("schedule", "changed"):
+        options = {"L": 6, "K": 2, "hash": {"dims": 4}, "rehash": rehash, "rehash_every": 6}
+        settings = {"output_options": options, "output_active_pct": 5.0, "tail_pct": 2.5}
+        with network("lsh", optimizer=optimizer, **settings) as net:
+            for epoch in range(8):
+                ids = np.arange(6) + 6 * (epoch % 2)
+                net.train_batch(x[ids], y[ids], Batch(ids, epoch, True))
+            nets.append(net)
+            hashed.append(net.head.selector.notes()["rehashed_nodes"])
+    for one, other in zip(nets[0].layers, nets[1].layers, strict=True):
+        np.testing.assert_array_equal(one.weights, other.weights)
+    assert hashed[1] < hashed[0]

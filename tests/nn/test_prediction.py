@@ -63,3 +63,23 @@ def test_a_run_that_diverges_has_measured_no_prediction():
     assert result.status == "diverged"
     assert {row[f"predict_{name}"] for name in ("mults_pct_of_dense", "us", "us_1")} == {None}
     assert all(row.phase != PREDICT for row in result.work)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_dense_network_costs_what_the_dense_yardstick_says_on_sparse_examples_too(optimizer):
+    options = {"train": 200, "test": 60, "features": 300, "labels": 40}
+    spec = RunSpec(
+        dataset="xc_synthetic",
+        dataset_options=options,
+        method="dense",
+        hidden=[16, 12],
+        epochs=2,
+        optimizer=optimizer,
+        batch=32,
+    )
+    result = run(spec)
+    row = cells(result, spec)
+    assert row["mults_total"] == result.mults_dense
+    assert row["predict_mults_pct_of_dense"] == 100
+    assert 0 < row["test_p3_pct"] <= 100 and row["test_psp1_pct"] is not None
+    assert row["test_perplexity"] is None and row["test_p3_pct_retrieved"] is None
