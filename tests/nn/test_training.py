@@ -191,7 +191,7 @@ def test_more_threads_than_numba_may_start_is_an_error():
 def test_selection_of_an_empty_batch():
     for method, options in METHODS.values():
         x, y = data(6)
-        with network(method, options) as net:
+        with network(method, options, input=form_of(options)) as net:
             train(net, x, y)
             assert net.predict(x[:0], y[:0], Batch(np.arange(0), 0, False)).hits == 0
 
