@@ -155,7 +155,7 @@ def test_training_is_metered_and_evaluation_is_not(tmp_path, monkeypatch):
     root = tree(tmp_path / "a", {"intel-rapl:0": "package-0", "intel-rapl:0:0": "dram"})
     counter = {"value": 0}
     monkeypatch.setattr(trainer, "POWERCAP", root)
-    train, test = trainer.Network.train_batch, trainer._Run._accuracy
+    train, test = trainer.Network.train_batch, trainer.predict_split
 
     def using(amount, original):
         def wrapped(*arguments):
@@ -166,7 +166,7 @@ def test_training_is_metered_and_evaluation_is_not(tmp_path, monkeypatch):
         return wrapped
 
     monkeypatch.setattr(trainer.Network, "train_batch", using(300_000, train))
-    monkeypatch.setattr(trainer._Run, "_accuracy", using(77, test))
+    monkeypatch.setattr(trainer, "predict_split", using(77, test))
     run = RunSpec(
         dataset="rectangles",
         dataset_options={"train": 40, "test": 10},
