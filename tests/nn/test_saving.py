@@ -49,9 +49,9 @@ def keep(tmp_path, monkeypatch, spec):
     seen = []
     original = trainer.predict_split
 
-    def spy(network, part, epoch):
+    def spy(network, part, epoch, weights=None):
         x = part.batch(np.arange(part.size)).x
-        done = original(network, part, epoch)
+        done = original(network, part, epoch, weights)
         parts = np.array_split(np.arange(part.size), [256])
         seen.append([network.scores(x[ids], trainer.Batch(ids, epoch, False))[0] for ids in parts])
         return done
