@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest -q
+PYTEST := $(BIN)/python -m pytest -q -n auto
 PROFILE ?= laptop
 
 .PHONY: help install quickstart test check lint interpreted bounds lowest faults reproduce readme format clean

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from lshexp.analysis.configurations import PAIR, data_columns, named, network_columns, setting_columns, words
@@ -199,4 +200,6 @@ def _value(value: Any) -> str:
     """A setting's value in a sentence."""
     if value is None or value is pd.NA or value != value:
         return "none"
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()  # as a sweep file has it
     return f"{value:g}" if isinstance(value, float) else str(value)
