@@ -14,6 +14,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from lshexp.analysis.configurations import PAIR, setting_columns, telling_apart
+from lshexp.analysis.machines import rounding_notes
 from lshexp.analysis.pairing import (
     Configuration,
     baseline_settings,
@@ -70,7 +71,7 @@ def compare(
     mults_pct_of_dense_paper and what predicting costs; `energy_ratio` and, where both times are valid,
     `time_ratio` (train_s) to the baseline. Missing means that it was not measured or has no baseline;
     `.attrs["notes"]` is a list of sentences that say which and why, `.attrs["choices"]` those of them that
-    are about runs and baselines.
+    are about runs and baselines, such as that the runs come from machines that round differently.
 
     Raises StoreError for results that cannot be read, ConfigError for an unknown metric or baseline, for a
     margin that is not above zero, and for pairs that began from other weights or saw another order.
@@ -87,6 +88,7 @@ def compare(
     if baseline is not None:
         _check_baseline(configs, wanted)
     notes += [*runs.attrs.get("notes", []), *match_baselines(configs, wanted)]
+    notes += rounding_notes(runs, [part for source in sources for part in _parts(source)])
     notes += [] if runs[metric].notna().any() else [f"no run has a {metric}"]
     shown = [*LEADING, *(name for name in _varying(runs) if name not in LEADING)]
     frame = pd.DataFrame(

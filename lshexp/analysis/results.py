@@ -81,7 +81,7 @@ def _read_folder(folder: Path) -> Results:
         epochs=_read_table(folder / "epochs.csv", KEYS, EPOCH),
         work=_read_table(folder / "work.csv", KEYS, WORK),
         selection=_read_table(folder / "selection.csv", KEYS, SELECTION),
-        env=_read_table(folder / "env.csv", ENV[:2], ENV[2:]),
+        env=read_env(folder),
     )
 
 
@@ -125,6 +125,11 @@ def read_runs(path: str | Path) -> pd.DataFrame:
 def read_work(folder: Path) -> pd.DataFrame:
     """Read work.csv alone. Raises StoreError."""
     return _read_table(folder / "work.csv", KEYS, WORK)
+
+
+def read_env(folder: Path) -> pd.DataFrame:
+    """Read env.csv alone. Raises StoreError."""
+    return _read_table(folder / "env.csv", ENV[:2], ENV[2:])
 
 
 def _read_table(

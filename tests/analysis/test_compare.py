@@ -317,6 +317,30 @@ def test_a_run_in_two_folders_counts_once(tmp_path):
     assert list(frame["runs"]) == [2, 2] and "8 runs are there more than once" in frame.attrs["notes"][0]
 
 
+def test_machines_that_round_differently_are_said(tmp_path):
+    first = results(tmp_path, sweep_of().runs, name="a")
+    results(tmp_path, sweep_of(lr=0.5).runs, name="b")
+    alike = " ".join(lshexp.compare(tmp_path).attrs["notes"])
+    assert "round differently" not in alike
+
+    def elsewhere(column, value, new_id):
+        env = pd.read_csv(tmp_path / "b" / "env.csv", dtype=str)
+        runs = pd.read_csv(tmp_path / "b" / "runs.csv", dtype=str)
+        env[column], env["env_id"], env["arithmetic_id"] = value, "0123456789ab", new_id
+        runs["env_id"] = "0123456789ab"
+        env.to_csv(tmp_path / "b" / "env.csv", index=False)
+        runs.to_csv(tmp_path / "b" / "runs.csv", index=False)
+
+    elsewhere("blas_kernel", "Another", "0badc0de")
+    for source in (tmp_path, [first, tmp_path / "b" / "runs.csv"], lshexp.read_results(tmp_path)):
+        told = [note for note in lshexp.compare(source).attrs["notes"] if "round differently" in note]
+        assert len(told) == 1 and "2 environments" in told[0] and "(blas_kernel in env.csv)" in told[0]
+    for unknown in (first, [first, lshexp.read_results(tmp_path / "b").runs]):
+        assert "round differently" not in " ".join(lshexp.compare(unknown).attrs["notes"])
+    elsewhere("arithmetic_id", "", "")
+    assert "round differently" not in " ".join(lshexp.compare(tmp_path).attrs["notes"])
+
+
 @pytest.mark.parametrize(
     ("metric", "complaint"),
     [

@@ -224,6 +224,24 @@ def test_what_was_found_comes_first_and_agrees_with_compare(tmp_path):
     assert "lshexp sweep experiments/fake.yaml" in page.said
 
 
+def test_the_sweep_says_its_baseline_and_margin_unless_the_report_is_asked_otherwise(tmp_path):
+    folder = results(tmp_path, runs=sweep_of(repeats=6).runs, run=scattered)
+    asked = "name: fake\ntitle: A title\nbaseline: {method: lsh}\nmargin: 0.3\n"
+    (folder / "sweep.yaml").write_text(asked)
+
+    def said(*options):
+        done = CliRunner().invoke(app, ["report", str(folder), *options])
+        assert done.exit_code == 0, done.output
+        return Page((folder / "report.html").read_text(encoding="utf-8")).said
+
+    own = said()
+    assert "dense, 100 %, is 0.48 pt above lsh" in own and "margin of 0.3 pt" in own
+    assert "--baseline" not in own and "--margin" not in own
+    other = said("--baseline", "dense", "--margin", "2")
+    assert "is 0.48 pt below dense (within 2 pt)" in other and "margin of 2 pt" in other
+    assert "--baseline dense --margin 2.0" in other
+
+
 def test_claims_are_a_matrix_with_a_column_for_each_variant(tmp_path):
     runs = [spec("dense", r) for r in range(6)] + [
         spec("lsh", r, 5.0, method_options={"preset": p}) for p in ("paper", "lshexp") for r in range(6)
