@@ -150,7 +150,7 @@ def test_a_profile_adds_up_to_the_pass():
         assert part["seconds"].is_monotonic_decreasing
         assert ELSEWHERE in set(part["kernel"])
     lsh = set(frame[frame["competitor"] == "lsh"]["kernel"])
-    assert {"forward_rows", "update_rows", "collect_ranked"} <= lsh
+    assert {"forward_rows", "update_rows", "top_k_rows"} <= lsh
     scores = frame[frame["kernel"] == "gemm scores"].iloc[0]
     assert scores["madds_per_example"] == 784 * 32 + 32 * 32 + 32 * 2
 
