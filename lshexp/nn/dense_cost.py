@@ -26,9 +26,12 @@ class DenseCost:
         """The forward pass alone, which is all that predicting takes."""
         return examples * self.products
 
-    def forward_of(self, examples: int, stored: int) -> int:
-        """The same of sparse examples that store so many inputs in all, the others being left out."""
-        return self.forward(examples) - self._saved(examples, stored)
+    def prediction(self, examples: int, stored: int | None) -> int:
+        """Predicting all examples; sparse ones `stored` so many inputs in all, and the others are left out.
+
+        None means that they are not sparse.
+        """
+        return self.forward(examples) - (0 if stored is None else self._saved(examples, stored))
 
     def training_of(self, examples: int, steps: int, optimizer: str, stored: int, touched: int) -> int:
         """All of training on sparse examples; `touched` inputs are stored in a batch, summed over batches.

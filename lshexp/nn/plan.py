@@ -187,10 +187,14 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
         raise ConfigError([Problem(("output", "tail_pct"), message)])
 
 
+def dense_reads_stored(spec: RunSpec, sparse_examples: bool) -> bool:
+    """Whether the dense network of a run reads, of each example, the stored inputs alone."""
+    return sparse_examples and bool(spec.hidden) and spec.update == "batch"
+
+
 def _input_form(spec: RunSpec, method: Method, index: int, fan_in: int, sparse_examples: bool) -> InputForm:
     if not method.uses_active_pct:
-        hidden = index < len(spec.hidden)
-        return "csr" if index == 0 and hidden and sparse_examples and spec.update == "batch" else "rows"
+        return "csr" if index == 0 and dense_reads_stored(spec, sparse_examples) else "rows"
     if index == 0:
         return "csr" if sparse_examples or spec.input == "lists" else "rows"
     if spec.skip:

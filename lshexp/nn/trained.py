@@ -15,8 +15,10 @@ from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
 from lshexp.data.base import InputTransform
 from lshexp.errors import DataError
 from lshexp.methods.base import Batch
+from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
+from lshexp.nn.plan import dense_reads_stored
 from lshexp.nn.prediction import EVALUATION_BATCH
 from lshexp.nn.threads import using_threads
 from lshexp.spec import RunSpec
@@ -40,12 +42,15 @@ class About:
 class TrainedNetwork:
     """A network kept from a run: `predict` and `predict_proba` take examples as rows or sparse.
 
-    `work` is what all predictions so far have taken, `seconds` how long.
+    `work` is what all predictions so far have taken, `seconds` how long, and `mults_dense` what they would
+    have taken the dense network.
     """
 
     about: About
     network: Network
     seconds: float = field(default=0.0, init=False)
+    _examples: int = field(default=0, init=False)
+    _stored: int = field(default=0, init=False)  # inputs of them that are not left out as zeros
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -56,6 +61,14 @@ class TrainedNetwork:
     def work(self) -> Work:
         """Multiplications, additions and bytes of all predictions so far."""
         return sum((layer.work.tally(PREDICT) for layer in self.network.layers), Work(0, 0, 0))
+
+    @property
+    def mults_dense(self) -> int:
+        """Multiplications of the dense network for all predictions so far, as a run counts them."""
+        about = self.about
+        dense = DenseCost([about.features, *about.spec.hidden, about.classes])
+        sparse = dense_reads_stored(about.spec, about.sparse)
+        return dense.prediction(self._examples, self._stored if sparse else None)
 
     def warm_up(self) -> None:
         """Compile what predicting takes, so that it is in no measured time; nothing is counted."""
@@ -97,6 +110,8 @@ class TrainedNetwork:
                 started = time.perf_counter()
                 scores[ids] = self.network.scores(batch, Batch(ids, 0, False))[0]
                 self.seconds += time.perf_counter() - started
+                self._examples += len(ids)
+                self._stored += batch.nnz if isinstance(batch, CSR) else int(np.count_nonzero(batch))
         return scores
 
     def _prepared(self, x: Inputs) -> Inputs:

@@ -218,9 +218,8 @@ class _Run:
         )
 
     def _dense_prediction(self, dense: DenseCost) -> int:
-        if self.training.stored is not None and self.prediction:
-            return dense.forward_of(self.test.size, self.prediction.stored)
-        return dense.forward(self.test.size)
+        predicted, sparse = self.prediction, self.training.stored is not None
+        return dense.prediction(self.test.size, predicted.stored if predicted and sparse else None)
 
     def _retrieved(self, complete: bool, epoch: int) -> dict[str, Any]:
         """What predicting takes where the output retrieves classes."""

@@ -13,6 +13,7 @@ from lshexp.methods.base import Batch
 from lshexp.nn.asynchronous import workers_of
 from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.network import Network
+from lshexp.nn.plan import dense_reads_stored
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 
@@ -69,7 +70,7 @@ class Training:
             batch = Batch(ids, epoch, True, None if weights is None else weights[ids])
             x, y = examples.batch(ids)
             outcome = trained.train_batch(x, y, batch)
-            if isinstance(x, CSR) and self.network.hidden and self.spec.update == "batch":
+            if isinstance(x, CSR) and dense_reads_stored(self.spec, True):
                 self.stored = (self.stored or 0) + x.nnz
                 self.touched += len(np.unique(x.indices))
             sums = EpochSums(sums.loss + outcome.loss, sums.hits + outcome.hits, sums.examples + len(ids))

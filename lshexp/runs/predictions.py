@@ -12,7 +12,6 @@ from lshexp.arrays import FloatArray, IntArray
 from lshexp.data.base import Examples
 from lshexp.data.newfile import classes_of, read_new_file
 from lshexp.errors import ConfigError, DataError
-from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.trained import TrainedNetwork
 
 _BATCH = 4096  # examples asked of a dataset at a time
@@ -96,6 +95,6 @@ def _predictions(network: TrainedNetwork, scores: FloatArray, labels: IntArray |
         labels=labels,
         names=about.class_names,
         mults=network.work.mults,
-        mults_dense=DenseCost([about.features, *about.spec.hidden, about.classes]).forward(len(classes)),
+        mults_dense=network.mults_dense,
         seconds=network.seconds,
     )

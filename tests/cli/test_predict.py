@@ -32,6 +32,7 @@ sweep:
   - grid: {method: [lsh, dense]}
     set: {active_pct: 50}
 """
+SPARSE = "{name: libsvm, path: PATH}"
 FEATURES = ["a", "b", "c", "d"]
 
 
@@ -77,6 +78,30 @@ def test_predicting_the_dataset_of_the_run_gives_its_test_accuracy(kept):
         found = predict_data(load_network(find_network(run_id[:6], kept / "results")), "csv")
         assert found.accuracy_pct == pytest.approx(row["test_acc_pct"])
         assert 100 * found.mults / found.mults_dense == pytest.approx(row["predict_mults_pct_of_dense"])
+
+
+@pytest.mark.parametrize("update", ["batch", "hogwild"])
+def test_sparse_examples_have_the_yardstick_of_the_run(tmp_path, update):
+    random = np.random.default_rng(2)
+    lines = []
+    for row in range(120):
+        kept = sorted(random.choice(np.arange(2, 40), 4, replace=False))
+        lines.append(
+            f"{row % 2} 1:{1 - 2 * (row % 2)} " + " ".join(f"{k}:{random.normal():.3f}" for k in kept)
+        )
+    (tmp_path / "train.svm").write_text("\n".join(lines) + "\n")
+    sweep = SWEEP.replace("{name: csv, path: PATH, label: kind, scale: standard}", SPARSE)
+    sweep = sweep.replace("PATH", str(tmp_path / "train.svm")).replace(
+        "epochs: 15", f"epochs: 1\nupdate: {update}"
+    )
+    (tmp_path / "kept.yaml").write_text(sweep)
+    done = lshexp("sweep", "kept.yaml", "--executor", "inline", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for method in ("lsh", "dense"):
+        run_id, row = network(tmp_path, method)
+        found = predict_data(load_network(find_network(run_id[:6], tmp_path / "results")), "libsvm")
+        assert 100 * found.mults / found.mults_dense == pytest.approx(row["predict_mults_pct_of_dense"])
+        assert method == "lsh" or found.mults == found.mults_dense
 
 
 def test_new_files_go_through_the_scale_and_names_of_the_training_file(kept, tmp_path):
