@@ -30,7 +30,7 @@ SHORTEST_S, LONGEST_S = 0.02, 0.2  # of a measurement
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one run."""
+    """What one run is expected to take: work, energy, memory and time."""
 
     run: PlannedRun
     mults: float

@@ -111,7 +111,7 @@ def refused(self, *arguments, _open=rapl.Path.open):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "reason"),
+    ("damage", "reason"),
     [
         (lambda root: (root / "intel-rapl:0" / "energy_uj").write_text("many\n"), "holds no number"),
         (
@@ -121,9 +121,9 @@ def refused(self, *arguments, _open=rapl.Path.open):
         (lambda root: (root / "intel-rapl:1" / "energy_uj").write_bytes(b"\xff" * 1000), "holds no number"),
     ],
 )
-def test_damaged_counters_give_no_reading_and_a_reason(tmp_path, spoil, reason):
+def test_damaged_counters_give_no_reading_and_a_reason(tmp_path, damage, reason):
     root = tree(tmp_path / "a")
-    spoil(root)
+    damage(root)
     meter = Meter(root)
     meter.start()
     meter.sample()
@@ -142,7 +142,7 @@ def test_counters_for_administrators_only_and_none_at_all(tmp_path, monkeypatch)
     assert meter.joules is None and "may not be read by this user; since Linux 5.10" in meter.reason
 
 
-def test_a_counter_that_is_lost_on_the_way_spoils_the_reading(tmp_path):
+def test_a_counter_that_is_lost_on_the_way_leaves_no_reading(tmp_path):
     root = tree(tmp_path / "a")
     meter = Meter(root)
     meter.start()

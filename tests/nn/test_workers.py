@@ -33,14 +33,14 @@ def parameters(net):
     return [array.copy() for layer in net.layers for array in (layer.weights, layer.bias)]
 
 
-def simulate(net, workers, x, y, epochs=2, batch=1):
-    crew = SimulatedWorkers(net, workers, KEY)
+def simulate(net, count, x, y, epochs=2, batch=1):
+    workers = SimulatedWorkers(net, count, KEY)
     for epoch in range(epochs):
         for first in range(0, len(y), batch):
             ids = np.arange(first, min(first + batch, len(y)))
-            crew.train_batch(x[ids], y[ids], Batch(ids, epoch, True))
-        crew.drain()
-    return crew
+            workers.train_batch(x[ids], y[ids], Batch(ids, epoch, True))
+        workers.drain()
+    return workers
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad_momentum"])
@@ -54,10 +54,10 @@ def test_one_worker_is_plain_training_bit_for_bit(name, batch, optimizer):
             train(net, x, y, batch, epoch)
         plain, work = parameters(net), [layer.work.mults() for layer in net.layers]
     with network(method, options, optimizer=optimizer) as net:
-        crew = simulate(net, 1, x, y, batch=batch)
+        workers = simulate(net, 1, x, y, batch=batch)
         assert all((a == b).all() for a, b in zip(parameters(net), plain, strict=True))
         assert [layer.work.mults() for layer in net.layers] == work
-        notes = crew.notes()
+        notes = workers.notes()
     assert notes["async_staleness_max"] == notes["async_conflicts_hidden"] == 0
     assert notes["async_writes_hidden"] > 0
 
