@@ -95,6 +95,20 @@ def judge(claims: Iterable[Claim], source: Source | Sequence[Source]) -> list[Ju
     return [card for claim in claims for card in _judge(claim, runs)]
 
 
+def by_variants(judgements: Iterable[Judgement]) -> dict[tuple[str, ...], list[list[Judgement]]]:
+    """Judgements as matrices: for each set of variants, the claims that are made of it.
+
+    Keys are the variants in their order; of each claim there is a list of judgements, one for each of them.
+    """
+    by_claim: dict[str, list[Judgement]] = {}
+    for judgement in judgements:
+        by_claim.setdefault(judgement.claim.id, []).append(judgement)
+    made: dict[tuple[str, ...], list[list[Judgement]]] = {}
+    for found in by_claim.values():
+        made.setdefault(tuple(judgement.variant for judgement in found), []).append(found)
+    return made
+
+
 def require_gates(judgements: Iterable[Judgement]) -> None:
     """Raise ClaimError, naming every claim that is marked as a gate and is not supported."""
     missed = [f"{card.name} is {card.verdict}" for card in judgements if card.stops]

@@ -31,10 +31,10 @@ def claims(judgements: Sequence[Judgement], form: str) -> None:
     elif form == "json":
         sys.stdout.write(_frame(judgements).to_json(orient="records", indent=1) + "\n")
     else:
-        from lshexp.analysis.claims import ABOUT
+        from lshexp.analysis.claims import ABOUT, by_variants
 
-        for matrix in _matrices(judgements):
-            _show(matrix, form)
+        for variants, cards in by_variants(judgements).items():
+            _show(_Matrix(*_headings(variants), cards), form)
         legend = [
             f"±: half of the 95 % interval {ABOUT}; it holds for all variants of a claim together",
             "indented: the mean on one dataset; -: nothing to judge by",
@@ -53,17 +53,6 @@ def claims(judgements: Sequence[Judgement], form: str) -> None:
     err().print(
         f"{counts['supported']} supported, {counts['refuted']} refuted, {rest} undetermined", markup=False
     )
-
-
-def _matrices(judgements: Sequence[Judgement]) -> list[_Matrix]:
-    """Cards of one claim side by side, and claims with the same variants under one another."""
-    by_claim: dict[str, list[Judgement]] = {}
-    for card in judgements:
-        by_claim.setdefault(card.claim.id, []).append(card)
-    made: dict[tuple[str, ...], list[list[Judgement]]] = {}
-    for cards in by_claim.values():
-        made.setdefault(tuple(card.variant for card in cards), []).append(cards)
-    return [_Matrix(*_headings(variants), claims) for variants, claims in made.items()]
 
 
 def _headings(variants: Sequence[str]) -> tuple[str, list[str]]:

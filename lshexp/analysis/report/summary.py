@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
-from lshexp.analysis.claims import ABOUT, Judgement
+from lshexp.analysis.claims import ABOUT, Judgement, by_variants
 from lshexp.analysis.presentation import TablePart, cell, row_label
 from lshexp.analysis.report.sources import SweepResults, Unread
 from lshexp.analysis.report.view import MISSING, Link, Section, Table, Verdict
@@ -80,7 +80,7 @@ def cheapest(part: TablePart) -> pd.Series | None:
 def claims(judgements: Sequence[Judgement]) -> list[Section]:
     """A matrix of claims and variants for each set of variants, with what each rests on below it."""
     made = []
-    for variants, by_claim in _matrices(judgements):
+    for variants, by_claim in by_variants(judgements).items():
         rows = []
         for cards in by_claim:
             claim = cards[0].claim
@@ -112,18 +112,6 @@ def claims(judgements: Sequence[Judgement]) -> list[Section]:
         f"±: half of the 95 % interval {ABOUT}. *: a gate, which must be supported. {MISSING}: not measured."
     )
     return [Section(made[0].title, [legend], made[0].tables, made[0].notes), *made[1:]] if made else []
-
-
-def _matrices(judgements: Sequence[Judgement]) -> Iterator[tuple[list[str], list[list[Judgement]]]]:
-    """Claims with the same variants together: the variants, and the cards of each claim in their order."""
-    by_claim: dict[str, list[Judgement]] = {}
-    for card in judgements:
-        by_claim.setdefault(card.claim.id, []).append(card)
-    made: dict[tuple[str, ...], list[list[Judgement]]] = {}
-    for cards in by_claim.values():
-        made.setdefault(tuple(card.variant for card in cards), []).append(cards)
-    for variants, found in made.items():
-        yield list(variants), found
 
 
 def _figure(card: Judgement) -> str:
