@@ -29,7 +29,7 @@ class Libsvm(OwnData):
     any number of labels, whole numbers with commas between; one without labels begins with a feature.
 
     Examples stay sparse: whatever `input` says, the first layer reads only the features that are not zero,
-    and each costs a multiplication a node. (The method `dense` computes with whole rows, a batch at a time.)
+    and each costs a multiplication a node, for the method `dense` too.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".libsvm", ".svm", ".svmlight", ".txt")
