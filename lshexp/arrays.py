@@ -127,10 +127,6 @@ class CSC(NamedTuple):
         """Number of entries of each column, int64[columns]."""
         return self.indptr[1:] - self.indptr[:-1]
 
-    def nonempty_columns(self) -> int:
-        """Number of columns that have an entry."""
-        return int(np.count_nonzero(self.column_lengths()))
-
 
 def like(arrays: Mapping[str, NDArray[Any]], name: str, known: NDArray[Any]) -> Any:
     """The array of this name, of the same shape and type as a known one.
