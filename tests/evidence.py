@@ -12,6 +12,7 @@ from lshexp.spec import KERNEL_REVISION
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
+SCRATCH = RESULTS / "scratch"  # where `make quickstart` and rehearsals write; git does not keep it
 EXPERIMENTS = ROOT / "experiments"
 MOST_ROWS = 24  # of a table that is not folded
 INTRODUCTION = """\
@@ -25,9 +26,14 @@ made its folder, with which code, and what `lshexp compare` says of it. Columns 
 
 def page(printed: Callable[[str], str]) -> str:
     """The text of results/README.md; `printed` gives the output of a command."""
-    folders = sorted(path.parent for path in RESULTS.glob("**/runs.csv") if made_by(path.parent) is not None)
-    sections = [_section(folder, printed) for folder in folders]
+    sections = [_section(folder, printed) for folder in kept_folders()]
     return "\n".join([INTRODUCTION, *sections, _claims(printed), _bench()])
+
+
+def kept_folders() -> list[Path]:
+    """The folders of results that come along; what somebody tried in results/scratch is not among them."""
+    folders = sorted(path.parent for path in RESULTS.glob("**/runs.csv"))
+    return [folder for folder in folders if SCRATCH not in folder.parents and made_by(folder) is not None]
 
 
 def made_by(folder: Path) -> Path | None:

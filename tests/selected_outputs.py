@@ -23,6 +23,17 @@ METHODS = {
         {"L": 6, "K": 2, "hash": {"dims": 4}, "rehash": "rolling", "rehash_nodes": 1, "learn_growth": 2},
         {"tail_pct": 10.0},
     ),
+    "lsh, unigram tail": (
+        "lsh",
+        {"L": 6, "K": 2, "hash": {"dims": 4}},
+        {"tail_pct": 20.0, "tail": "popularity"},
+    ),
+    "winners, unigram tail": (
+        "winner_take_all",
+        {"over": "example"},
+        {"tail_pct": 20.0, "tail": "popularity"},
+    ),
+    "winners, Bernoulli tail": ("winner_take_all", {"over": "batch"}, {"tail_pct": 20.0, "tail": "dropout"}),
     "winners": ("winner_take_all", {"over": "example"}, {"tail_pct": 10.0}),
     "winners over batch": ("winner_take_all", {"over": "batch"}, {"tail_pct": 5.0}),
     "uniform": ("dropout", {}, {}),
