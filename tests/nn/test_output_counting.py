@@ -97,7 +97,8 @@ GROWING = {
     ),
     "lsh rolling": (
         "lsh",
-        {"K": 6, "L": 4, "rehash": "rolling", "rehash_nodes": 4, "learn_every": 100_000, "hash": {"dims": 4}},
+        # bits are derived: buckets hold a few of the active classes, however many there are
+        {"L": 4, "rehash": "rolling", "rehash_nodes": 4, "learn_every": 100_000, "hash": {"dims": 4}},
         {"tail": 4},
     ),
 }
