@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lshexp.spec import RunSpec
 
 
+TABLES = ("runs.csv", "epochs.csv", "work.csv", "selection.csv", "env.csv")
 SHOWN_VALUES = 8  # of a swept setting
 _WHY = {
     "missing": "not done yet",
@@ -45,7 +46,8 @@ def summary(done: SweepSummary) -> None:
             f"  {done.plan.orphans} records of runs that the sweep no longer has stay out of the tables",
             markup=False,
         )
-    console.print(f"tables: {folder}/runs.csv, epochs.csv, work.csv, selection.csv, env.csv", markup=False)
+    tables = [name for name in TABLES if (folder / name).exists()]
+    console.print(f"tables: {folder}/{', '.join(tables)}", markup=False)
     if counts["ok"]:
         console.print(f"next:   lshexp compare {folder}", markup=False)
     elif counts["failed"]:
