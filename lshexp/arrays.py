@@ -159,3 +159,16 @@ def joined(inputs: Sequence[Inputs]) -> Inputs:
     np.concatenate([part.indices for part in parts], out=joined.indices)
     np.concatenate([part.data for part in parts], out=joined.data)
     return joined
+
+
+def beside(a: CSR, b: CSR) -> tuple[CSR, BoolArray]:
+    """Rows of `a` with those of `b` after them, row by row; and which entries are `a`'s, bool[entries].
+
+    The columns are not shifted: one that both rows have is there twice.
+    """
+    lengths = np.column_stack([a.row_lengths(), b.row_lengths()])
+    both = CSR.from_lengths(lengths.sum(axis=1), a.shape[1])
+    of_a = np.repeat(np.tile([True, False], len(a)), lengths.ravel())
+    for part, mine in ((a, of_a), (b, ~of_a)):
+        both.indices[mine], both.data[mine] = part.indices, part.data
+    return both, of_a

@@ -19,6 +19,7 @@ Input = Literal["rows", "lists"]  # how the first layer reads an example: every 
 Scaling = Literal["raw", "centered", "standard"]
 Correction = Literal["log_q", "none"]
 Loss = Literal["softmax", "binary"]
+UNIFORM = "uniform"  # tail that no method draws
 Width = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
@@ -43,7 +44,7 @@ Share = Annotated[
 KERNEL_REVISION = 2
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
-OUTPUT = ("output_method", "output_options", "output_active_pct", "tail_pct", "correction", "loss")
+OUTPUT = ("output_method", "output_options", "output_active_pct", "tail_pct", "correction", "loss", "tail")
 ADDED_LATER = ("probe", "input", "inputs", "simulate_workers", "skip", *OUTPUT)
 
 
@@ -85,7 +86,12 @@ class RunSpec(BaseModel):
         default=0.0,
         ge=0,
         lt=100,
-        description="classes drawn uniformly from those neither label nor chosen, per cent, in training only",
+        description="classes drawn beside labels and those chosen, per cent, in training only",
+    )
+    tail: str = Field(
+        default=UNIFORM,
+        description="how the tail is drawn; uniform: each example's own from all others, each as likely, or "
+        "the name of a method that draws, such as popularity",
     )
     correction: Correction = Field(
         default="log_q",

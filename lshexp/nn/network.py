@@ -33,7 +33,7 @@ from lshexp.methods.base import Batch, Method, Selection, Selector, Step
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, build_layer, initial_weights
 from lshexp.nn.output import OutputStep, build_output
-from lshexp.nn.plan import SPARSE_UP_TO, InputForm, LayerPlan, output_method, plan_layers
+from lshexp.nn.plan import SPARSE_UP_TO, InputForm, LayerPlan, output_method, plan_layers, tail_method
 from lshexp.nn.tape import Skip, Tape
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
@@ -114,7 +114,7 @@ class Network:
             for index, layer in enumerate(self.hidden)
         ]
         self.output.label_counts = label_counts
-        self.head = build_output(self.output, spec, output_method(spec))
+        self.head = build_output(self.output, spec, output_method(spec), tail_method(spec))
         self.selects = method.uses_active_pct
         self._threads = spec.threads
         self._skip = spec.skip

@@ -20,7 +20,7 @@ from typing import Literal
 from lshexp import registry
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods.base import Method, wanted_nodes
-from lshexp.spec import RunSpec, Update
+from lshexp.spec import UNIFORM, RunSpec, Update
 
 InputForm = Literal["rows", "csr", "rows or csr"]
 
@@ -171,6 +171,20 @@ def output_method(spec: RunSpec) -> Method:
         raise ConfigError(at) from None
 
 
+def tail_method(spec: RunSpec) -> Method | None:
+    """The method that draws the output's tail; None where it has none, or a uniform one.
+
+    Raises ConfigError at `output.tail`.
+    """
+    if spec.tail == UNIFORM or not spec.tail_pct:
+        return None
+    known = [UNIFORM, *(name for name, method in registry.methods.discover().items() if method.draws)]
+    if spec.tail not in known:
+        message = f"'{spec.tail}' draws no classes; the tail may be {', '.join(known)}"
+        raise ConfigError([Problem(("output", "tail"), message)])
+    return registry.methods.build(spec.tail)
+
+
 def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
     """Raise ConfigError unless the methods are for the places they are given."""
     if not method.for_hidden and spec.hidden:
@@ -182,6 +196,7 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
     if output.scans_sparse_inputs:
         message = "an output's weights are stored by class; leave where_sparse out"
         raise ConfigError([Problem(("output", "where_sparse"), message)])
+    tail_method(spec)
     if output.draws and spec.tail_pct:
         message = f"'{output.name}' draws its classes already; only classes that are looked up take a tail"
         raise ConfigError([Problem(("output", "tail_pct"), message)])

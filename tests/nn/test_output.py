@@ -23,13 +23,16 @@ def chances(net, case, labels, selection, active):
         return chance
     own = (labels if isinstance(labels, CSR) else CSR.from_classes(labels, CLASSES)).to_dense() > 0
     found = selection.active.with_data(np.ones(selection.active.nnz, np.float32)).to_dense() > 0
-    if METHODS[case][0] == "dropout":
+    drawing = METHODS[case][2].get("tail", METHODS[case][0])
+    if drawing == "dropout":
         chance[:] = 0.2
-    elif METHODS[case][0] == "popularity":
-        method = registry.methods.build("popularity", METHODS[case][1])
+    elif drawing == "popularity":
+        method = registry.methods.build("popularity", METHODS[case][1] if drawing == METHODS[case][0] else {})
         shares = method.shares(net.output.label_counts.astype(float))
         chance[:] = 1 - (1 - shares) ** draws_for(shares, 8)
-    else:
+    if drawing != METHODS[case][0]:
+        chance[found] = 1
+    if drawing not in ("dropout", "popularity"):
         for b in range(EXAMPLES):
             tail = active[b] & ~own[b] & ~found[b]
             chance[b, tail] = tail.sum() / (CLASSES - (own[b] | found[b]).sum())
@@ -103,7 +106,25 @@ def test_the_draws_of_popularity_meet_as_many_classes_as_wanted():
         assert met.sum() / 600 == pytest.approx(8, abs=0.7)
 
 
-@pytest.mark.parametrize("case", ["lsh", "winners", "uniform", "unigram"])
+@pytest.mark.parametrize("tail", ["popularity", "dropout"])
+def test_a_drawn_tail_makes_the_partition_function_unbiased(tail):
+    """Over many draws the mean of the sum of active classes, each over its chance, is the sum of all."""
+    x, y = data()
+    sums = []
+    with network("winners, unigram tail", tail=tail, lr=1e-9) as net:
+        scores, _ = net.scores(x, Batch(np.arange(EXAMPLES), 0, False))
+        for epoch in range(800):
+            pending, _ = taken(net, x, y, Batch(np.arange(EXAMPLES), epoch, True))
+            losses = pending.steps[0].pairs, pending.steps[0].deltas
+            active, deltas = losses[0].by_example, losses[1]
+            at_label = deltas[active.indptr[:-1]] * EXAMPLES + 1  # softmax of the label, listed first
+            sums.append(np.exp(scores[np.arange(EXAMPLES), y]) / at_label)
+    error = np.std(sums, axis=0) / np.sqrt(len(sums))
+    wanted = np.exp(scores).sum(axis=1)
+    assert (np.abs(np.mean(sums, axis=0) - wanted) < 4.5 * error + 1e-4 * wanted).all()
+
+
+@pytest.mark.parametrize("case", ["lsh", "lsh, unigram tail", "winners", "uniform", "unigram"])
 def test_two_threads_learn_what_one_does(case):
     x, y = data("many")
     nets = []
