@@ -27,7 +27,7 @@ def figures(
 
     A figure for which the sweep has no numbers is not drawn, and the reason is said.
 
-    Example: lshexp figures results/headline
+    Example: lshexp figures results/shares
     """
     from lshexp import render
     from lshexp.analysis.figures import draw_figures
@@ -57,7 +57,7 @@ def report(
     The page is a single file that loads nothing from any network. A folder of several sweeps gives one page
     with a section for each.
 
-    Example: lshexp report results/headline
+    Example: lshexp report results/shares
     """
     from lshexp import render
     from lshexp.analysis.report import Question, write_report
@@ -89,7 +89,7 @@ def energy(
     own is a file with the keys title and picojoules: {mult: 3.7, add: 0.9, access: 20}, the last for each
     access_bytes (8) of traffic.
 
-    Example: lshexp energy results/headline -m horowitz45 -m my_table.yaml
+    Example: lshexp energy results/shares -m horowitz45 -m my_table.yaml
     """
     from lshexp import render
     from lshexp.analysis.energy import sensitivity
