@@ -139,7 +139,7 @@ class Lsh(Everything):
         self.signs = np.zeros((at.nodes, self.bits * self.tables), dtype=bool)
         self.seen = self.learn_at = self.hash_at = self.learned = 0
         self.every = self.options["rehash_every"]
-        self.changed = set()
+        self.changed, self.next = set(), 0
 
     def _drawn(self):
         """The family with its planes and first directions, draws of named streams."""
@@ -240,21 +240,33 @@ class Lsh(Everything):
 
     def _keep_fresh(self, look):
         options, every = self.options, np.arange(self.at.nodes)
-        scheduled = options["rehash"] != "touched" and self.seen >= self.hash_at
+        scheduled = options["rehash"] in ("schedule", "changed") and self.seen >= self.hash_at
         if self.seen >= self.learn_at:
             self.family.learn(look.inputs)
             self.learned += 1
             self._hash(look, every)
             often = max(2 * options["rehash_every"], self.seen // 4)
-            learn_next = self.seen + min(options["learn_every"], often)
+            least = (options["learn_growth"] - 1) * self.seen
+            learn_next = self.seen + max(least, min(options["learn_every"], often))
             self.learn_at = learn_next if self.family.learns else math.inf
         elif scheduled:
             ids = np.array(sorted(self.changed), dtype=int) if options["rehash"] == "changed" else every
             self._hash(look, ids, self.follows)
+        elif options["rehash"] == "rolling":
+            self._hash_some(look, options["rehash_nodes"] * len(look.inputs))
         if scheduled:
             self.hash_at = self.seen + self.every
             self.every *= options["rehash_growth"]
         self.seen += len(look.inputs)
+
+    def _hash_some(self, look, most):
+        """Up to `most` changed nodes of the next eight times as many, which are looked at in turn."""
+        looked = min(self.at.nodes, 8 * most)
+        turn = [(self.next + i) % self.at.nodes for i in range(looked)]
+        ids = [node for node in turn if node in self.changed][:most]
+        self.next = (ids[-1] + 1 if len(ids) == most else self.next + looked) % self.at.nodes
+        if ids:
+            self._hash(look, np.array(sorted(ids)), self.follows)
 
     def after_step(self, look):
         """`look.pairs[node]` are the (example, delta) of the nodes that have taken a step."""
@@ -267,7 +279,7 @@ class Lsh(Everything):
                 self.family.follow(steps, look.pairs, look.rate)
             elif len(touched):
                 self._hash(look, touched)
-        if self.options["rehash"] == "changed":
+        if self.options["rehash"] in ("changed", "rolling"):
             self.changed |= set(touched.tolist())
         if self.options["rehash"] == "touched" and len(touched):
             self._hash(look, touched, self.follows)

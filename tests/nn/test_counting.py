@@ -44,6 +44,11 @@ METHODS = {
     "lsh many ranked": ("lsh", {**SKETCH, "hash": {"dims": 2, "rank_dims": 5}}, 12.0),
     "lsh touched": ("lsh", {"K": 2, "L": 3, "hash": {"dims": 3, "offset": 0.0}, "rehash": "touched"}, 12.0),
     "lsh changed": ("lsh", {**SKETCH, "hash": {"dims": 3}, "rehash": "changed", "rehash_growth": 1.5}, 12.0),
+    "lsh rolling": (
+        "lsh",
+        {"K": 2, "L": 3, "hash": {"dims": 3}, "rehash": "rolling", "rehash_nodes": 1},
+        12.0,
+    ),
     "lsh not following": ("lsh", {**SKETCH, "hash": {"dims": 2}, "follow": False}, 12.0),
     "lsh hybrid": ("lsh", {**SKETCH, "preset": "hybrid", "hash": {"dims": 2}}, 9.0),
     "lsh without tables": ("lsh", {"L": 0, "hash": {"dims": 2}, "rehash_every": 6}, 12.0),
