@@ -15,6 +15,10 @@ RESULTS = ROOT / "results"
 SCRATCH = RESULTS / "scratch"  # where `make quickstart` and rehearsals write; git does not keep it
 EXPERIMENTS = ROOT / "experiments"
 MOST_ROWS = 24  # of a table that is not folded
+CLAIMS = (  # a heading, the folders whose runs are judged, and the file of claims
+    ("The paper's claims", "results/paper", "claims.yaml"),
+    ("Claims about wide outputs", "results/wide_words_short results/wide_labels", "claims_wide.yaml"),
+)
 INTRODUCTION = """\
 # Results
 
@@ -76,11 +80,23 @@ def provenance(folder: Path) -> str:
     return " ".join(told)
 
 
+def judged_by(folder: Path) -> str:
+    """The metric that a folder's runs are compared by, where it is not test accuracy.
+
+    A search is judged by what was held out, and a distribution over words by its perplexity.
+    """
+    runs = pd.read_csv(folder / "runs.csv")
+    there = (
+        name for name in ("valid_acc_pct", "test_perplexity") if name in runs and runs[name].notna().all()
+    )
+    return next(there, "")
+
+
 def _section(folder: Path, printed: Callable[[str], str]) -> str:
     sweep = made_by(folder)
     name = folder.relative_to(ROOT).as_posix()
-    held_out = pd.read_csv(folder / "runs.csv")["valid_acc_pct"].notna().all()  # what a search is judged by
-    table = printed(f"compare {name}{' --metric valid_acc_pct' * bool(held_out)} --format md")
+    metric = judged_by(folder)
+    table = printed(f"compare {name}{f' --metric {metric}' if metric else ''} --format md")
     rows = table.count("\n|")
     if rows > MOST_ROWS:
         table = f"<details><summary>{rows} lines</summary>\n\n{table}\n\n</details>"
@@ -100,8 +116,11 @@ def _section(folder: Path, printed: Callable[[str], str]) -> str:
 
 
 def _claims(printed: Callable[[str], str]) -> str:
-    words = "compare results/paper --claims experiments/claims.yaml --format md"
-    return f"## The paper's claims\n\n`lshexp {words}`\n\n{printed(words)}\n"
+    told = ""
+    for heading, folders, file in CLAIMS:
+        words = f"compare {folders} --claims experiments/{file} --format md"
+        told += f"## {heading}\n\n`lshexp {words}`\n\n{printed(words)}\n\n"
+    return told.removesuffix("\n")
 
 
 def _bench() -> str:
@@ -148,7 +167,7 @@ def closest(folder: Path, rows: int) -> str:
 
 
 def findings() -> Iterator[str]:
-    """Five sentences with numbers read from the tables."""
+    """Sentences with numbers read from the tables."""
     point = lshexp.compare([RESULTS / "within_a_point"])
     dense, ours, exact = _row(point, "dense"), _row(point, "lsh"), _row(point, "winner_take_all")
     headline = lshexp.compare([RESULTS / "headline"])
