@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lshexp.spec import RunSpec
 
 
+TABLES = ("runs.csv", "epochs.csv", "work.csv", "selection.csv", "env.csv")
 Way = tuple[str, float, str, float]  # method and share of the hidden layers, then of the output
 Group = tuple[int, "list[Estimate]"]
 HEADS = ["method", "act %", "runs", "to do", "mults", "J", "MB", "time"]
@@ -49,7 +50,8 @@ def summary(done: SweepSummary) -> None:
             f"  {done.plan.orphans} records of runs that the sweep no longer has stay out of the tables",
             markup=False,
         )
-    console.print(f"tables: {folder}/runs.csv, epochs.csv, work.csv, selection.csv, env.csv", markup=False)
+    tables = [name for name in TABLES if (folder / name).exists()]
+    console.print(f"tables: {folder}/{', '.join(tables)}", markup=False)
     if counts["ok"]:
         console.print(f"next:   lshexp compare {folder}", markup=False)
     elif counts["failed"]:

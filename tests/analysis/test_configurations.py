@@ -91,7 +91,7 @@ def test_outputs_are_named_and_what_they_computed_is_no_setting(runs_of):
 
 
 def test_no_runs_have_no_names():
-    empty = read_results(RESULTS / "headline").runs.iloc[:0]
+    empty = read_results(RESULTS / "quickstart").runs.iloc[:0]
     assert named(empty)["label"].empty
 
 
