@@ -371,17 +371,17 @@ def test_outputs_have_a_table_where_they_choose_classes_in_several_ways(tmp_path
         made = fake_run(one)
         looked_up = {"test_acc_pct_retrieved": 71.5} if one.output_method == "lsh" else {}
         rows = [replace(row, test_perplexity=120.0 + one.repeat, **looked_up) for row in made.epochs]
-        return made._replace(epochs=rows) if hasattr(made, "_replace") else replace(made, epochs=rows)
+        return replace(made, epochs=rows)
 
     runs = [
         spec(repeat=repeat, output_method=method, output_active_pct=share)
         for method, share in (("dense", 100.0), ("lsh", 5.0))
         for repeat in (0, 1)
     ]
-    page = page_of(results(tmp_path, runs=runs, run=run))
+    page = Page(page_of(results(tmp_path, runs=runs, run=run)))
     assert (3, "Outputs") in page.headings
     after = page.said.partition("Outputs")[2].partition("Energy")[0]
     assert (
         "dense output=lsh" in after and "120.5" in after and "71.5" in after and "P@1 %, retrieved" in after
     )
-    assert (3, "Outputs") not in page_of(results(tmp_path, name="plain")).headings
+    assert (3, "Outputs") not in Page(page_of(results(tmp_path, name="plain"))).headings
