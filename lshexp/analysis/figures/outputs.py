@@ -155,7 +155,7 @@ def _break_evens(part: pd.DataFrame) -> dict[int, float]:
         if not len(over) or over[-1] >= 0:
             continue
         if len(dear) == 0:
-            value = float(np.exp(size[0]))
+            value = float(both["classes"].iloc[0])
         else:
             k = dear[-1]
             value = float(np.exp(size[k] + (size[k + 1] - size[k]) * over[k] / (over[k] - over[k + 1])))
