@@ -26,7 +26,7 @@ from lshexp.runs.worker import SPINS
 from lshexp.spec import RunSpec
 
 
-class Variant(NamedTuple):
+class OutputVariant(NamedTuple):
     """One of our output layers: a method, its options, and its share of the active classes."""
 
     method: str
@@ -37,12 +37,12 @@ class Variant(NamedTuple):
 
 _LSH = {"rehash": "rolling", "learn_growth": 2.0}
 VARIANTS = {
-    "dense": Variant("dense"),
-    "lsh": Variant("lsh", _LSH, 0.5),
-    "lsh_512": Variant("lsh", _LSH, 0.5, 512),
-    "popularity": Variant("popularity", {"distribution": "log_uniform"}),
-    "popularity_512": Variant("popularity", {"distribution": "log_uniform"}, 1.0, 512),
-    "dropout": Variant("dropout"),
+    "dense": OutputVariant("dense"),
+    "lsh": OutputVariant("lsh", _LSH, 0.5),
+    "lsh_512": OutputVariant("lsh", _LSH, 0.5, 512),
+    "popularity": OutputVariant("popularity", {"distribution": "log_uniform"}),
+    "popularity_512": OutputVariant("popularity", {"distribution": "log_uniform"}, 1.0, 512),
+    "dropout": OutputVariant("dropout"),
 }
 NAMES = tuple(VARIANTS)
 ENVIRONMENT = {"GOMP_SPINCOUNT": SPINS}  # as in the runs of a sweep: idle kernel threads soon sleep
@@ -68,7 +68,7 @@ def networks(task: Task, names: tuple[str, ...]) -> Iterator[Networks]:
         )
 
 
-def output_layer(task: Task, variant: Variant, gemm: Gemm) -> tuple[Network, int]:
+def output_layer(task: Task, variant: OutputVariant, gemm: Gemm) -> tuple[Network, int]:
     """A network that is an output layer alone, and the size of its batches; use within the `Gemm`."""
     spec = RunSpec(
         hidden=[],
