@@ -24,6 +24,7 @@ from lshexp.analysis.pairing import (
 )
 from lshexp.analysis.results import Results, folders_of, priced_runs, read_runs, rounding_notes, together
 from lshexp.analysis.statistics import FEWEST, Inference, infer, kind, non_inferior, verdict
+from lshexp.config.claims import higher_is_better
 from lshexp.config.energy import energy_model
 from lshexp.errors import ConfigError, Problem
 from lshexp.registry import methods
@@ -157,11 +158,6 @@ def check_metric(runs: pd.DataFrame, metric: str, where: tuple[str | int, ...] =
         return
     problem = "is not a number" if metric in runs.columns else "is not a column"
     raise ConfigError([Problem(where, f"'{metric}' {problem} of the results{suggest(metric, numeric)}")])
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether more of a metric is better: of accuracies; all others are costs."""
-    return metric.endswith("acc_pct")
 
 
 def is_counted(metric: str) -> bool:

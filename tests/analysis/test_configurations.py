@@ -12,12 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lshexp import registry
-from lshexp.analysis.configurations import label_of, named, setting_columns
+from lshexp.analysis.configurations import PARTS, label_of, named, setting_columns
 from lshexp.analysis.results import read_results
 from lshexp.methods.dense import Dense
 from lshexp.runs.sweep import run_sweep
 
-PARTS = ("data", "network", "label")
 RESULTS = Path(__file__).parents[2] / "results"
 
 
@@ -93,6 +92,20 @@ def test_data_and_networks_have_names_of_their_own(runs_of):
         "16",
     ]
     assert set(parts["label"]) == {"dense"}
+
+
+def test_outputs_are_named_and_what_they_computed_is_no_setting(runs_of):
+    drawn = {"output_method": "popularity", "output_active_pct": 5.0}
+    looked_up = {"output_method": "lsh", "output_active_pct": 5.0, "tail_pct": 2.5}
+    runs = runs_of(
+        spec("dense"), spec("dense", **drawn), spec("dense", **looked_up, tail="popularity"),
+        spec("dense", **looked_up), spec("dense", **looked_up, correction="none"),
+    )  # fmt: skip
+    assert list(label_of(runs)) == [
+        "dense output=dense", "dense output=popularity", "dense output=lsh tail=popularity",
+        "dense output=lsh", "dense output=lsh correction=none",
+    ]  # fmt: skip
+    assert "output_active_pct_achieved" in runs and "output_active_pct_achieved" not in setting_columns(runs)
 
 
 def test_no_runs_have_no_names():
