@@ -75,8 +75,8 @@ def label_of(runs: pd.DataFrame, apart: Iterable[str] = ("active_pct",)) -> pd.S
 
     On one dataset and network, configurations that differ in more than `apart` have different names. A name
     tells no more than it must: the method; its variant, such as a preset, and the output's method, where
-    these runs have several; and each setting that is needed to tell runs of those apart, left out where it has
-    the value of most of them.
+    these runs have several; and each setting that is needed to tell runs of those apart, left out where it
+    has the value of most of them.
     """
     stem = ["method", *(name for name in (*variant_columns(), "output_method") if name in runs)]
     known = [*data_columns(runs), *network_columns(runs), *(name for name in apart if name in runs)]
