@@ -259,6 +259,14 @@ def test_what_is_drawn_is_never_a_mean_over_two_configurations(tmp_path, name):
             assert len(set(titles)) == len(titles), titles
 
 
+def test_a_network_without_hidden_layers_is_called_so_and_drawn(tmp_path, monkeypatch):
+    grid = "\nsweep:\n  - grid: {method: [dense], hidden: [[], [8]], lr: [0.1, 0.2]}\n"
+    monkeypatch.setitem(SWEEPS, "no_hidden", HEAD + grid)
+    folder = folder_of(tmp_path, "no_hidden")
+    assert set(read_results(folder).runs["hidden"]) == {"none", "8"}
+    assert {figure.name for figure in draw_figures(folder) if figure.files} >= {"accuracy_vs_epochs"}
+
+
 def test_every_configuration_has_a_point_and_a_name_of_its_own(tmp_path):
     for name, points in (("k_by_l", 10), ("rows_and_lists", 4)):
         folder = tmp_path / name
