@@ -26,7 +26,9 @@ from lshexp.analysis.results import read_results
 from lshexp.config import load_sweep
 from lshexp.errors import ConfigError, StoreError
 from lshexp.nn.result import EpochRow, RunResult, SelectionRow, WorkRow
+from lshexp.runs.columns import settings
 from lshexp.runs.sweep import run_sweep
+from lshexp.spec import RunSpec
 
 HEAD = """
 name: drawn
@@ -259,12 +261,11 @@ def test_what_is_drawn_is_never_a_mean_over_two_configurations(tmp_path, name):
             assert len(set(titles)) == len(titles), titles
 
 
-def test_a_network_without_hidden_layers_is_called_so_and_drawn(tmp_path, monkeypatch):
-    grid = "\nsweep:\n  - grid: {method: [dense], hidden: [[], [8]], lr: [0.1, 0.2]}\n"
-    monkeypatch.setitem(SWEEPS, "no_hidden", HEAD + grid)
-    folder = folder_of(tmp_path, "no_hidden")
-    assert set(read_results(folder).runs["hidden"]) == {"none", "8"}
-    assert {figure.name for figure in draw_figures(folder) if figure.files} >= {"accuracy_vs_epochs"}
+def test_a_network_without_hidden_layers_can_be_drawn(tmp_path):
+    runs = read_results(folder_of(tmp_path, "one_run")).runs
+    assert settings(RunSpec(hidden=[]))["hidden"] == "none"
+    whole = labelled(runs.assign(hidden=pd.Categorical(["none"])))
+    assert [*whole["layers"], *whole["network"]] == [0, "none"]
 
 
 def test_every_configuration_has_a_point_and_a_name_of_its_own(tmp_path):
