@@ -159,8 +159,8 @@ def _bench_output() -> str:
     ]
     return (
         "## Time of an output layer\n\n"
-        "`lshexp bench --output N`: median microseconds of training an output layer alone on one example, 128 "
-        "inputs, Adam, one thread, at the batch that suits each kind best. `softmax`, `adaptive` and "
+        "`lshexp bench --output N`: median microseconds of training an output layer alone on one example, "
+        "128 inputs, Adam, one thread, at the batch that suits each kind best. `softmax`, `adaptive` and "
         "`sampled` are PyTorch's; `active` is how many classes ours and sampled softmax compute. Made-up "
         "activations, so this says what a step costs and nothing of what it learns. All measurements are in "
         "[bench_output.csv](bench/bench_output.csv), those of prediction in "
