@@ -20,6 +20,7 @@ Scaling = Literal["raw", "centered", "standard"]
 Correction = Literal["log_q", "none"]
 Loss = Literal["softmax", "binary"]
 Block = Literal[1, 4, 8, 16]
+UNIFORM = "uniform"  # tail that no method draws
 Width = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
@@ -44,7 +45,7 @@ Share = Annotated[
 KERNEL_REVISION = 2
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
-OUTPUT = ("output_method", "output_options", "output_active_pct", "tail_pct", "correction", "loss")
+OUTPUT = ("output_method", "output_options", "output_active_pct", "tail_pct", "correction", "loss", "tail")
 ADDED_LATER = ("probe", "input", "inputs", "simulate_workers", "skip", "block", *OUTPUT)
 
 
@@ -91,7 +92,12 @@ class RunSpec(BaseModel):
         default=0.0,
         ge=0,
         lt=100,
-        description="classes drawn uniformly from those neither label nor chosen, per cent, in training only",
+        description="classes drawn beside labels and those chosen, per cent, in training only",
+    )
+    tail: str = Field(
+        default=UNIFORM,
+        description="how the tail is drawn; uniform: each example's own from all others, each as likely, or "
+        "the name of a method that draws, such as popularity",
     )
     correction: Correction = Field(
         default="log_q",

@@ -8,6 +8,7 @@ elsewhere, such as the active share on an axis, are repeats of one configuration
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ SIZES = ("train_examples", "test_examples", "validation_examples")
 NETWORK = ("hidden", "inputs", "block")  # what holds for every method on a network
 WATCHING = ("probe", "save", "task")  # keys of a run that change none of its numbers
 PARTS = ("data", "network", "label")
+PLAIN = re.compile(r"[^\s'\"]+")  # text that needs no quotes in a name
 
 
 def setting_columns(runs: pd.DataFrame) -> list[str]:
@@ -90,12 +92,17 @@ def telling_apart(runs: pd.DataFrame, names: Sequence[str], known: Sequence[str]
 
 
 def words(name: str, value: Any) -> str:
-    """A setting in words: `lr=0.1`, `hash=srp`; a choice of the run itself by its value, `adagrad`."""
+    """A setting in words: `lr=0.1`, `hash=srp`; a choice of the run itself by its value, `adagrad`.
+
+    A missing setting is `K=-`; text that could be read as that, or as two words, stands in quotes.
+    """
     if pd.isna(value):
         return f"{_short(name)}=-"
     text = f"{value:g}" if isinstance(value, float) else str(value)
     if isinstance(value, bool):
         text = text.lower()
+    elif isinstance(value, str) and (value == "-" or not PLAIN.fullmatch(value)):
+        text = repr(value)
     bare = name in ("dataset", "hidden", "method", "p_preset") or (
         name in RunSpec.model_fields and isinstance(value, str)
     )

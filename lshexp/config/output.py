@@ -8,7 +8,7 @@ from typing import Any
 from lshexp import registry
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods.base import Method
-from lshexp.spec import OUTPUT, RunSpec
+from lshexp.spec import OUTPUT, UNIFORM, RunSpec
 from lshexp.validation import validate
 
 # Keys of the map that are no options of the method, and the fields of a run that they set.
@@ -16,7 +16,7 @@ SETTINGS: Mapping[str, str] = {
     name.removeprefix("output_"): name for name in OUTPUT if name != "output_options"
 }
 DESCRIPTION = (
-    "which classes the output computes in training; dense, or a map of method, active_pct, tail_pct, "
+    "which classes the output computes in training; dense, or a map of method, active_pct, tail_pct, tail, "
     "correction, loss and the method's options, as in {method: lsh, active_pct: 5, K: 6}; tail_pct left out: "
     "half of active_pct for a method that looks classes up, 0 for one that draws them"
 )
@@ -43,9 +43,11 @@ def output_settings(given: Mapping[str, Any]) -> dict[str, Any]:
         return {"output_method": name, "output_options": method.recorded(), "loss": checked.loss}
     if "active_pct" not in given:
         raise ConfigError([Problem((), f"method '{name}' needs 'active_pct', and none is given")])
+    tail_pct = checked.tail_pct if "tail_pct" in given else _tail_pct(checked, method)
     return {
         **{field: getattr(checked, field) for field in SETTINGS.values()},
-        "tail_pct": checked.tail_pct if "tail_pct" in given else _tail_pct(checked, method),
+        "tail_pct": tail_pct,
+        "tail": checked.tail if tail_pct else UNIFORM,
         "output_options": method.recorded(),
     }
 

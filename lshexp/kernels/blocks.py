@@ -159,7 +159,7 @@ def score_blocks(in_indptr, in_blocks, in_data, sums, bias_sums, by_block, bound
 
     Cost: b multiplications a pair and block of its input. Four sums hide the latency of the additions.
     """
-    indptr, examples, positions = by_block
+    indptr, examples, positions, _ = by_block
     b = len(lanes)
     for c in prange(len(bounds) - 1):
         for n in range(bounds[c], bounds[c + 1]):
@@ -208,7 +208,7 @@ def forward_blocks(in_indptr, in_blocks, in_data, tiles, bias, by_block, bounds,
 
     Cost: b * b multiplications a pair and block of its input.
     """
-    indptr, examples, positions = by_block
+    indptr, examples, positions, _ = by_block
     b, of_input = len(lanes), len(tiles) // max(len(bias), 1)
     for c in prange(len(bounds) - 1):
         for n in range(bounds[c], bounds[c + 1]):

@@ -32,7 +32,7 @@ def input_gradient_blocks(in_indptr, in_blocks, deltas, tiles, by_block, bounds,
 
     Cost: b * b multiplications a pair and block of its input.
     """
-    indptr, examples, positions = by_block
+    indptr, examples, positions, _ = by_block
     b, n_blocks = len(lanes), len(indptr) - 1
     of_input = len(tiles) // max(n_blocks, 1)
     for c in prange(len(bounds) - 1):
@@ -82,7 +82,7 @@ def update_blocks(
     Returns the number of tiles stepped.
     Cost: b * b multiplications a pair and block of its input, and the steps.
     """
-    indptr, examples, positions = by_block
+    indptr, examples, positions, _ = by_block
     b = len(lanes)
     of_input = len(tiles) // max(len(bias), 1)
     stepped = 0

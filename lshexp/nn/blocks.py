@@ -26,7 +26,7 @@ from lshexp.kernels.blocks_step import (
     update_blocks,
     update_blocks_cost,
 )
-from lshexp.kernels.csr import group_by_column_cost
+from lshexp.kernels.group import group_by_column_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import Rule
 from lshexp.methods.base import Step
@@ -267,8 +267,9 @@ def blocks_of_csr(matrix: CSR, block: int) -> BSR:
     examples, columns = matrix.shape
     width = whole_blocks(columns, block)
     place = np.repeat(np.arange(examples), matrix.row_lengths()) * width + matrix.indices // block
-    places, at = np.unique(place, return_inverse=True)
+    first = np.append(True, place[1:] != place[:-1])[: len(place)]  # entries of a block follow each other
+    places = place[first]
     data = np.zeros((len(places), block), dtype=np.float32)
-    data[at, matrix.indices % block] = matrix.data
+    data[np.cumsum(first) - 1, matrix.indices % block] = matrix.data
     indptr = np.searchsorted(places, np.arange(examples + 1) * width).astype(np.int64)
     return BSR(indptr, (places % width).astype(np.int32), data, columns)

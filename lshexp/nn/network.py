@@ -21,7 +21,7 @@ from lshexp.nn.blocks import BlockLayer, build_layer
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, initial_weights
 from lshexp.nn.output import OutputStep, build_output
-from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, output_method, plan_layers
+from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, output_method, plan_layers, tail_method
 from lshexp.nn.signals import add_input, gathered, rows_of, split
 from lshexp.nn.tape import Tape
 from lshexp.spec import RunSpec
@@ -103,7 +103,7 @@ class Network:
             for index, layer in enumerate(self.hidden)
         ]
         self.output.label_counts = label_counts
-        self.head = build_output(self.output, spec, output_method(spec))
+        self.head = build_output(self.output, spec, output_method(spec), tail_method(spec))
         self.selects = method.uses_active_pct
         self._threads = spec.threads
         self._skip = spec.skip

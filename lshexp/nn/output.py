@@ -1,10 +1,10 @@
 """The output layer: loss over all classes, or over those that a method selects.
 
 A dense output computes every class. A selected one trains on the labels, the classes its method selects and,
-where the method looks classes up, a tail drawn uniformly from all others (`kernels/sampled_softmax.py`). Its
-loss is corrected by the chance with which each class became active: one for labels and for what was looked
-up, that of the draw for all else. From there on the layer is like any other: gradient and step touch the
-active pairs alone.
+where the method looks classes up, a tail drawn from all others: uniformly (`kernels/sampled_softmax.py`), or
+by a method that draws. Its loss is corrected by the chance with which each class became active: one for
+labels and for what was looked up, that of the draw for all else. From there on the layer is like any other:
+gradient and step touch the active pairs alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, OffsetArray, Targets
+from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, OffsetArray, Targets, beside
 from lshexp.kernels.loss import (
     binary_of_labels,
     softmax_cross_entropy,
@@ -47,6 +47,33 @@ class OutputStep(NamedTuple):
     active: int  # active pairs
     token: object = None  # of the selection
     select_s: float = 0.0  # seconds spent choosing
+
+
+class Chosen(NamedTuple):
+    """Pairs that a method has selected or drawn, and what is known of each."""
+
+    active: (
+        CSR  # a class that is drawn and selected is listed twice, drawn first; values: scores, where known
+    )
+    scored: BoolArray | bool  # bool[P], or one for all
+    log_chance: FloatArray | float  # float32[P], of being among them; or one for all
+
+    @classmethod
+    def of(cls, selection: Selection, layer: Layer, examples: int) -> Chosen:
+        """What a selection of a layer's nodes for so many examples says."""
+        found = selection.active
+        if found is None:
+            found = layer.every_node(examples).by_example
+            found = found if selection.scores is None else found.with_data(selection.scores.ravel())
+        return cls(found, selection.scored, selection.log_inclusion)
+
+    def with_drawn(self, drawn: Selection) -> Chosen:
+        """These, and before them in each row those that another method has drawn."""
+        assert drawn.active is not None  # a method that draws every class is no tail
+        active, first = beside(drawn.active, self.active)
+        log_chance = np.empty(active.nnz, dtype=np.float32)
+        log_chance[first], log_chance[~first] = drawn.log_inclusion, self.log_chance
+        return Chosen(active, self.scored & ~first, log_chance)
 
 
 class Output(ABC):
@@ -111,16 +138,19 @@ class DenseOutput(Output):
 
 
 class SelectedOutput(Output):
-    """Labels, the classes that a method selects, and a uniform tail."""
+    """Labels, the classes that a method selects, and a tail."""
 
-    def __init__(self, layer: Layer, spec: RunSpec, method: Method) -> None:
+    def __init__(self, layer: Layer, spec: RunSpec, method: Method, tail_method: Method | None) -> None:
         super().__init__(layer, spec)
         key = stream_key(spec.key(), "output")
         self.selector = method.selector(layer, spec.output_active_pct / 100, stream_key(key, "method"))
         self._tail_key = stream_key(key, "tail")
-        self._tail = round(spec.tail_pct / 100 * layer.nodes)
-        if spec.tail_pct:
-            self._tail = max(1, self._tail)
+        self._tail = 0  # classes drawn uniformly
+        self._drawer: Selector | None = None  # draws the tail where it is not uniform
+        if spec.tail_pct and tail_method:
+            self._drawer = tail_method.selector(layer, spec.tail_pct / 100, self._tail_key)
+        elif spec.tail_pct:
+            self._tail = max(1, round(spec.tail_pct / 100 * layer.nodes))
         self._corrected = spec.correction == "log_q"
         self._stamps = np.zeros((spec.threads, layer.nodes), dtype=np.int32)
 
@@ -129,17 +159,17 @@ class SelectedOutput(Output):
         assert self.selector is not None
         started = time.perf_counter()
         selection = self.selector.select(inputs, batch)
-        found = selection.active
-        if found is None:
-            found = self.layer.every_node(len(batch.examples)).by_example
+        chosen = Chosen.of(selection, self.layer, len(batch.examples))
+        if self._drawer:
+            chosen = chosen.with_drawn(self._drawer.select(inputs, batch))
         select_s = time.perf_counter() - started
         given = as_csr(labels, self.layer.nodes)
-        active, sources, counts = self._complete(found, given, batch)
-        scores = self._scored(inputs, active, selection, sources)
+        active, sources, counts = self._complete(chosen.active, given, batch)
+        scores = self._scored(inputs, active, chosen, sources)
         deltas = np.empty(active.nnz, dtype=np.float32)
         losses = np.empty(len(active), dtype=np.float32)
         hits = np.empty(len(active), dtype=np.bool_)
-        log_q = self._log_q(active, sources, counts, selection)
+        log_q = self._log_q(active, sources, counts, chosen)
         kernel = sampled_binary if self._binary else sampled_softmax
         bounds = even_bounds(len(active), self._threads)
         kernel(active.indptr, scores, log_q, counts[:, 0].copy(), bounds, deltas, losses, hits)
@@ -174,21 +204,19 @@ class SelectedOutput(Output):
         active.indices[:] = indices[at]
         return active, sources[at], counts
 
-    def _scored(self, inputs: Inputs, active: CSR, selection: Selection, sources: OffsetArray) -> FloatArray:
+    def _scored(self, inputs: Inputs, active: CSR, chosen: Chosen, sources: OffsetArray) -> FloatArray:
         """Pre-activations of the active classes; those that selecting took are not computed again."""
-        if not selection.scored:
-            return self.layer.scores_of_pairs(inputs, active)
         known = sources >= 0
+        if isinstance(chosen.scored, np.ndarray):
+            known &= chosen.scored[sources]
+        elif not chosen.scored:
+            return self.layer.scores_of_pairs(inputs, active)
         scores = np.empty(active.nnz, dtype=np.float32)
-        values = selection.active.data if selection.active is not None else selection.scores
-        assert values is not None  # `scored` promises them
-        scores[known] = values.ravel()[sources[known]]
+        scores[known] = chosen.active.data[sources[known]]
         scores[~known] = self.layer.scores_of_pairs(inputs, active.where(~known))
         return scores
 
-    def _log_q(
-        self, active: CSR, sources: OffsetArray, counts: OffsetArray, selection: Selection
-    ) -> FloatArray:
+    def _log_q(self, active: CSR, sources: OffsetArray, counts: OffsetArray, chosen: Chosen) -> FloatArray:
         """Logarithm of the chance with which each class became active; zero without correction."""
         log_q = np.zeros(active.nnz, dtype=np.float32)
         if not self._corrected:
@@ -197,9 +225,9 @@ class SelectedOutput(Output):
         place = np.arange(active.nnz) - np.repeat(active.indptr[:-1], lengths)
         labels = np.repeat(counts[:, 0], lengths)
         drawn = place >= labels + np.repeat(counts[:, 1], lengths)
-        chance = selection.log_inclusion
-        chosen = (place >= labels) & ~drawn
-        log_q[chosen] = chance[sources[chosen]] if isinstance(chance, np.ndarray) else chance
+        chance = chosen.log_chance
+        found = (place >= labels) & ~drawn
+        log_q[found] = chance[sources[found]] if isinstance(chance, np.ndarray) else chance
         others = self.layer.nodes - counts[:, 0] - counts[:, 1]
         tail = np.log(np.maximum(counts[:, 2], 1) / np.maximum(others, 1))
         log_q[drawn] = np.repeat(tail, lengths)[drawn]
@@ -211,6 +239,8 @@ def as_csr(labels: Targets, classes: int) -> CSR:
     return labels if isinstance(labels, CSR) else CSR.from_classes(labels, classes)
 
 
-def build_output(layer: Layer, spec: RunSpec, method: Method) -> Output:
-    """Put the output layer to work as its plan says."""
-    return SelectedOutput(layer, spec, method) if layer.plan.selected else DenseOutput(layer, spec)
+def build_output(layer: Layer, spec: RunSpec, method: Method, tail_method: Method | None) -> Output:
+    """Put the output layer to work as its plan says; a tail without a method is uniform."""
+    return (
+        SelectedOutput(layer, spec, method, tail_method) if layer.plan.selected else DenseOutput(layer, spec)
+    )

@@ -21,7 +21,7 @@ from typing import Literal
 from lshexp import registry
 from lshexp.errors import ConfigError, Problem
 from lshexp.methods.base import Method, wanted_nodes
-from lshexp.spec import RunSpec, Update
+from lshexp.spec import UNIFORM, RunSpec, Update
 
 InputForm = Literal["rows", "csr", "rows or csr", "bsr"]
 
@@ -31,6 +31,9 @@ SPARSE_UP_TO = 0.125
 # With skips a layer's input grows from layer to layer; up to this share a CSR still saves multiplications, if
 # not time.
 SPARSE_WITH_SKIPS_UP_TO = 0.5
+# Beyond so many nodes, those that are active in a batch are listed: passing over all the others, for every
+# kernel of a step, would take longer than computing the few.
+LISTED_BEYOND = 2**16
 # Weights of so many bytes do not stay in cache between the examples of a batch.
 BEYOND_CACHE = 2**24
 
@@ -53,6 +56,7 @@ class LayerPlan:
     gradient_by_node: bool  # a CSR input's gradient is formed node by node: weights do not fit the cache
     update: Update
     linear: bool  # the optimiser's steps are w -= lr * gradient
+    listed: bool  # active nodes are listed, so that no step costs anything for each node there is
     first: bool  # the network's first layer, which passes no gradient on
     block: int = 1  # nodes that are stored side by side, chosen and computed together
 
@@ -126,6 +130,7 @@ def plan_layers(
                 gradient_by_node=4 * fan_in * nodes >= BEYOND_CACHE,
                 update=spec.update,
                 linear=spec.optimizer == "sgd",
+                listed=(method if index < last else output).uses_active_pct and nodes > LISTED_BEYOND,
                 first=index == 0,
             )
         )
@@ -151,6 +156,7 @@ def _block_plan(
         scan=index < last and sparse and method.scans_sparse_inputs,
         by_input=False,
         gradient_by_node=False,
+        listed=False,
         update=spec.update,
         linear=spec.optimizer == "sgd",
         first=index == 0,
@@ -204,6 +210,20 @@ def output_method(spec: RunSpec) -> Method:
         raise ConfigError(at) from None
 
 
+def tail_method(spec: RunSpec) -> Method | None:
+    """The method that draws the output's tail; None where it has none, or a uniform one.
+
+    Raises ConfigError at `output.tail`.
+    """
+    if spec.tail == UNIFORM or not spec.tail_pct:
+        return None
+    known = [UNIFORM, *(name for name, method in registry.methods.discover().items() if method.draws)]
+    if spec.tail not in known:
+        message = f"'{spec.tail}' draws no classes; the tail may be {', '.join(known)}"
+        raise ConfigError([Problem(("output", "tail"), message)])
+    return registry.methods.build(spec.tail)
+
+
 def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
     """Raise ConfigError unless the methods are for the places they are given."""
     if not method.for_hidden and spec.hidden:
@@ -215,6 +235,7 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
     if output.scans_sparse_inputs:
         message = "an output's weights are stored by class; leave where_sparse out"
         raise ConfigError([Problem(("output", "where_sparse"), message)])
+    tail_method(spec)
     if output.draws and spec.tail_pct:
         message = f"'{output.name}' draws its classes already; only classes that are looked up take a tail"
         raise ConfigError([Problem(("output", "tail_pct"), message)])

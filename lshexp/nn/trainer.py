@@ -25,7 +25,14 @@ from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.labels import folded, label_counts
 from lshexp.nn.network import Network
-from lshexp.nn.plan import LayerPlan, output_method, plan_layers, require_labels, small_twins
+from lshexp.nn.plan import (
+    LayerPlan,
+    output_method,
+    plan_layers,
+    require_labels,
+    small_twins,
+    tail_method,
+)
 from lshexp.nn.prediction import (
     Prediction,
     predict_split,
@@ -66,7 +73,8 @@ def run(spec: RunSpec, report: Reporter | None = None, keep: Path | None = None)
         widths = [train.features, *spec.hidden, classes]
         plans = plan_layers(spec, method, widths, dataset.info().sparse)
         compile_s = warm_up(spec, method, plans, train, gemm)
-        counted = output_method(spec).counts_labels or dataset.info().multilabel
+        asking = [one for one in (output_method(spec), tail_method(spec)) if one and one.counts_labels]
+        counted = bool(asking) or dataset.info().multilabel
         counts = label_counts(train, classes) if counted else None
         network = Network(spec, method, train.features, classes, gemm, plans, label_counts=counts)
         training = _Run(spec, network, train, valid, test)

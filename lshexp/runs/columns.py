@@ -261,6 +261,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("tail_pct", "float"),
     _spec("correction", "category"),
     _spec("loss", "category"),
+    _spec("tail", "category"),
     Column(
         "active_by_layer_pct", "text", lambda row: row.measured(joined(row.record.result.active_by_layer_pct))
     ),

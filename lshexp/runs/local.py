@@ -89,7 +89,8 @@ class Local(Executor):
                 self._workers.remove(worker)
                 self._free.append(worker.place)
                 ended.append(worker.finish(notify))
-                self._lost = self._lost + 1 if ended[-1].outcome == "taken" else 0
+                # one that has begun and found its run taken by another driver is not lost
+                self._lost = 0 if worker.begun else self._lost + 1
         if self._lost > MOST_LOST:
             raise PlaceError(f"worker processes cannot be started: {self._lost} have ended before they began")
         return ended
@@ -115,6 +116,7 @@ class Worker:
     process: ForkServerProcess
     link: Connection
     linked: bool = True  # until the worker's end is closed
+    begun: bool = False  # whether it was let begin its job
     handle: int | None = None  # a pidfd, so that no other process of this number can be killed in its place
     deadline: float | None = None
     timed_out: bool = False
@@ -144,6 +146,7 @@ class Worker:
         else:
             self.link.recv_bytes()
             self.handle = -1
+        self.begun = True
         self.link.send_bytes(b"begin")
         if self.job.timeout_s:
             self.deadline = time.monotonic() + self.job.timeout_s
@@ -159,12 +162,11 @@ class Worker:
         if orphaned:
             self.kill()
         exit_code = self.process.exitcode or 0
-        begun = self.handle is not None
         self.join()
         if self.complaint is not None:
             kind, message = self.complaint
             raise StoreError(message) if kind == "store_error" else PlaceError(message)
-        if not begun:
+        if not self.begun:
             if 0 < exit_code < SERVER_KILLED:
                 raise PlaceError(
                     f"worker processes cannot be started: exit code {exit_code}; the reason stands above"

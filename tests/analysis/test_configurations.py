@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from fake_runs import FakeSweep, fake_run, spec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lshexp.analysis.configurations import PARTS, label_of, named, setting_columns
@@ -77,7 +77,7 @@ def test_data_and_networks_have_names_of_their_own(runs_of):
 
 
 def test_no_runs_have_no_names():
-    empty = read_results(RESULTS / "headline").runs.iloc[:0]
+    empty = read_results(RESULTS / "quickstart").runs.iloc[:0]
     assert named(empty)["label"].empty
 
 
@@ -89,7 +89,9 @@ def tell_everything_apart(runs: pd.DataFrame, apart: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", sorted(path.parent for path in RESULTS.rglob("runs.csv")), ids=lambda path: path.name
+    "folder",
+    sorted(path.parent for path in RESULTS.rglob("runs.csv") if RESULTS / "scratch" not in path.parents),
+    ids=lambda path: path.name,
 )
 def test_all_results_that_come_along_are_told_apart(folder):
     runs = read_results(folder).runs
@@ -101,6 +103,10 @@ OPTION = st.sampled_from([None, 0, 1, "-", "x"])
 
 
 @settings(deadline=None, max_examples=60)
+@example(
+    [("a", None, None, None, 0.1)] * 3
+    + [("b", None, None, None, 0.1), ("b", None, "-", None, 0.1), ("b", None, "-", None, 1.0)]
+)
 @given(
     st.lists(
         st.tuples(st.sampled_from("ab"), OPTION, OPTION, OPTION, st.sampled_from([0.1, 1.0])), min_size=1

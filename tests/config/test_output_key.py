@@ -37,6 +37,14 @@ def test_the_tail_that_is_left_out(tmp_path, given, tail):
     assert run.tail_pct == tail
 
 
+def test_a_tail_without_classes_is_no_other_run(tmp_path):
+    (plain,) = load(tmp_path, "output: {method: lsh, active_pct: 10, tail_pct: 0}\n").runs
+    (named,) = load(tmp_path, "output: {method: lsh, active_pct: 10, tail_pct: 0, tail: popularity}\n").runs
+    assert plain == named and plain.tail == "uniform"
+    (drawn,) = load(tmp_path, "output: {method: lsh, active_pct: 10, tail: popularity}\n").runs
+    assert drawn.tail == "popularity" and drawn.run_id("") != plain.run_id("")
+
+
 def test_a_dense_output_leaves_the_run_as_it_was(tmp_path):
     (plain,) = load(tmp_path, "").runs
     assert plain == RunSpec(**{**plain.model_dump(), "output_method": "dense"})
@@ -83,6 +91,11 @@ def test_excludes_see_outputs(tmp_path):
         ("output: {method: popularity, active_pct: 5, K: 3}", "output.K: "),
         ("output: {method: adaptive_dropout, active_pct: 5}", "for hidden layers alone"),
         ("output: {method: popularity, active_pct: 5, tail_pct: 5}", "draws its classes already"),
+        (
+            "output: {method: lsh, active_pct: 5, tail: lsh}",
+            "output.tail: 'lsh' draws no classes.*popularity",
+        ),
+        ("output: {method: lsh, active_pct: 5, tail: populrity}", "the tail may be uniform"),
         ("output: {method: lsh, active_pct: 5}\nupdate: hogwild", "lock-free threads train a dense softmax"),
     ],
 )

@@ -23,13 +23,16 @@ def chances(net, case, labels, selection, active):
         return chance
     own = (labels if isinstance(labels, CSR) else CSR.from_classes(labels, CLASSES)).to_dense() > 0
     found = selection.active.with_data(np.ones(selection.active.nnz, np.float32)).to_dense() > 0
-    if METHODS[case][0] == "dropout":
+    drawing = METHODS[case][2].get("tail", METHODS[case][0])
+    if drawing == "dropout":
         chance[:] = 0.2
-    elif METHODS[case][0] == "popularity":
-        method = registry.methods.build("popularity", METHODS[case][1])
+    elif drawing == "popularity":
+        method = registry.methods.build("popularity", METHODS[case][1] if drawing == METHODS[case][0] else {})
         shares = method.shares(net.output.label_counts.astype(float))
         chance[:] = 1 - (1 - shares) ** draws_for(shares, 8)
-    else:
+    if drawing != METHODS[case][0]:
+        chance[found] = 1
+    if drawing not in ("dropout", "popularity"):
         for b in range(EXAMPLES):
             tail = active[b] & ~own[b] & ~found[b]
             chance[b, tail] = tail.sum() / (CLASSES - (own[b] | found[b]).sum())
@@ -103,7 +106,25 @@ def test_the_draws_of_popularity_meet_as_many_classes_as_wanted():
         assert met.sum() / 600 == pytest.approx(8, abs=0.7)
 
 
-@pytest.mark.parametrize("case", ["lsh", "winners", "uniform", "unigram"])
+@pytest.mark.parametrize("tail", ["popularity", "dropout"])
+def test_a_drawn_tail_makes_the_partition_function_unbiased(tail):
+    """Over many draws the mean of the sum of active classes, each over its chance, is the sum of all."""
+    x, y = data()
+    sums = []
+    with network("winners, unigram tail", tail=tail, lr=1e-9) as net:
+        scores, _ = net.scores(x, Batch(np.arange(EXAMPLES), 0, False))
+        for epoch in range(800):
+            pending, _ = taken(net, x, y, Batch(np.arange(EXAMPLES), epoch, True))
+            losses = pending.steps[0].pairs, pending.steps[0].deltas
+            active, deltas = losses[0].by_example, losses[1]
+            at_label = deltas[active.indptr[:-1]] * EXAMPLES + 1  # softmax of the label, listed first
+            sums.append(np.exp(scores[np.arange(EXAMPLES), y]) / at_label)
+    error = np.std(sums, axis=0) / np.sqrt(len(sums))
+    wanted = np.exp(scores).sum(axis=1)
+    assert (np.abs(np.mean(sums, axis=0) - wanted) < 4.5 * error + 1e-4 * wanted).all()
+
+
+@pytest.mark.parametrize("case", ["lsh", "lsh, unigram tail", "winners", "uniform", "unigram"])
 def test_two_threads_learn_what_one_does(case):
     x, y = data("many")
     nets = []
@@ -147,3 +168,48 @@ def test_hashing_only_what_has_changed_learns_what_hashing_all_does(optimizer):
     for one, other in zip(nets[0].layers, nets[1].layers, strict=True):
         np.testing.assert_array_equal(one.weights, other.weights)
     assert hashed[1] < hashed[0]
+
+
+def test_rolling_hashes_no_more_than_it_may_and_in_the_end_everything():
+    """A step hashes at most `rehash_nodes` classes an example, and in turn all that have changed are."""
+    x, y = data()
+    options = {"L": 6, "K": 2, "hash": {"dims": 4}, "rehash": "rolling", "rehash_nodes": 1}
+    settings = {"output_options": options | {"learn_every": 10**6, "learn_growth": 100}, "tail_pct": 10.0}
+    with network("lsh", optimizer="adam", hidden=[12], **settings) as net:
+        selector, layer = net.head.selector, net.output
+        hashed = []
+        for epoch in range(12):
+            before = selector.notes()["rehashed_nodes"]
+            net.train_batch(x[:4], y[:4], Batch(np.arange(4), epoch, True))
+            hashed.append(selector.notes()["rehashed_nodes"] - before)
+        assert hashed[0] == CLASSES and max(hashed[1:]) == 4
+        for epoch in range(12, 40):  # classes stay as they are from here on
+            net.head.selector.select(np.zeros((4, 12), np.float32), Batch(np.arange(4), epoch, True))
+        every = np.arange(CLASSES, dtype=np.int32)
+        kept = selector.tables.codes.copy()
+        np.testing.assert_array_equal(
+            kept, selector.hasher.hash_nodes(layer.weights, layer.bias, every, layer.work)
+        )
+        assert selector.notes()["rebuilds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("growth", "learned"), [(1.0, [0, 20, 40, 60, 80, 100, 120]), (2.0, [0, 20, 40, 80]), (3.0, [0, 20, 60])]
+)
+def test_learning_becomes_rarer_as_it_is_told(growth, learned):
+    x, y = data()
+    options = {
+        "L": 6,
+        "K": 2,
+        "hash": {"dims": 4},
+        "learn_every": 20,
+        "rehash_every": 10,
+        "rehash": "rolling",
+    }
+    with network("lsh", output_options=options | {"learn_growth": growth}) as net:
+        times = []
+        for step in range(14):
+            before = net.head.selector.notes()["rebuilds"]
+            net.train_batch(x[:10], y[:10], Batch(np.arange(10), step, True))
+            times += [10 * step] * (net.head.selector.notes()["rebuilds"] - before)
+    assert times == learned

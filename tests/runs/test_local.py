@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import subprocess
@@ -140,6 +141,24 @@ def test_many_drivers_do_each_run_once(tmp_path):
     assert [driver.wait(120) for driver in drivers] == [0] * 4
     assert sorted((tmp_path / "executed.txt").read_text().split(), key=int) == [str(n) for n in range(12)]
     assert [row["repeat"] for row in rows(tmp_path)] == [str(n) for n in range(12)]
+
+
+def test_a_run_lost_to_another_driver_again_and_again_is_waited_for(tmp_path, monkeypatch):
+    """Each time our driver sees the run free, another one takes it before our worker does."""
+    sweep, others, looks = sweep_of(["dense"], repeats=1), contextlib.ExitStack(), iter(range(8))
+    plan = plan_sweep(sweep, tmp_path)
+    plan.folder.mkdir()
+    assert others.enter_context(Store(plan.folder).claimed(plan.runs[0].run_id))
+
+    class SeenFree(Store):
+        def claimed(self, run_id):
+            if next(looks, None) is None:
+                others.close()
+            return contextlib.nullcontext(True)
+
+    monkeypatch.setattr("lshexp.runs.local.Store", SeenFree)
+    monkeypatch.setattr("lshexp.runs.executors.RETRY_S", 0.01)
+    assert run_sweep(sweep, tmp_path, executor=local()).complete
 
 
 def test_a_worker_outlives_its_driver_and_nobody_else_does_its_run(tmp_path):
