@@ -53,8 +53,12 @@ def weights_of_tiles(tiles, nodes, b):
     return weights
 
 
-def score_blocks(x, sums, bias_sums):
+def score_every_block(x, sums, bias_sums):
     return x @ sums.T.astype(float) + bias_sums
+
+
+def score_blocks(x, sums, bias_sums, indptr, numbers):
+    return values_of_blocks(score_every_block(x, sums, bias_sums), indptr, numbers, 1)
 
 
 def forward_blocks(x, tiles, bias):

@@ -142,19 +142,60 @@ def add_blocks_cost(
 
 
 @njit(parallel=True, cache=True, fastmath=False)
-def score_blocks(in_indptr, in_blocks, in_data, sums, bias_sums, by_block, bounds, lanes, scores):
-    """Scores of blocks: the sum of their nodes' pre-activations, from the sum of their nodes' weights.
+def score_every_block(in_indptr, in_blocks, in_data, sums, bias_sums, bounds, lanes, scores):
+    """Scores of every block: the sum of its nodes' pre-activations, from the sum of their weights.
 
-    Symbols: B examples, D fan-in (whole blocks), N blocks of nodes, Q blocks of the input, P pairs.
+    Symbols: B examples, D fan-in (whole blocks), N blocks of nodes, Q blocks of the input, C chunks.
 
     Parameters
     ----------
     in_indptr : int64[B + 1]; in_blocks : int32[Q]; in_data : float32[Q * b]        the layer's input
     sums : float32[N, D]                the weight rows of each block's nodes, added up
     bias_sums : float32[N]
+    bounds : int64[C + 1]               chunks of fours of blocks of nodes
+    lanes : tuple of b
+    scores : float32[B, N], out
+
+    Cost: Q * b * N multiplications. Four blocks of nodes share the pass over an example's input.
+    """
+    b, end = len(lanes), len(sums) - 1
+    for c in prange(len(bounds) - 1):
+        for n in range(4 * bounds[c], 4 * bounds[c + 1], 4):
+            # what lies beyond the last block is that block again
+            n_two, n_three, n_four = min(n + 1, end), min(n + 2, end), min(n + 3, end)
+            row, two, three, four = sums[n], sums[n_two], sums[n_three], sums[n_four]
+            for e in range(len(in_indptr) - 1):
+                run, run_two, run_three, run_four = zeros(lanes), zeros(lanes), zeros(lanes), zeros(lanes)
+                for q in range(in_indptr[e], in_indptr[e + 1]):
+                    x, at = load(in_data, q * b, lanes), in_blocks[q] * b
+                    run = add_product(run, x, load(row, at, lanes))
+                    run_two = add_product(run_two, x, load(two, at, lanes))
+                    run_three = add_product(run_three, x, load(three, at, lanes))
+                    run_four = add_product(run_four, x, load(four, at, lanes))
+                scores[e, n] = total(run) + bias_sums[n]
+                scores[e, n_two] = total(run_two) + bias_sums[n_two]
+                scores[e, n_three] = total(run_three) + bias_sums[n_three]
+                scores[e, n_four] = total(run_four) + bias_sums[n_four]
+
+
+def score_every_block_cost(
+    in_indptr: OffsetArray, in_blocks: IntArray, lanes: tuple[int, ...], scores: FloatArray
+) -> Work:
+    """Four blocks of nodes at a time, whole fours; a block of the input is loaded once for all four."""
+    b, examples, fours = len(lanes), len(in_indptr) - 1, -(-scores.shape[1] // 4)
+    products = 4 * fours * len(in_blocks) * b
+    nbytes = fours * (len(in_blocks) * (ID + VALUE * b) + (2 * OFFSET + 8 * VALUE) * examples)
+    return Work(products, products, nbytes + VALUE * products)
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def score_blocks(in_indptr, in_blocks, in_data, sums, bias_sums, by_block, bounds, lanes, scores):
+    """Scores of some blocks, as `score_every_block` has them.
+
+    Symbols and parameters as there, P pairs, and
+    ----------
     by_block : CSC of N columns         which examples each block is scored for
     bounds : int64[C + 1]               chunks of blocks of nodes
-    lanes : tuple of b
     scores : float32[P], out
 
     Cost: b multiplications a pair and block of its input. Four sums hide the latency of the additions.
@@ -209,15 +250,15 @@ def forward_blocks(in_indptr, in_blocks, in_data, tiles, bias, by_block, bounds,
     Cost: b * b multiplications a pair and block of its input.
     """
     indptr, examples, positions, _ = by_block
-    b, of_input = len(lanes), len(tiles) // max(len(bias), 1)
+    b, flat = len(lanes), tiles.reshape(-1)
+    of_block = len(flat) // max(len(bias), 1)
     for c in prange(len(bounds) - 1):
         for n in range(bounds[c], bounds[c + 1]):
             for at in range(indptr[n], indptr[n + 1]):
                 e = examples[at]
                 run = load(bias[n], 0, lanes)
                 for q in range(in_indptr[e], in_indptr[e + 1]):
-                    tile = tiles[n * of_input + in_blocks[q]]
-                    run = add_tile(run, in_data, q * b, tile, 0, lanes)
+                    run = add_tile(run, in_data, q * b, flat, n * of_block + in_blocks[q] * b * b, lanes)
                 store(values, positions[at] * b, run)
 
 

@@ -33,8 +33,8 @@ def input_gradient_blocks(in_indptr, in_blocks, deltas, tiles, by_block, bounds,
     Cost: b * b multiplications a pair and block of its input.
     """
     indptr, examples, positions, _ = by_block
-    b, n_blocks = len(lanes), len(indptr) - 1
-    of_input = len(tiles) // max(n_blocks, 1)
+    b, n_blocks, flat = len(lanes), len(indptr) - 1, tiles.reshape(-1)
+    of_block = len(flat) // max(n_blocks, 1)
     for c in prange(len(bounds) - 1):
         for q in range(in_indptr[bounds[c]], in_indptr[bounds[c + 1]]):
             store(gradient, q * b, zeros(lanes))
@@ -45,7 +45,7 @@ def input_gradient_blocks(in_indptr, in_blocks, deltas, tiles, by_block, bounds,
                     continue
                 run = load(deltas, positions[at] * b, lanes)
                 for q in range(in_indptr[e], in_indptr[e + 1]):
-                    add_row_products(gradient, q * b, tiles[n * of_input + in_blocks[q]], 0, run)
+                    add_row_products(gradient, q * b, flat, n * of_block + in_blocks[q] * b * b, run)
 
 
 def input_gradient_blocks_cost(
@@ -87,7 +87,8 @@ def update_blocks(
     of_input = len(tiles) // max(len(bias), 1)
     stepped = 0
     for c in prange(len(bounds) - 1):
-        gradient = np.zeros((of_input, b * b), dtype=np.float32)  # all zero between blocks
+        gradients = np.zeros((of_input, b * b), dtype=np.float32)  # all zero between blocks
+        flat = gradients.reshape(-1)
         reached = np.zeros(of_input, dtype=np.bool_)
         bias_gradient = np.empty(b, dtype=np.float32)
         for n in range(bounds[c], bounds[c + 1]):
@@ -101,12 +102,12 @@ def update_blocks(
                 deltas_sum = add(deltas_sum, run)
                 for q in range(in_indptr[e], in_indptr[e + 1]):
                     k = in_blocks[q]
-                    add_outer(gradient[k], 0, in_data, q * b, run)
+                    add_outer(flat, k * b * b, in_data, q * b, run)
                     reached[k] = True
             for k in range(of_input):
                 if reached[k]:
                     reached[k] = False
-                    tile, own = tiles[n * of_input + k], gradient[k]
+                    tile, own = tiles[n * of_input + k], gradients[k]
                     step_row(rule, tile, own, state, n * of_input + k)
                     for i in range(0, b * b, b):
                         store(own, i, zeros(lanes))

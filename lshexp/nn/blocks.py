@@ -17,6 +17,8 @@ from lshexp.kernels.blocks import (
     forward_blocks_cost,
     score_blocks,
     score_blocks_cost,
+    score_every_block,
+    score_every_block_cost,
     take_blocks,
     take_blocks_cost,
 )
@@ -115,6 +117,16 @@ class BlockLayer(Layer):
     def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
         """Pre-activations of active pairs, float32[P] in the order of their entries."""
         return self._forward(self.in_blocks_of(inputs, phase), self.group(active, phase), phase)
+
+    def scores_of_every_block(self, inputs: Inputs, phase: str) -> FloatArray:
+        """Scores of every block, float32[B, blocks], counted under `phase`."""
+        inputs = self.in_blocks_of(inputs, phase)
+        scores = np.empty((len(inputs), self.blocks), dtype=np.float32)
+        read = inputs.block_indptr, inputs.blocks, inputs.data
+        bounds = even_bounds(whole_blocks(self.blocks, 4), self.threads)
+        score_every_block(*read, self.sums, self.bias_sums, bounds, self._lanes, scores)
+        self.work.count(phase, score_every_block_cost(*read[:2], self._lanes, scores))
+        return scores
 
     def scores_of_blocks(self, inputs: Inputs, by_block: CSC, phase: str) -> FloatArray:
         """Scores of (example, block) pairs, float32[P], counted under `phase`."""
@@ -247,8 +259,7 @@ class BlockView:
 
     def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
         """Scores of every block, float32[B, blocks], counted under `phase`."""
-        every = self._layer.every_node(len(inputs)).by_node
-        return self._layer.scores_of_blocks(inputs, every, phase).reshape(len(inputs), self.nodes)
+        return self._layer.scores_of_every_block(inputs, phase)
 
     def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
         """Scores of active pairs, float32[P], counted under `phase`."""

@@ -107,8 +107,12 @@ def test_forward(case, chunks):
     scores = np.empty(case.pairs.nnz, np.float32)
     own = *read(case.inputs), case.sums, case.bias_sums, grouped, bounds, case.lanes, scores
     blocks.score_blocks(*own)
-    ref = naive_blocks.score_blocks(x, case.sums, case.bias_sums)
-    close(scores, naive_blocks.values_of_blocks(ref, *listed, 1))
+    close(scores, naive_blocks.score_blocks(x, case.sums, case.bias_sums, *listed))
+    every = np.empty((case.examples, case.nodes), np.float32)
+    fours = parallel.even_bounds(-(-case.nodes // 4), chunks)
+    all_of_them = *read(case.inputs), case.sums, case.bias_sums, fours, case.lanes, every
+    blocks.score_every_block(*all_of_them)
+    close(every, naive_blocks.score_every_block(x, case.sums, case.bias_sums))
     out = np.empty(case.pairs.nnz * case.b, np.float32)
     more = *read(case.inputs), case.tiles, case.bias, grouped, bounds, case.lanes, out
     blocks.forward_blocks(*more)
@@ -116,6 +120,8 @@ def test_forward(case, chunks):
     close(out, naive_blocks.values_of_blocks(ref, *listed, case.b))
     if chunks == 1:
         visits = visited(case)
+        in_fours = 4 * -(-case.nodes // 4) * len(case.inputs.data)
+        assert check(blocks.score_every_block, *all_of_them)[:2] == (in_fours,) * 2
         assert check(blocks.score_blocks, *own)[:2] == (visits * case.b,) * 2
         assert check(blocks.forward_blocks, *more)[:2] == (visits * case.b**2,) * 2
 
