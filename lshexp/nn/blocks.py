@@ -31,7 +31,7 @@ from lshexp.kernels.blocks_step import (
 from lshexp.kernels.group import group_by_column_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import Rule
-from lshexp.methods.base import Step
+from lshexp.methods.base import Selection, Step
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, LayerByInput, Pairs, group_columns
 from lshexp.nn.plan import LayerPlan
@@ -137,6 +137,13 @@ class BlockLayer(Layer):
         score_blocks(*read, self.sums, self.bias_sums, by_block, bounds, self._lanes, scores)
         self.work.count(phase, score_blocks_cost(read[0], self.sums, by_block, self._lanes))
         return scores
+
+    def all_scores(self, inputs: Inputs, selection: Selection) -> tuple[FloatArray, np.float32 | FloatArray]:
+        """Where a method chose every block: its scores and multipliers are those of blocks."""
+        given, rows = selection.multiplier, self.scores_of_all(inputs)
+        if not isinstance(given, np.ndarray):
+            return rows, np.float32(given)
+        return rows, np.ascontiguousarray(np.repeat(given, self.block, axis=1)[:, : self.nodes])
 
     def activate(self, inputs: Inputs, active: CSR, scored: bool, multiplier: np.float32) -> Pairs:
         """Activations of active blocks, whose scores say nothing of their nodes' own."""

@@ -50,7 +50,7 @@ from lshexp.kernels.update import (
     update_rows,
     update_rows_cost,
 )
-from lshexp.methods.base import LayerView, Step
+from lshexp.methods.base import LayerView, Selection, Step
 from lshexp.nn.gemm import Gemm, scores_cost
 from lshexp.nn.plan import LayerPlan
 from lshexp.streams import stream
@@ -109,6 +109,13 @@ class Layer:
     def values_of_every_node(self, rows: FloatArray) -> FloatArray:
         """Rows float32[B, nodes] as the values of `every_node`."""
         return rows.ravel()
+
+    def all_scores(self, inputs: Inputs, selection: Selection) -> tuple[FloatArray, np.float32 | FloatArray]:
+        """Where a method chose every node: pre-activations float32[B, nodes], and what to multiply them by."""
+        rows = selection.scores if selection.scored else self.scores_of_all(inputs)
+        assert rows is not None  # `scored` promises the scores
+        given = selection.multiplier
+        return rows, given if isinstance(given, np.ndarray) else np.float32(given)
 
     def activate(self, inputs: Inputs, active: CSR, scored: bool, multiplier: np.float32) -> Pairs:
         """Activations of active pairs, times a multiplier, those that are zero left out; counted as forward.

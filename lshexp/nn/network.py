@@ -261,8 +261,7 @@ class Network:
         given = selection.multiplier
         multiplier = given if isinstance(given, np.ndarray) else np.float32(given)
         if selection.active is None:
-            rows = selection.scores if selection.scored else layer.scores_of_all(inputs)
-            assert rows is not None  # `scored` promises the scores
+            rows, multiplier = layer.all_scores(inputs, selection)
             # maximum() passes NaN on: a diverged network must not look healthy
             np.maximum(rows, 0, out=rows)
             layer.work.count("forward", elementwise(rows.size))

@@ -95,6 +95,25 @@ def rows_of_blocks(layer):
     return rows.reshape(layer.blocks, layer.block, -1).sum(axis=1)
 
 
+@pytest.mark.parametrize("name", ["dropout", "adaptive_dropout"])
+def test_every_node_is_active_at_test(name):
+    """What a method says of a block, such as its share of activation, holds for each of its nodes."""
+    method, options = METHODS[name]
+    x, y = data(20)
+    with network(method, options, block=8, hidden=[20, 20], skip=True, active_pct=30.0) as net:
+        train(net, x, y)
+        scores, selected = net.scores(x, Batch(np.arange(20), 1, False))
+        signal = x
+        for index, (layer, recorder) in enumerate(zip(net.hidden, net.selectors, strict=True)):
+            factor = np.broadcast_to(recorder.selections[-1].multiplier, (20, 3)).repeat(8, axis=1)[:, :20]
+            own = np.maximum(signal @ layer.weights.T + layer.bias, 0) * factor
+            signal = signal + own if index else own
+        assert selected == [400, 400]
+        np.testing.assert_allclose(
+            scores, signal @ net.output.weights.T + net.output.bias, rtol=1e-4, atol=1e-5
+        )
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
 @pytest.mark.parametrize("name", METHODS)
 def test_bits_do_not_depend_on_threads(name, optimizer):
