@@ -1,4 +1,4 @@
-"""Our own output layers: dense, LSH sampling with a uniform tail, and classes that are drawn.
+"""Our own output layers: dense, LSH sampling with a tail drawn by frequency, and classes that are drawn.
 
 A variant is one line of `VARIANTS`.
 """
@@ -19,11 +19,12 @@ from lshexp.bench.task import Networks, Predictor, Predictors, Recipe, Task, Tra
 from lshexp.methods.base import Batch
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
-from lshexp.nn.plan import plan_layers
+from lshexp.nn.plan import LayerPlan, plan_layers
 from lshexp.nn.ranking import best_retrieved
 from lshexp.nn.threads import using_threads
 from lshexp.runs.worker import SPINS
-from lshexp.spec import RunSpec
+from lshexp.spec import UNIFORM, RunSpec
+from lshexp.streams import stream
 
 
 class OutputVariant(NamedTuple):
@@ -31,15 +32,17 @@ class OutputVariant(NamedTuple):
 
     method: str
     options: Mapping[str, Any] = {}
-    selected: float = 1.0  # share of the active classes that the method chooses; the rest is a uniform tail
+    selected: float = 1.0  # share of the active classes that the method chooses; the rest is drawn as a tail
     batch: int | None = None  # None = that of the task
 
 
-_LSH = {"rehash": "rolling", "learn_growth": 2.0}
+_LSH = {"rehash": "rolling", "learn_growth": 2.0, "bucket_cap": 128}
+FIFTH = 0.2  # a fifth of the active classes looked up, the rest drawn by frequency, for a whole batch
+WARM_UP_WIDTH = 256  # classes of the twin that compiles the kernels
 VARIANTS = {
     "dense": OutputVariant("dense"),
-    "lsh": OutputVariant("lsh", _LSH, 0.5),
-    "lsh_512": OutputVariant("lsh", _LSH, 0.5, 512),
+    "lsh": OutputVariant("lsh", _LSH, FIFTH),
+    "lsh_512": OutputVariant("lsh", _LSH, FIFTH, 512),
     "popularity": OutputVariant("popularity", {"distribution": "log_uniform"}),
     "popularity_512": OutputVariant("popularity", {"distribution": "log_uniform"}, 1.0, 512),
     "dropout": OutputVariant("dropout"),
@@ -77,6 +80,7 @@ def output_layer(task: Task, variant: OutputVariant, gemm: Gemm) -> tuple[Networ
         output_options=dict(variant.options),
         output_active_pct=variant.selected * task.active_pct,
         tail_pct=(1 - variant.selected) * task.active_pct,
+        tail="popularity" if variant.selected < 1 else UNIFORM,
         optimizer=task.optimizer,  # type: ignore[arg-type]  # checked by the model
         lr=task.lr,
         batch=variant.batch or task.batch,
@@ -85,9 +89,25 @@ def output_layer(task: Task, variant: OutputVariant, gemm: Gemm) -> tuple[Networ
     )
     method = registry.methods.build("dense", {})
     (plan,) = plan_layers(spec, method, [task.features, task.classes])
-    counts = np.ceil(1e6 * label_frequencies(task.classes)).astype(np.int64)
-    plans = [replace(plan, first=False)]  # it passes a gradient on, as above a hidden layer
-    return Network(spec, method, task.features, task.classes, gemm, plans, label_counts=counts), spec.batch
+    plan = replace(plan, first=False)  # it passes a gradient on, as above a hidden layer
+
+    def built(plan: LayerPlan) -> Network:
+        counts = np.ceil(1e6 * label_frequencies(plan.nodes)).astype(np.int64)
+        return Network(spec, method, task.features, plan.nodes, gemm, [plan], label_counts=counts)
+
+    _compile(built(replace(plan, nodes=min(plan.nodes, WARM_UP_WIDTH))), variant)
+    return built(plan), spec.batch
+
+
+def _compile(twin: Network, variant: OutputVariant) -> None:
+    """Train a narrow twin for a few batches: tables are filled, kept, and filled anew."""
+    train = _trainee("", twin, 8).train
+    x = np.maximum(0, stream(0, "warm").standard_normal((4096, twin.layers[0].fan_in), dtype=np.float32))
+    y = (np.arange(4096) % twin.output.nodes).astype(np.int32)
+    train(x, y)
+    predictor = _predictor(variant.method, twin)
+    if predictor:
+        predictor.predict(x[:2], y[:2])
 
 
 def _trainee(name: str, network: Network, size: int) -> Trainee:
