@@ -174,8 +174,6 @@ class RunSpec(BaseModel):
     def _blocks_are_stepped_together(self) -> RunSpec:
         if self.block > 1 and self.update != "batch":
             raise ValueError("block: give it with update: batch; lock-free threads step single nodes")
-        if self.block > 1 and self.output_method != "dense":
-            raise ValueError("block: give it with a dense output; classes are chosen one by one")
         return self
 
     @model_validator(mode="after")

@@ -111,7 +111,7 @@ class Layer:
         return rows.ravel()
 
     def all_scores(self, inputs: Inputs, selection: Selection) -> tuple[FloatArray, np.float32 | FloatArray]:
-        """Where a method chose every node: pre-activations float32[B, nodes], and what to multiply them by."""
+        """Where a method chose every node: pre-activations float32[B, nodes], and what multiplies them."""
         rows = selection.scores if selection.scored else self.scores_of_all(inputs)
         assert rows is not None  # `scored` promises the scores
         given = selection.multiplier

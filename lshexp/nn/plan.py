@@ -235,6 +235,9 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
     if output.scans_sparse_inputs:
         message = "an output's weights are stored by class; leave where_sparse out"
         raise ConfigError([Problem(("output", "where_sparse"), message)])
+    if spec.block > 1 and output.uses_active_pct:
+        message = "give it with an output that computes all classes; they are not chosen in blocks"
+        raise ConfigError([Problem(("block",), message)])
     tail_method(spec)
     if output.draws and spec.tail_pct:
         message = f"'{output.name}' draws its classes already; only classes that are looked up take a tail"

@@ -7,6 +7,7 @@ import pytest
 from small_networks import FEATURES, data, network, reference_loss, slope, train
 
 from lshexp.arrays import CSR
+from lshexp.errors import ConfigError
 from lshexp.methods.base import Batch
 from lshexp.nn.blocks import BlockLayer, blocks_of_csr
 from lshexp.spec import RunSpec
@@ -179,13 +180,12 @@ def test_blocks_do_nothing_where_all_nodes_are_active():
         assert not any(isinstance(layer, BlockLayer) for layer in net.layers)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"update": "hogwild"}, "block: give it with update: batch"),
-        ({"output_method": "lsh", "output_active_pct": 5.0}, "block: give it with a dense output"),
-    ],
-)
-def test_blocks_that_cannot_be_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        RunSpec(block=8, **settings)
+def test_blocks_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="block: give it with update: batch"):
+        RunSpec(block=8, update="hogwild")
+    chosen = {"output_method": "lsh", "output_active_pct": 5.0}
+    with (
+        pytest.raises(ConfigError, match="output that computes all classes"),
+        network("dropout", block=8, **chosen),
+    ):
+        pass
