@@ -183,8 +183,17 @@ def output_cost_vs_classes(frame: pd.DataFrame, canvas: Canvas) -> None:
             draw_lines(canvas, axis, here, "classes", shown)
             axis.set_xscale("log")
             axis.set_yscale("log")
-            least = here["classes"].min()
-            for label, value in here.groupby("label", observed=True)["break_even"].first().dropna().items():
-                if value > least:
-                    axis.axvline(value, color=shown[str(label)].color, linewidth=1.0, linestyle=style.DASHED,
-                                 alpha=0.7)  # fmt: skip
+            _mark_break_evens(axis, here, shown)
+
+
+def _mark_break_evens(axis: Axes, part: pd.DataFrame, shown: Mapping[str, style.Look]) -> None:
+    """An upright line with its number of classes where a label begins to cost less than dense."""
+    least = part["classes"].min()
+    for label, value in part.groupby("label", observed=True)["break_even"].first().dropna().items():
+        if value > least:
+            color = shown[str(label)].color
+            axis.axvline(value, color=color, linewidth=1.0, linestyle=style.DASHED, alpha=0.7)
+            axis.annotate(
+                f"{float(f'{value:.2g}'):,.0f}", (value, 1), xycoords=("data", "axes fraction"),
+                xytext=(-3, -2), textcoords="offset points", color=color, fontsize=9, ha="right", va="top",
+            )  # fmt: skip
