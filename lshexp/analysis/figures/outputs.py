@@ -121,10 +121,12 @@ def _classes(results: Results) -> pd.DataFrame:
     seen = runs["train_examples"].fillna(runs[EXAMPLES]).astype("float64") * runs["epochs"]
     alone = runs["timing_valid"].fillna(False).astype(bool)
     runs["classes"] = runs[CLASSES].astype("float64")
+    runs["full"] = runs["output_active_pct"] == 100
     runs["mults"] = runs["mults_total"].astype("float64") / seen
     runs["us"] = (1e6 * runs["train_s"] / seen).where(alone)
     parts = [
-        mean_and_range(runs, ["network", "label", "classes"], name).assign(measure=name) for name in EACH
+        mean_and_range(runs, ["network", "label", "full", "classes"], name).assign(measure=name)
+        for name in EACH
     ]
     frame = pd.concat(parts, ignore_index=True).dropna(subset="mean").reset_index(drop=True)
     sizes = frame.groupby(["network", "label", "measure"], observed=True)["classes"].nunique()
@@ -145,7 +147,7 @@ def _break_evens(part: pd.DataFrame) -> dict[int, float]:
     stands for one at which it already costs less; a label that never does, or is cheap at some size and dear
     at a larger one, has none.
     """
-    dense = part[part["label"].astype(str).str.endswith("output=dense")].set_index("classes")["mean"]
+    dense = part[part["full"]].set_index("classes")["mean"]
     found: dict[int, float] = {}
     for _, line in part.groupby("label", observed=True):
         both = line[line["classes"].isin(dense.index)].sort_values("classes")
