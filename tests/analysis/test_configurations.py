@@ -11,8 +11,8 @@ from fake_runs import FakeSweep, fake_run, spec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lshexp.analysis.compare import compare
 from lshexp import registry
+from lshexp.analysis.compare import compare
 from lshexp.analysis.configurations import PARTS, label_of, named, setting_columns
 from lshexp.analysis.results import read_results
 from lshexp.methods.dense import Dense
