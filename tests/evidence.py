@@ -14,6 +14,9 @@ ROOT = Path(__file__).parent.parent
 SCRATCH = RESULTS / "scratch"  # where `make quickstart` and rehearsals write; git does not keep it
 EXPERIMENTS = ROOT / "experiments"
 MOST_ROWS = 24  # of a table that is not folded
+CLAIMS = (  # a heading, the folders whose runs are judged, and the file of claims
+    ("The paper's claims", "results/paper", "claims.yaml"),
+)
 INTRODUCTION = """\
 # Results
 
@@ -76,11 +79,23 @@ def provenance(folder: Path) -> str:
     return " ".join(told)
 
 
+def judged_by(folder: Path) -> str:
+    """The metric that a folder's runs are compared by, where it is not test accuracy.
+
+    A search is judged by what was held out, and a distribution over words by its perplexity.
+    """
+    runs = pd.read_csv(folder / "runs.csv")
+    there = (
+        name for name in ("valid_acc_pct", "test_perplexity") if name in runs and runs[name].notna().all()
+    )
+    return next(there, "")
+
+
 def _section(folder: Path, printed: Callable[[str], str]) -> str:
     sweep = made_by(folder)
     name = folder.relative_to(ROOT).as_posix()
-    held_out = pd.read_csv(folder / "runs.csv")["valid_acc_pct"].notna().all()  # what a search is judged by
-    table = printed(f"compare {name}{' --metric valid_acc_pct' * bool(held_out)} --format md")
+    metric = judged_by(folder)
+    table = printed(f"compare {name}{f' --metric {metric}' if metric else ''} --format md")
     rows = table.count("\n|")
     if rows > MOST_ROWS:
         table = f"<details><summary>{rows} lines</summary>\n\n{table}\n\n</details>"
@@ -130,8 +145,11 @@ def _plain_baselines() -> str:
 
 
 def _claims(printed: Callable[[str], str]) -> str:
-    words = "compare results/paper --claims experiments/claims.yaml --format md"
-    return f"## The paper's claims\n\n`lshexp {words}`\n\n{printed(words)}\n"
+    told = ""
+    for heading, folders, file in CLAIMS:
+        words = f"compare {folders} --claims experiments/{file} --format md"
+        told += f"## {heading}\n\n`lshexp {words}`\n\n{printed(words)}\n\n"
+    return told.removesuffix("\n")
 
 
 def _bench() -> str:

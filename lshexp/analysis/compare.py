@@ -26,6 +26,7 @@ from lshexp.analysis.pairing import (
 from lshexp.analysis.pricing import priced_runs
 from lshexp.analysis.results import Results, folders_of, read_runs, together
 from lshexp.analysis.statistics import FEWEST, Inference, infer, kind, non_inferior, verdict
+from lshexp.config.claims import higher_is_better
 from lshexp.config.energy import energy_model
 from lshexp.errors import ConfigError, Problem
 from lshexp.registry import methods
@@ -159,11 +160,6 @@ def check_metric(runs: pd.DataFrame, metric: str, where: tuple[str | int, ...] =
         return
     problem = "is not a number" if metric in runs.columns else "is not a column"
     raise ConfigError([Problem(where, f"'{metric}' {problem} of the results{suggest(metric, numeric)}")])
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether more of a metric is better: of accuracies; all others are costs."""
-    return metric.endswith("acc_pct")
 
 
 def is_counted(metric: str) -> bool:

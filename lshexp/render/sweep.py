@@ -79,6 +79,9 @@ def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
         err().print(f"  {line}", markup=False)
     for line in _reasons(planned, estimates):
         err().print(f"  {line}", markup=False)
+    if estimates:
+        largest = max((cost.memory for cost in estimates), key=lambda memory: memory.total)
+        err().print(f"  memory of the largest run: {largest}", markup=False)
     _layer_plans(estimates)
     scaled = sum(not cost.measured for cost in estimates)
     if scaled:
@@ -157,7 +160,7 @@ def _cost_cells(costs: Sequence[Estimate]) -> list[str]:
         str(len(costs)),
         f"{sum(cost.mults for cost in costs):.1e}",
         f"{sum(cost.joules for cost in costs):.2g}",
-        f"{max(cost.memory_mb for cost in costs):.0f}",
+        f"{max(cost.memory.total for cost in costs):.0f}",
         _span(sum(cost.seconds for cost in costs)),
     ]
 

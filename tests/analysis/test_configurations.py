@@ -76,6 +76,20 @@ def test_data_and_networks_have_names_of_their_own(runs_of):
     assert set(parts["label"]) == {"dense"}
 
 
+def test_outputs_are_named_and_what_they_computed_is_no_setting(runs_of):
+    drawn = {"output_method": "popularity", "output_active_pct": 5.0}
+    looked_up = {"output_method": "lsh", "output_active_pct": 5.0, "tail_pct": 2.5}
+    runs = runs_of(
+        spec("dense"), spec("dense", **drawn), spec("dense", **looked_up, tail="popularity"),
+        spec("dense", **looked_up), spec("dense", **looked_up, correction="none"),
+    )  # fmt: skip
+    assert list(label_of(runs)) == [
+        "dense output=dense", "dense output=popularity", "dense output=lsh tail=popularity",
+        "dense output=lsh", "dense output=lsh correction=none",
+    ]  # fmt: skip
+    assert "output_active_pct_achieved" in runs and "output_active_pct_achieved" not in setting_columns(runs)
+
+
 def test_no_runs_have_no_names():
     empty = read_results(RESULTS / "quickstart").runs.iloc[:0]
     assert named(empty)["label"].empty
