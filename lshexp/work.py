@@ -15,6 +15,8 @@ What counts, the same for every method:
   What a kernel keeps in a variable is free. A product that BLAS forms, and an expression of NumPy, loads each
   operand once and stores its result once. No cache is modelled;
 - counts are those of one thread that goes through the whole batch, so they do not depend on the threads;
+- bytes of listing a selected output's active classes, and of the losses over them or with several labels, are
+  left out; their formulas stand beside the kernels;
 - left out for every method alike: how a batch is shared out and where its lists begin (chunk bounds, running
   totals of lengths), the form in which examples are handed over, and what is made once before training.
 

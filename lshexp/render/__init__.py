@@ -3,7 +3,16 @@
 Data goes to stdout, everything else to stderr; what is not a terminal gets no colour and no `\\r`.
 """
 
-from lshexp.render.bench import bench, bench_memory, bench_profile, bench_to, bench_written, machine, say
+from lshexp.render.bench import (
+    bench,
+    bench_memory,
+    bench_output,
+    bench_profile,
+    bench_to,
+    bench_written,
+    machine,
+    say,
+)
 from lshexp.render.claims import claims
 from lshexp.render.comparison import comparison
 from lshexp.render.data import datasets, downloads, fetched, statistics, verified, written
@@ -20,6 +29,7 @@ from lshexp.render.sweep import interrupted, plan, summary
 __all__ = [
     "bench",
     "bench_memory",
+    "bench_output",
     "bench_profile",
     "bench_to",
     "bench_written",

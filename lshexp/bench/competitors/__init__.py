@@ -14,26 +14,29 @@ from lshexp.validation import suggest
 Chosen = list[tuple[str, tuple[str, ...]]]  # a family's name, and the names of its trainees that are wanted
 
 
-def families() -> dict[str, Family]:
-    """All families by name."""
-    folder = [str(Path(__file__).parent)]
+NETWORKS, OUTPUTS = "competitors", "outputs"  # packages of families: whole networks, and output layers
+
+
+def families(package: str = NETWORKS) -> dict[str, Family]:
+    """All families of a package by name."""
+    folder = [str(Path(__file__).parent.parent / package)]
     names = sorted(module.name for module in pkgutil.iter_modules(folder))
-    return {name: cast(Family, importlib.import_module(f"{__name__}.{name}")) for name in names}
+    return {name: cast(Family, importlib.import_module(f"lshexp.bench.{package}.{name}")) for name in names}
 
 
-def trainee_names() -> list[str]:
+def trainee_names(package: str = NETWORKS) -> list[str]:
     """Names of all trainees, whether or not they can run here."""
-    return [name for family in families().values() for name in family.NAMES]
+    return [name for family in families(package).values() for name in family.NAMES]
 
 
-def wanted(only: tuple[str, ...], say: Say) -> Chosen:
+def wanted(only: tuple[str, ...], say: Say, package: str = NETWORKS) -> Chosen:
     """The families that can run here, with the names wanted of each; none in `only` means all.
 
     A name that a trainee and a family share is the trainee's. `say` is told what is left out and why.
     Raises ConfigError for a name that no trainee or family has.
     """
-    known = families()
-    every = trainee_names()
+    known = families(package)
+    every = trainee_names(package)
     unknown = [name for name in only if name not in every and name not in known]
     if unknown:
         hints = [f"no competitor '{name}'{suggest(name, [*known, *every])}" for name in unknown]
@@ -50,8 +53,8 @@ def wanted(only: tuple[str, ...], say: Say) -> Chosen:
     return found
 
 
-def check_reference(name: str) -> None:
+def check_reference(name: str, package: str = NETWORKS) -> None:
     """Raise ConfigError unless `name` is a trainee's."""
-    if name not in trainee_names():
-        hint = f"no competitor '{name}'{suggest(name, trainee_names())}"
+    if name not in trainee_names(package):
+        hint = f"no competitor '{name}'{suggest(name, trainee_names(package))}"
         raise ConfigError([Problem(("reference",), hint)])

@@ -59,7 +59,7 @@ def networks(task: Task, names: tuple[str, ...]) -> Iterator[Networks]:
     for fan_in, nodes in itertools.pairwise(widths):
         layers += [torch.nn.Linear(fan_in, nodes), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
-    optimiser = _optimiser(task, model.parameters())
+    optimiser = optimiser_of(task, model.parameters())
     before = torch.get_num_threads()
     try:
         yield Networks(
@@ -70,7 +70,8 @@ def networks(task: Task, names: tuple[str, ...]) -> Iterator[Networks]:
         torch.set_num_threads(before)
 
 
-def _optimiser(task: Task, parameters: Any) -> Any:
+def optimiser_of(task: Task, parameters: Any) -> Any:
+    """The optimiser of a task, all of whose parameters are stepped by one fused kernel."""
     from torch import optim
 
     if task.optimizer == "adam":
@@ -81,7 +82,7 @@ def _optimiser(task: Task, parameters: Any) -> Any:
 
 
 @contextmanager
-def _settings(threads: int) -> Iterator[None]:
+def settings(threads: int) -> Iterator[None]:
     """Threads, and subnormal numbers as zero."""
     import torch
 
@@ -102,7 +103,7 @@ def _trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
         inputs, labels = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
         loss = 0.0
         with (
-            _settings(threads),
+            settings(threads),
             torch.autocast("cpu", dtype=torch.bfloat16, enabled=name.startswith(BF16)),
         ):
             for first in range(0, len(y), batch):
@@ -115,11 +116,11 @@ def _trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
         return loss / len(y)
 
     def test(x: NDArray[np.float32], y: NDArray[np.int32]) -> int:
-        with _settings(threads), torch.no_grad():
+        with settings(threads), torch.no_grad():
             guesses = model(torch.from_numpy(x)).argmax(1).numpy()
         return int(np.count_nonzero(guesses == y))
 
-    arithmetic = _bf16() if name.startswith(BF16) else "fp32"
+    arithmetic = bf16() if name.startswith(BF16) else "fp32"
     return Trainee(name, batch, train, test, arithmetic)
 
 
@@ -127,10 +128,10 @@ def _predictor(name: str, model: Any, dtype: Any, threads: int) -> Predictor:
     import torch
 
     def predict(x: NDArray[np.float32], y: NDArray[np.int32]) -> object:
-        with _settings(threads), torch.inference_mode():
+        with settings(threads), torch.inference_mode():
             return model(torch.from_numpy(x).to(dtype)).argmax(1).numpy()
 
-    return Predictor(name, predict, "fp32" if dtype == torch.float32 else _bf16())
+    return Predictor(name, predict, "fp32" if dtype == torch.float32 else bf16())
 
 
 def _predictors(model: Any, names: tuple[str, ...], task: Task) -> Predictors:
@@ -155,6 +156,6 @@ def _predictors(model: Any, names: tuple[str, ...], task: Task) -> Predictors:
     return Predictors(ready, left_out)
 
 
-def _bf16() -> str:
+def bf16() -> str:
     """How bf16 products are computed here."""
     return "bf16" if has_bf16() else "bf16, emulated"
