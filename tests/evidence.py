@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from findings import RESULTS, against_the_widest, bench_ratios
+from findings import RESULTS, Held, against_the_widest, bench_ratios
 
 from lshexp.spec import KERNEL_REVISION
 
@@ -172,13 +172,17 @@ def _bench() -> str:
     )
 
 
+def _spread(row: Held) -> str:
+    return f" ±{row.deviation:.2f}" if row.seeds > 1 else ""
+
+
 def _within_a_point(printed: Callable[[str], str]) -> str:
     """The networks of within_a_point beside the widest dense ones, and the claims they bear."""
     heads = ["data", "network", "hidden", "seeds", "test acc %", "difference", "mult %", "train loss"]
     lines = ["| " + " | ".join(heads) + " |", "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"]
     lines += [
-        f"| {row.data} | {row.label} | {row.hidden} | {row.seeds} | {row.accuracy:.2f} ±{row.deviation:.2f} "
-        f"| {'' if row.label == 'dense' else row.told.removesuffix(' points')} | {row.mults:.2f} "
+        f"| {row.data} | {row.label} | {row.hidden} | {row.seeds} | {row.accuracy:.2f}{_spread(row)} "
+        f"| {'' if row.label == 'dense' else row.told.replace(' points', '')} | {row.mults:.2f} "
         f"| {row.train_loss:.4f} |"
         for row in against_the_widest(RESULTS / "within_a_point")
     ]
@@ -189,8 +193,7 @@ def _within_a_point(printed: Callable[[str], str]) -> str:
         "The networks of within_a_point, each against the widest dense network on the same data, the narrow "
         "dense ones too, which have about as many multiplications as LSH. ± of the accuracy: standard "
         "deviation over seeds; of the difference: half its 95 % interval, held for all networks of a dataset "
-        "together; "
-        "mult %: multiplications of training in % of the widest dense network's.\n\n"
+        "together; mult %: multiplications of training in % of the widest dense network's.\n\n"
         + "\n".join(lines)
         + f"\n\n`lshexp {words}`\n\n{printed(words)}\n"
     )

@@ -25,16 +25,17 @@ class Held(NamedTuple):
     seeds: int
     accuracy: float
     deviation: float  # of the accuracy
-    difference: Inference | None  # in points of accuracy; None for the widest itself, or without an interval
+    apart: float  # mean difference in points of accuracy, 0 for the widest itself
+    difference: Inference | None  # the same with its interval, None where there are too few seeds
     mults: float  # of training, in % of the widest's
     train_loss: float
 
     @property
     def told(self) -> str:
-        """The difference with its interval."""
+        """The difference, with its interval where there is one."""
         if self.difference is None:
-            return "too few seeds for an interval"
-        return f"{self.difference.mean:+.2f} ±{(self.difference.high - self.difference.low) / 2:.2f} points"
+            return f"{self.apart:+.2f} points (too few seeds for an interval: {self.seeds})"
+        return f"{self.apart:+.2f} ±{(self.difference.high - self.difference.low) / 2:.2f} points"
 
 
 def against_the_widest(folder: Path) -> list[Held]:
@@ -51,16 +52,18 @@ def against_the_widest(folder: Path) -> list[Held]:
         paired = {}
         for key, frame in networks.items():
             if key != widest:
-                apart = frame.set_index(PAIR)["test_acc_pct"] - base["test_acc_pct"]
-                paired[key] = apart.dropna().astype(float)
+                differences = frame.set_index(PAIR)["test_acc_pct"] - base["test_acc_pct"]
+                paired[key] = differences.dropna().astype(float)
         found = dict(zip(paired, infer(list(paired.values())), strict=True))
         for key, frame in networks.items():
             narrow = key[0] == "dense" and key != widest
+            apart = paired[key].mean() if key in paired else 0.0
             mults = 100 * frame["mults_total"].mean() / base["mults_total"].mean()
             made.append(
                 Held(
                     str(data), "dense, narrow" if narrow else key[0], key[1], len(frame),
-                    frame["test_acc_pct"].mean(), frame["test_acc_pct"].std(), found.get(key), mults,
+                    frame["test_acc_pct"].mean(), frame["test_acc_pct"].std(), apart,
+                    found.get(key), mults,
                     frame["train_loss"].mean(),
                 )
             )  # fmt: skip
