@@ -5,6 +5,8 @@ What counts, the same for every method:
 - a product of a weight, a projection or a gradient with an activation is one multiplication, and each
   product added to a sum is one addition (a bias is the sum's start, so it adds none of its own);
 - a division or a square root counts as one multiplication;
+- an optimiser's step counts for each weight of the nodes and inputs that a batch used, also where a gradient
+  is exactly zero and no step is taken;
 - comparisons, random draws, integer and table operations count no arithmetic, but the bytes they read
   and write do count;
 - element-wise maps whose cost is a few operations a *node* (ReLU, softmax and the loss, the sigmoid

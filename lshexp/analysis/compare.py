@@ -14,7 +14,6 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from lshexp.analysis.configurations import PAIR, setting_columns, telling_apart
-from lshexp.analysis.machines import rounding_notes
 from lshexp.analysis.pairing import (
     Configuration,
     baseline_settings,
@@ -23,8 +22,7 @@ from lshexp.analysis.pairing import (
     paired,
     picks,
 )
-from lshexp.analysis.pricing import priced_runs
-from lshexp.analysis.results import Results, folders_of, read_runs, together
+from lshexp.analysis.results import Results, folders_of, priced_runs, read_runs, rounding_notes, together
 from lshexp.analysis.statistics import FEWEST, Inference, infer, kind, non_inferior, verdict
 from lshexp.config.claims import higher_is_better
 from lshexp.config.energy import energy_model

@@ -14,14 +14,15 @@ from typing import Any
 
 import pandas as pd
 
+from lshexp.runs.columns import variant_columns
 from lshexp.spec import OUTPUT, RunSpec
 
 PAIR = ("seed", "repeat")  # what repeats of one configuration differ in, and what pairs are matched by
 SIZES = ("train_examples", "test_examples", "validation_examples")
 NETWORK = ("hidden", "inputs", "block")  # what holds for every method on a network
 MEASURED = ("output_active_pct_achieved",)  # a result, though it begins as options of the output do
+PARTS = ("data", "network", "label")  # of the name of a configuration
 WATCHING = ("probe", "save", "task")  # keys of a run that change none of its numbers
-PARTS = ("data", "network", "label")
 PLAIN = re.compile(r"[^\s'\"]+")  # text that needs no quotes in a name
 
 
@@ -73,12 +74,12 @@ def label_of(runs: pd.DataFrame, apart: Iterable[str] = ("active_pct",)) -> pd.S
     """A short name of each run's method and settings, such as `lsh hybrid L=100`.
 
     On one dataset and network, configurations that differ in more than `apart` have different names. A name
-    tells no more than it must: the method; its preset and the output's method, where these runs have several;
-    and each setting that is needed to tell runs of those apart, left out where it has the value of most of
-    them.
+    tells no more than it must: the method; its variant, such as a preset, and the output's method, where
+    these runs have several; and each setting that is needed to tell runs of those apart, left out where it
+    has the value of most of them.
     """
+    stem = ["method", *(name for name in (*variant_columns(), "output_method") if name in runs)]
     known = [*data_columns(runs), *network_columns(runs), *(name for name in apart if name in runs)]
-    stem = ["method", *(name for name in ("p_preset", "output_method") if name in runs)]
     others = [name for name in setting_columns(runs) if name not in {*known, *stem}]
     return _names(runs, stem, _in_reading_order(runs, others), known)
 
@@ -108,7 +109,7 @@ def words(name: str, value: Any) -> str:
         text = text.lower()
     elif isinstance(value, str) and (value == "-" or not PLAIN.fullmatch(value)):
         text = repr(value)
-    bare = name in ("dataset", "hidden", "method", "p_preset") or (
+    bare = name in ("dataset", "hidden", "method", *variant_columns()) or (
         name in RunSpec.model_fields and name not in OUTPUT and isinstance(value, str)
     )
     return text if bare else f"{_short(name)}={text}"

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Column
 
 from lshexp.render._console import err
-from lshexp.runs.columns import Cell, settings
+from lshexp.runs.columns import Cell, settings, variant_columns
 from lshexp.runs.sweep import Listener
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lshexp.runs.record import Record
 
 HEARTBEAT_S = 60.0
-SPEAK_FOR_THEMSELVES = ("method", "dataset", "hidden", "optimizer", "p_preset")
+SPEAK_FOR_THEMSELVES = ("method", "dataset", "hidden", "optimizer")
 
 
 def label(run: PlannedRun, plan: Plan) -> str:
@@ -34,7 +34,11 @@ def label(run: PlannedRun, plan: Plan) -> str:
 def _word(name: str, value: Cell) -> str:
     if name == "active_pct":
         return f"{value:g}%"
-    return str(value) if name in SPEAK_FOR_THEMSELVES else f"{name.removeprefix('p_')}={value}"
+    return (
+        str(value)
+        if name in (*SPEAK_FOR_THEMSELVES, *variant_columns())
+        else f"{name.removeprefix('p_')}={value}"
+    )
 
 
 @contextmanager
