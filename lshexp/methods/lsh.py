@@ -17,7 +17,7 @@ from lshexp.methods._presets import DEFAULT_HASH, PRESETS
 from lshexp.methods.base import LayerView, Method, Selector, wanted_nodes
 from lshexp.registry import register
 
-MOST_DERIVED_BITS = 12
+MOST_DERIVED_BITS = 15
 MOST_DERIVED_TABLES = 50
 WORTH_NARROWING = 0.5  # share of a layer that tables must be able to leave out
 SPARSE_FACTOR = 2.4

@@ -36,7 +36,7 @@ class OutputVariant(NamedTuple):
     batch: int | None = None  # None = that of the task
 
 
-_LSH = {"rehash": "rolling", "learn_growth": 2.0}
+_LSH = {"rehash": "rolling", "learn_growth": 2.0, "bucket_cap": 128}
 FIFTH = 0.2  # a fifth of the active classes looked up, the rest drawn by frequency, for a whole batch
 WARM_UP_WIDTH = 256  # classes of the twin that compiles the kernels
 VARIANTS = {
