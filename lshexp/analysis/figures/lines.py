@@ -46,7 +46,8 @@ def labelled(runs: pd.DataFrame, along: Sequence[str] = (), points: bool = False
         if (runs.groupby("method", observed=True)["optimizer"].nunique() > 1).any():
             along.remove("lr")  # it goes with the optimiser, which must be told
     whole = named(runs, along)
-    nodes = [[int(count) for count in str(hidden).split("-")] for hidden in runs["hidden"]]
+    # a network may have no hidden layer
+    nodes = [[int(c) for c in str(hidden).split("-") if c.isdecimal()] for hidden in runs["hidden"]]
     whole["layers"] = [len(each) for each in nodes]
     whole["width"] = [each[0] if len(set(each)) == 1 else 0 for each in nodes]
     sizes = dict(zip(whole["network"], ((len(each), each) for each in nodes), strict=True))
