@@ -29,7 +29,7 @@ made its folder, with which code, and what `lshexp compare` says of it. Columns 
 def page(printed: Callable[[str], str]) -> str:
     """The text of results/README.md; `printed` gives the output of a command."""
     sections = [_section(folder, printed) for folder in kept_folders()]
-    parts = [_within_a_point(printed), _plain_baselines(), _claims(printed), _bench(), _bench_output()]
+    parts = [_within_a_point(printed), _plain_baselines(), _claims(printed), _bench()]
     return "\n".join([INTRODUCTION, *sections, *parts])
 
 
