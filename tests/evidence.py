@@ -16,6 +16,7 @@ EXPERIMENTS = ROOT / "experiments"
 MOST_ROWS = 24  # of a table that is not folded
 CLAIMS = (  # a heading, the folders whose runs are judged, and the file of claims
     ("The paper's claims", "results/paper", "claims.yaml"),
+    ("Claims about wide outputs", "results/wide_words_short results/wide_labels", "claims_wide.yaml"),
 )
 INTRODUCTION = """\
 # Results
