@@ -261,6 +261,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("inputs", "category"),
     _spec("simulate_workers", "int"),
     _spec("skip", "bool"),
+    _spec("block", "int"),
     _spec("output_method", "category"),
     _spec("output_active_pct", "float"),
     _spec("tail_pct", "float"),

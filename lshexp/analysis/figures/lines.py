@@ -98,7 +98,7 @@ def _notes(runs: pd.DataFrame, along: Sequence[str]) -> list[str]:
         ]
         if (lines > 1).any() and name not in along:
             changing.append(name)
-        elif not name.startswith("p_") and name != "active_pct" and not any(told):
+        elif not name.startswith(("p_", "output_")) and name != "active_pct" and not any(told):
             panels = runs.groupby(list(PLACE), observed=True)[name].nunique(dropna=False)
             differing += [name] if (panels > 1).any() else []
     told_changing = [name.removeprefix("p_").replace("_", " ") for name in changing]
