@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import SweepFolder, app
+from lshexp.cli._app import Plugins, SweepFolder, app
 
 
 @app.command()
@@ -20,6 +20,7 @@ def figures(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="NAME", help="Draw this figure alone; repeatable.")
     ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Draw the figures of a sweep, each with the numbers it shows.
 

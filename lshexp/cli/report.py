@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import Baseline, Margin, Metric, app
+from lshexp.cli._app import Baseline, Margin, Metric, Plugins, app
 
 
 @app.command()
@@ -26,6 +26,7 @@ def report(
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims and show them as a matrix.")
     ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Write one HTML page: what was found, claims, figures, tables.
 

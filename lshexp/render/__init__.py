@@ -12,7 +12,7 @@ from lshexp.render.errors import fail
 from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
 from lshexp.render.prediction import predictions
-from lshexp.render.progress import label, outcome, watch
+from lshexp.render.progress import outcome, watch
 from lshexp.render.report import report_written
 from lshexp.render.run import run
 from lshexp.render.sweep import interrupted, plan, summary
@@ -33,7 +33,6 @@ __all__ = [
     "fail",
     "fetched",
     "interrupted",
-    "label",
     "listing",
     "machine",
     "outcome",

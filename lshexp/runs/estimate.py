@@ -34,6 +34,7 @@ class Estimate:
 
     run: PlannedRun
     mults: float
+    mults_dense: float | None  # what the dense network would take; None where that hangs on the data
     joules: float  # of the training arithmetic, under the default energy model
     memory_mb: float  # weights, optimiser state and data; tables of a method come on top
     seconds: float  # training and evaluation, on this machine
@@ -114,12 +115,21 @@ def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) ->
     return Estimate(
         run=run,
         mults=work.mults,
+        mults_dense=_mults_dense(spec, info, train),
         joules=energy.joules(work),
         memory_mb=_memory_mb(spec, info, test + (0 if info.streamed else train + spec.validation_examples)),
         seconds=cost.seconds * (examples + EVALUATION_SHARE * tested),
         measured=kind in known,
         plan=_layers(spec, info),
     )
+
+
+def _mults_dense(spec: RunSpec, info: DatasetInfo, train: int) -> float | None:
+    if info.sparse:
+        return None
+    steps = spec.epochs * math.ceil(train / spec.batch)
+    dense = DenseCost([info.features, *spec.hidden, info.classes])
+    return dense.training(spec.epochs * train, steps, spec.optimizer)
 
 
 def _layers(spec: RunSpec, info: DatasetInfo) -> tuple[str, ...]:
