@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n auto
 PROFILE ?= laptop
 
-.PHONY: help install quickstart test check lint interpreted bounds lowest faults reproduce readme format clean
+.PHONY: help install quickstart test check lint interpreted bounds lowest faults reproduce baselines readme format clean
 
 help:
 	@echo "make quickstart  install, then compare the methods on generated data (a minute, once installed)"
@@ -16,6 +16,7 @@ help:
 	@echo "make bounds      tests of kernels with every index checked"
 	@echo "make lowest      some tests with the oldest versions that pyproject.toml admits"
 	@echo "make reproduce   the paper's evaluation, PROFILE=smoke, laptop (the default) or full"
+	@echo "make baselines   PyTorch's networks beside our dense ones (some twenty minutes)"
 	@echo "make faults      kill sweeps at random, fill the disk, let drivers compete (some ten minutes)"
 	@echo "make readme      bring README.md, results/README.md and docs/ up to date"
 	@echo "make format      let ruff format and sort imports"
@@ -64,6 +65,9 @@ faults: install
 
 reproduce: install
 	$(BIN)/lshexp reproduce $(PROFILE)
+
+baselines: install
+	$(BIN)/python tests/plain_baselines.py
 
 readme: install
 	$(BIN)/python tests/pages.py

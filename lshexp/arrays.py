@@ -116,16 +116,29 @@ class CSR:
         return dense
 
 
-class CSC(NamedTuple):
-    """The entries of a CSR grouped by column: column j has `indices[indptr[j]:indptr[j + 1]]`."""
+ALL_COLUMNS: IntArray = np.empty(0, dtype=np.int32)
 
-    indptr: OffsetArray  # int64[columns + 1]
-    indices: IntArray  # int32[entries], row numbers, ascending within a column
+
+class CSC(NamedTuple):
+    """The entries of a CSR grouped by column: group j has `indices[indptr[j]:indptr[j + 1]]`.
+
+    Group j is column j; or, of a matrix with so many columns that not even their number is to be a cost,
+    column `columns[j]`, and columns without entries have no group.
+    """
+
+    indptr: OffsetArray  # int64[groups + 1]
+    indices: IntArray  # int32[entries], row numbers, ascending within a group
     positions: IntArray  # int32[entries], where each entry stands in the arrays of the CSR
+    columns: IntArray = ALL_COLUMNS  # int32[groups] where they are listed; empty: all columns, in their order
 
     def column_lengths(self) -> OffsetArray:
-        """Number of entries of each column, int64[columns]."""
+        """Number of entries of each group, int64[groups]."""
         return self.indptr[1:] - self.indptr[:-1]
+
+    def filled_columns(self) -> IntArray:
+        """Columns that have an entry, int32[:], ascending."""
+        filled = np.flatnonzero(self.column_lengths()).astype(np.int32)
+        return np.sort(self.columns[filled]) if len(self.columns) else filled
 
     def nonempty_columns(self) -> int:
         """Number of columns that have an entry."""

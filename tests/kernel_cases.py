@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lshexp.arrays import CSC, CSR
-from lshexp.kernels import csr, parallel
+from lshexp.kernels import group, parallel
 
 SHAPES = [  # examples, fan-in, nodes, active nodes an example
     (0, 3, 4, 2),
@@ -34,8 +34,21 @@ def grouped_by_column(matrix, nodes, chunks=1):
     pairs = len(matrix.indices)
     grouped = CSC(np.empty(nodes + 1, np.int64), np.empty(pairs, np.int32), np.empty(pairs, np.int32))
     bounds = parallel.balanced_bounds(matrix.indptr, chunks)
-    csr.group_by_column(matrix.indptr, matrix.indices, bounds, np.empty((chunks, nodes), np.int32), *grouped)
+    scratch = np.empty((chunks, nodes), np.int32)
+    group.group_by_column(matrix.indptr, matrix.indices, bounds, scratch, *grouped[:3])
     return grouped
+
+
+def grouped_by_filled_column(matrix, nodes):
+    """Groups of the columns that have entries alone; nothing else of the matrix's columns is in them."""
+    pairs, cursors = len(matrix.indices), np.zeros(nodes, np.int32)
+    indptr, columns = np.empty(pairs + 1, np.int64), np.empty(pairs + 1, np.int32)
+    rows, positions = np.empty(pairs, np.int32), np.empty(pairs, np.int32)
+    filled = group.group_filled_columns(
+        matrix.indptr, matrix.indices, cursors, columns, indptr, rows, positions
+    )
+    assert not cursors.any()
+    return CSC(indptr[: filled + 1], rows, positions, columns[:filled])
 
 
 def close(comp, ref):

@@ -18,6 +18,11 @@ METHODS = {
     "lsh": ("lsh", {"L": 6, "K": 2, "hash": {"dims": 4}, "rehash_every": 12}, {"tail_pct": 10.0}),
     "lsh unrefined": ("lsh", {"preset": "paper", "K": 2, "L": 4, "probes": 1}, {"tail_pct": 10.0}),
     "lsh uncorrected": ("lsh", {"L": 0, "hash": {"dims": 4}}, {"correction": "none"}),
+    "lsh rolling": (
+        "lsh",
+        {"L": 6, "K": 2, "hash": {"dims": 4}, "rehash": "rolling", "rehash_nodes": 1, "learn_growth": 2},
+        {"tail_pct": 10.0},
+    ),
     "lsh, unigram tail": (
         "lsh",
         {"L": 6, "K": 2, "hash": {"dims": 4}},

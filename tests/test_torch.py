@@ -81,6 +81,17 @@ def test_values_and_gradients_are_those_of_a_masked_dense_layer(method, bias, sp
             torch.testing.assert_close(dense(found.grad), other.grad, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("sparse_grad", [False, True])
+def test_nodes_that_are_listed_have_the_same_gradients(monkeypatch, sparse_grad):
+    found = []
+    for beyond in (2**16, 10):
+        monkeypatch.setattr("lshexp.torch.layer.LISTED_BEYOND", beyond)
+        module = layer(sparse_grad=sparse_grad)
+        module(examples()).square().sum().backward()
+        found.append([dense(module.weight.grad), dense(module.bias.grad)])
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+
+
 def test_gradcheck_where_all_nodes_are_selected():
     module = layer(active_pct=100.0, method="winner_take_all", method_options={"over": "example"})
 

@@ -37,7 +37,7 @@ MAX_TABLE_BYTES = 2**31
 
 
 class Results(NamedTuple):
-    """The five tables of a sweep. Missing means not measured; options are columns `p_*` of `runs`.
+    """The tables of a sweep. Missing means not measured; options are columns `p_*` of `runs`.
 
     `.attrs["units"]` of a table has the unit of each of its columns that has one, by name.
     """
@@ -80,7 +80,7 @@ def _read_folder(folder: Path) -> Results:
         runs=read_runs(folder),
         epochs=_read_table(folder / "epochs.csv", KEYS, EPOCH),
         work=_read_table(folder / "work.csv", KEYS, WORK),
-        selection=_read_table(folder / "selection.csv", KEYS, SELECTION),
+        selection=_read_selection(folder / "selection.csv"),
         env=read_env(folder),
     )
 
@@ -130,6 +130,16 @@ def read_work(folder: Path) -> pd.DataFrame:
 def read_env(folder: Path) -> pd.DataFrame:
     """Read env.csv alone. Raises StoreError."""
     return _read_table(folder / "env.csv", ENV[:2], ENV[2:])
+
+
+def _read_selection(path: Path) -> pd.DataFrame:
+    """Read selection.csv, which is there only where a run had a probe."""
+    if path.exists():
+        return _read_table(path, KEYS, SELECTION)
+    columns: tuple[Column[Any], ...] = (*KEYS, *SELECTION)
+    empty = pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.kind]) for column in columns})
+    empty.attrs["units"] = {column.name: unit(column.name) for column in columns if unit(column.name)}
+    return empty
 
 
 def _read_table(

@@ -31,7 +31,7 @@ def energy(
     own is a file with the keys title and picojoules: {mult: 3.7, add: 0.9, access: 20}, the last for each
     access_bytes (8) of traffic.
 
-    Example: lshexp energy results/headline -m horowitz45 -m my_table.yaml
+    Example: lshexp energy results/shares -m horowitz45 -m my_table.yaml
     """
     from lshexp import render
     from lshexp.analysis.energy import sensitivity

@@ -28,7 +28,7 @@ def figures(
 
     A figure for which the sweep has no numbers is not drawn, and the reason is said.
 
-    Example: lshexp figures results/headline
+    Example: lshexp figures results/shares
     """
     from lshexp import render
     from lshexp.analysis.figures import draw_figures

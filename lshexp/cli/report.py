@@ -33,7 +33,7 @@ def report(
     The page is a single file that loads nothing from any network. A folder of several sweeps gives one page
     with a section for each.
 
-    Example: lshexp report results/headline
+    Example: lshexp report results/shares
     """
     from lshexp import render
     from lshexp.analysis.report import Question, write_report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from lshexp.registry import Plugin
 from lshexp.work import LayerWork, Work, elementwise, matrix_product
 
 Codes = NDArray[np.uint32]
+BLOCK = 2**16  # nodes; with 600 planes their projections take 157 MB
 
 
 class Query(NamedTuple):
@@ -80,12 +81,23 @@ class Hasher(ABC):
         raise NotImplementedError(f"{type(self).__name__} keeps nothing to hash again from")
 
 
+def in_blocks(hashed: Callable[[IntArray], Codes], ids: IntArray) -> Codes:
+    """Codes of nodes, so many at a time that their projections need not all be in memory at once."""
+    if len(ids) <= BLOCK:
+        return hashed(ids)
+    return np.concatenate([hashed(ids[first : first + BLOCK]) for first in range(0, len(ids), BLOCK)])
+
+
 class HashFamily(Plugin):
     """Base of every registered hash family; its fields are its YAML options."""
 
     has_margins: ClassVar[bool] = True  # can be probed beyond a query's own bucket
     has_coordinates: ClassVar[bool] = False  # offers stand-ins to rank candidates by
     can_follow: ClassVar[bool] = False  # keeps stand-ins exact through steps of plain SGD
+
+    def memory_bytes(self, K: int, L: int, nodes: int, fan_in: int) -> int:
+        """Memory of the planes, and of what is kept of each node, in bytes; here planes over the inputs."""
+        return 4 * fan_in * K * L
 
     @abstractmethod
     def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:

@@ -11,7 +11,17 @@ from pydantic import Field, model_validator
 
 from lshexp.arrays import CSC, FloatArray, Inputs, IntArray, OffsetArray, like
 from lshexp.hashing._directions import Directions
-from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs, squared_norms
+from lshexp.hashing.base import (
+    Codes,
+    Hasher,
+    HashFamily,
+    Query,
+    in_blocks,
+    project,
+    sign_query,
+    signs,
+    squared_norms,
+)
 from lshexp.hashing.srp import gaussian_planes
 from lshexp.kernels.update import descend_rows, descend_rows_cost
 from lshexp.registry import register
@@ -66,11 +76,21 @@ class Sketch(HashFamily):
             raise ValueError("rank_dims: pooled directions rank by the dims that are hashed; leave it out")
         return self
 
+    def memory_bytes(self, K: int, L: int, nodes: int, fan_in: int) -> int:
+        """Planes over the coordinates, directions with their past, and the coordinates of each node."""
+        dims, rank_dims = self._sizes(fan_in)
+        return 4 * ((dims + 1) * K * L + 3 * fan_in * (rank_dims + 1) + nodes * (rank_dims + 1))
+
     def draw(self, K: int, L: int, nodes: int, fan_in: int, key: int) -> Hasher:
         """Draw K * L planes over the sketch's coordinates."""
+        dims, rank_dims = self._sizes(fan_in)
+        return _Sketched(self, K, L, dims, rank_dims, nodes, fan_in, key)
+
+    def _sizes(self, fan_in: int) -> tuple[int, int]:
+        """Directions that are hashed, and those that rank."""
         dims = min(self.dims or max(1, round(fan_in / 100)), fan_in)
         more = 2 * dims if self.directions == "principal" else dims
-        return _Sketched(self, K, L, dims, min(self.rank_dims or more, fan_in), nodes, fan_in, key)
+        return dims, min(self.rank_dims or more, fan_in)
 
 
 class _Sketched(Hasher):
@@ -118,6 +138,9 @@ class _Sketched(Hasher):
         self._basis = self._find_basis()
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
+        return in_blocks(lambda some: self._hash_block(weights, bias, some, work), ids)
+
+    def _hash_block(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights if len(ids) == len(weights) else weights[ids]
         if rows is not weights:
             work.count("rebuild", elementwise(rows.size))
@@ -125,9 +148,12 @@ class _Sketched(Hasher):
         coordinates = self._with_offset(projections, bias[ids], work, "rebuild")
         self.coordinates[ids] = coordinates
         work.count("rebuild", elementwise(coordinates.size))
-        return self.hash_again(ids, work)
+        return self._hash_coordinates(ids, work)
 
     def hash_again(self, ids: IntArray, work: LayerWork) -> Codes:
+        return in_blocks(lambda some: self._hash_coordinates(some, work), ids)
+
+    def _hash_coordinates(self, ids: IntArray, work: LayerWork) -> Codes:
         hashed = self.coordinates[np.ix_(ids, self._hashed)]
         work.count("rebuild", elementwise(hashed.size))
         return signs(project(hashed, self._planes, work, "rebuild"), self._bits, work)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lshexp.arrays import IntArray, OffsetArray
+from lshexp.arrays import CSC, IntArray, OffsetArray
 
 VALUE = ID = 4  # bytes of a float32, and of an int32 or uint32
 OFFSET = 8  # bytes of an int64
@@ -30,6 +30,11 @@ def fours(indptr: OffsetArray) -> int:
 def filled(indptr: OffsetArray) -> int:
     """Items with at least one entry."""
     return int(np.count_nonzero(indptr[1:] != indptr[:-1]))
+
+
+def groups_bytes(grouped: CSC) -> int:
+    """Where each group of entries begins and ends and, where columns are listed, which column it is."""
+    return 2 * OFFSET * (len(grouped.indptr) - 1) + ID * len(grouped.columns)
 
 
 def products(indptr: OffsetArray, in_indptr: OffsetArray) -> int:

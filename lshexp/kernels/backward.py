@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from lshexp.arrays import FloatArray, IntArray, OffsetArray
-from lshexp.kernels._cost import ID, OFFSET, VALUE, fours, passes, products
+from lshexp.arrays import CSC, FloatArray, IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE, fours, groups_bytes, passes, products
+from lshexp.kernels.group import column_of
 from lshexp.kernels.parallel import REASSOCIATE
 from lshexp.work import Work
 
@@ -150,16 +151,16 @@ def input_products(indptr, by_node, deltas, weights, in_indptr, in_indices, offs
     weights : float32[N, D]
     in_indptr : int64[B + 1]; in_indices : int32[Q]
     offsets : int64[B + 1]          where the terms of each example begin
-    bounds : int64[C + 1]           chunks of nodes
+    bounds : int64[C + 1]           chunks of groups
     products : float32[>= R], out   for each example, a row of terms for each of its pairs
 
     Cost: R multiplications.
     """
-    node_indptr, examples, positions = by_node
+    node_indptr, examples, positions, columns = by_node
     for c in prange(len(bounds) - 1):
-        for node in range(bounds[c], bounds[c + 1]):
-            w = weights[node]
-            for at in range(node_indptr[node], node_indptr[node + 1]):
+        for group in range(bounds[c], bounds[c + 1]):
+            w = weights[column_of(columns, group)]
+            for at in range(node_indptr[group], node_indptr[group + 1]):
                 b = examples[at]
                 inputs = in_indices[in_indptr[b] : in_indptr[b + 1]]
                 first = offsets[b] + (positions[at] - indptr[b]) * len(inputs)
@@ -169,11 +170,11 @@ def input_products(indptr, by_node, deltas, weights, in_indptr, in_indices, offs
                     row[i] = delta * w[np.uint32(inputs[i])]
 
 
-def input_products_cost(deltas: FloatArray, weights: FloatArray, offsets: OffsetArray) -> Work:
+def input_products_cost(by_node: CSC, deltas: FloatArray, offsets: OffsetArray) -> Work:
     """An id, a weight and the term for each product; of a pair its delta, and where all of that lies."""
     terms = int(offsets[-1])
     of_pair = 3 * ID + VALUE + 4 * OFFSET
-    nbytes = (ID + 2 * VALUE) * terms + of_pair * len(deltas) + 2 * OFFSET * len(weights)
+    nbytes = (ID + 2 * VALUE) * terms + of_pair * len(deltas) + groups_bytes(by_node)
     return Work(terms, 0, nbytes)
 
 

@@ -132,7 +132,8 @@ def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, no
     ----------
     codes : uint32[B, L]; margins : float32[B, L, K] (K may be 0: then one probe a table)
     probes : int >= 1               buckets looked into in each table
-    tables : (starts, nodes)        as filled by `fill_buckets`
+    tables : (firsts, lasts, nodes) of int32[L, H], int32[L, H], int32[L, R]: bucket h of table l holds
+                                    nodes[l, firsts[l, h]:lasts[l, h]]
     most : int                      distinct nodes wanted, 1..N
     cap : int                       entries read of one bucket at most; N or more reads all
     bounds : int64[C + 1]           chunks of examples
@@ -142,7 +143,7 @@ def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, no
     entries : int64[B, 4], out      bucket entries read; buckets cut short by `cap`; buckets looked into; and
                                     the bytes that ordering the buckets has touched
     """
-    bucket_starts, bucket_nodes = tables
+    firsts, lasts, bucket_nodes = tables
     n_tables = codes.shape[1]
     for c in prange(len(bounds) - 1):
         seen = scratch[c]
@@ -157,8 +158,8 @@ def collect_first(codes, margins, probes, tables, most, cap, bounds, scratch, no
                 ordering += nbytes + 4
                 for p in range(n_probes):
                     bucket = sequence[p]
-                    first = bucket_starts[table, bucket]
-                    last = bucket_starts[table, bucket + 1]
+                    first = firsts[table, bucket]
+                    last = lasts[table, bucket]
                     if last - first > cap:
                         last = first + cap
                         cut += 1
@@ -193,9 +194,9 @@ def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, n
 
     Parameters as in `collect_first`; the last column of `entries` has the bytes of ranking the nodes too.
     """
-    bucket_starts, bucket_nodes = tables
+    firsts, lasts, bucket_nodes = tables
     n_tables = codes.shape[1]
-    n_nodes = bucket_nodes.shape[1]
+    n_nodes = scratch.shape[1]
     for c in prange(len(bounds) - 1):
         hits = scratch[c]
         sequence = np.empty(probes, dtype=np.uint32)
@@ -211,8 +212,8 @@ def collect_ranked(codes, margins, probes, tables, most, cap, bounds, scratch, n
                 ordering += nbytes + 4
                 for p in range(n_probes):
                     probed = sequence[p]
-                    first = bucket_starts[table, probed]
-                    last = bucket_starts[table, probed + 1]
+                    first = firsts[table, probed]
+                    last = lasts[table, probed]
                     if last - first > cap:
                         last = first + cap
                         cut += 1

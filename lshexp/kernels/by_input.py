@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit, prange
 
 from lshexp.arrays import CSC, FloatArray, IntArray, OffsetArray
-from lshexp.kernels._cost import ID, OFFSET, VALUE, grouped_products, passes
+from lshexp.kernels._cost import ID, OFFSET, VALUE, grouped_products, groups_bytes, passes
 from lshexp.kernels.forward import dot_sparse
+from lshexp.kernels.group import column_of
 from lshexp.kernels.parallel import REASSOCIATE
 from lshexp.work import Work
 
@@ -86,16 +87,16 @@ def input_gradient_by_input(by_input, indptr, indices, deltas, columns, bounds, 
     by_input : CSC of D columns             the input grouped by column
     indptr : int64[B + 1]; indices : int32[P]; deltas : float32[P]           active nodes of each example
     columns : float32[D, N]
-    bounds : int64[C + 1]                   chunks of inputs
+    bounds : int64[C + 1]                   chunks of groups
     gradient : float32[Q], out
 
     Cost: sum over examples of active nodes x input entries.
     """
-    input_indptr, examples, positions = by_input
+    input_indptr, examples, positions, listed = by_input
     for c in prange(len(bounds) - 1):
-        for d in range(bounds[c], bounds[c + 1]):
-            row = columns[d]
-            for at in range(input_indptr[d], input_indptr[d + 1]):
+        for group in range(bounds[c], bounds[c + 1]):
+            row = columns[column_of(listed, group)]
+            for at in range(input_indptr[group], input_indptr[group + 1]):
                 b = examples[at]
                 active = slice(indptr[b], indptr[b + 1])
                 gradient[positions[at]] = dot_sparse(row, indices[active], deltas[active])
@@ -104,13 +105,12 @@ def input_gradient_by_input(by_input, indptr, indices, deltas, columns, bounds, 
 def input_gradient_by_input_cost(
     by_input: CSC,
     indptr: OffsetArray,
-    columns: FloatArray,
     gradient: FloatArray,
 ) -> Work:
     """An id, a delta and a weight for each product; of an input its places and the result."""
     products = grouped_products(by_input[1], indptr)
     of_input = 2 * ID + 2 * OFFSET + VALUE
-    nbytes = (ID + 2 * VALUE) * products + of_input * len(gradient) + 2 * OFFSET * len(columns)
+    nbytes = (ID + 2 * VALUE) * products + of_input * len(gradient) + groups_bytes(by_input)
     return Work(products, products, nbytes)
 
 
@@ -128,11 +128,11 @@ def descend_by_input(by_input, in_data, indptr, indices, deltas, rate, columns, 
 
     Cost: as there, and one multiplication an input entry.
     """
-    input_indptr, examples, positions = by_input
+    input_indptr, examples, positions, listed = by_input
     for c in prange(len(bounds) - 1):
-        for d in range(bounds[c], bounds[c + 1]):
-            row = columns[d]
-            for at in range(input_indptr[d], input_indptr[d + 1]):
+        for group in range(bounds[c], bounds[c + 1]):
+            row = columns[column_of(listed, group)]
+            for at in range(input_indptr[group], input_indptr[group + 1]):
                 b = examples[at]
                 factor = rate * in_data[positions[at]]
                 for k in range(indptr[b], indptr[b + 1]):
@@ -143,10 +143,9 @@ def descend_by_input_cost(
     by_input: CSC,
     in_data: FloatArray,
     indptr: OffsetArray,
-    columns: FloatArray,
 ) -> tuple[Work, Work]:
     """Gradient and step: an id, a delta and a product; a weight loaded and stored, a factor an input."""
     products, listed = grouped_products(by_input[1], indptr), len(in_data)
-    gradient = Work(products, 0, (ID + VALUE) * products + 2 * OFFSET * len(columns))
+    gradient = Work(products, 0, (ID + VALUE) * products + groups_bytes(by_input))
     of_input = 2 * ID + 2 * OFFSET + VALUE
     return gradient, Work(listed, products, 2 * VALUE * products + of_input * listed)

@@ -1,67 +1,12 @@
-"""Sparse matrices in CSR form (see `lshexp.arrays`): grouping by column, ReLU, and to and from dense rows.
-
-Going through a batch by column, that is by node, fetches a weight row once for all its examples, and gives
-every row one owner: no locks, and no sum whose order depends on timing.
-"""
+"""Sparse matrices in CSR form (see `lshexp.arrays`): ReLU, sums, and to and from dense rows."""
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit, prange
 
 from lshexp.arrays import FloatArray, IntArray, OffsetArray
 from lshexp.kernels._cost import ID, OFFSET, VALUE
 from lshexp.work import Work
-
-
-@njit(parallel=True, cache=True, fastmath=False)
-def group_by_column(indptr, indices, bounds, cursors, column_indptr, rows, positions):
-    """Group the entries of a CSR by column with a counting sort.
-
-    Symbols: B rows, C chunks, N columns, P entries = indptr[B].
-
-    Parameters
-    ----------
-    indptr : int64[B + 1]
-    indices : int32[>= P]               columns, 0..N-1
-    bounds : int64[C + 1]               chunks of rows
-    cursors : int32[C, N], scratch      where each chunk writes its next entry of each column
-    column_indptr : int64[N + 1], out
-    rows : int32[>= P], out             ascending within a column
-    positions : int32[>= P], out        where the entry stands in `indices`
-
-    Cost: O(P + C * N) integer operations a batch.
-    """
-    n_chunks, n_columns = cursors.shape
-    for c in prange(n_chunks):
-        cursor = cursors[c]
-        cursor[:] = 0
-        for position in range(indptr[bounds[c]], indptr[bounds[c + 1]]):
-            cursor[np.uint32(indices[position])] += 1
-    total = 0
-    for column in range(n_columns):
-        column_indptr[column] = total
-        for c in range(n_chunks):
-            count = cursors[c, column]
-            cursors[c, column] = total
-            total += count
-    column_indptr[n_columns] = total
-    for c in prange(n_chunks):
-        cursor = cursors[c]
-        for b in range(bounds[c], bounds[c + 1]):
-            for position in range(indptr[b], indptr[b + 1]):
-                column = np.uint32(indices[position])
-                at = np.uint32(cursor[column])
-                rows[at] = b
-                positions[at] = position
-                cursor[column] = at + 1
-
-
-def group_by_column_cost(indptr: OffsetArray, indices: IntArray, column_indptr: OffsetArray) -> Work:
-    """A cursor a node, counted up and then moved on; of a pair its node, example and place."""
-    examples, nodes = len(indptr) - 1, len(column_indptr) - 1
-    of_node, of_pair = 3 * ID + OFFSET, 8 * ID
-    return Work(0, 0, of_node * nodes + of_pair * len(indices) + OFFSET * (2 * examples + 3))
 
 
 @njit(parallel=False, cache=True, fastmath=False)

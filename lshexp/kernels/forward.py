@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit, prange
 
 from lshexp.arrays import CSC, FloatArray, IntArray, OffsetArray
-from lshexp.kernels._cost import ID, OFFSET, VALUE, fours, grouped_products
+from lshexp.kernels._cost import ID, OFFSET, VALUE, fours, grouped_products, groups_bytes
+from lshexp.kernels.group import column_of
 from lshexp.kernels.parallel import REASSOCIATE
 from lshexp.work import Work
 
@@ -75,16 +76,17 @@ def forward_rows(x, weights, bias, by_node, bounds, values):
     x : float32[B, D]
     weights : float32[N, D]; bias : float32[N]
     by_node : CSC of N columns          which examples each node serves
-    bounds : int64[C + 1]               chunk c owns nodes bounds[c]:bounds[c+1]
+    bounds : int64[C + 1]               chunk c owns the groups bounds[c]:bounds[c+1]
     values : float32[P], out            values[position] = weights[node] . x[example] + bias[node]
 
     Cost: P * D multiplications. The pass over a weight row is shared by four examples.
     """
-    indptr, examples, positions = by_node
+    indptr, examples, positions, columns = by_node
     for c in prange(len(bounds) - 1):
-        for node in range(bounds[c], bounds[c + 1]):
+        for group in range(bounds[c], bounds[c + 1]):
+            node = column_of(columns, group)
             w = weights[node]
-            first, last = indptr[node], indptr[node + 1]
+            first, last = indptr[group], indptr[group + 1]
             whole = last - (last - first) % 4
             for at in range(first, whole, 4):
                 s0, s1, s2, s3 = _dot4(
@@ -104,10 +106,9 @@ def forward_rows_cost(
     values: FloatArray,
 ) -> Work:
     """An input a product, a weight a product of a pass; of a pair its places, bias and result."""
-    nodes, fan_in = weights.shape
-    pairs = len(values)
+    fan_in, pairs = weights.shape[1], len(values)
     passed = (pairs + fours(by_node[0])) * fan_in
-    nbytes = VALUE * (passed + 2 * pairs) + 2 * ID * pairs + 2 * OFFSET * nodes
+    nbytes = VALUE * (passed + 2 * pairs) + 2 * ID * pairs + groups_bytes(by_node)
     return Work(pairs * fan_in, pairs * fan_in, nbytes)
 
 
@@ -122,16 +123,17 @@ def forward_csr(in_indptr, in_indices, in_data, weights, bias, by_node, bounds, 
     in_indptr : int64[B + 1]; in_indices : int32[:]; in_data : float32[:]      the layer's input
     weights : float32[N, D]; bias : float32[N]
     by_node : CSC of N columns
-    bounds : int64[C + 1]               chunk c owns nodes bounds[c]:bounds[c+1]
+    bounds : int64[C + 1]               chunk c owns the groups bounds[c]:bounds[c+1]
     values : float32[P], out
 
     Cost: sum over pairs of the example's number of inputs.
     """
-    indptr, examples, positions = by_node
+    indptr, examples, positions, columns = by_node
     for c in prange(len(bounds) - 1):
-        for node in range(bounds[c], bounds[c + 1]):
+        for group in range(bounds[c], bounds[c + 1]):
+            node = column_of(columns, group)
             w = weights[node]
-            for at in range(indptr[node], indptr[node + 1]):
+            for at in range(indptr[group], indptr[group + 1]):
                 b = examples[at]
                 inputs = slice(in_indptr[b], in_indptr[b + 1])
                 values[positions[at]] = dot_sparse(w, in_indices[inputs], in_data[inputs]) + bias[node]
@@ -139,11 +141,10 @@ def forward_csr(in_indptr, in_indices, in_data, weights, bias, by_node, bounds, 
 
 def forward_csr_cost(
     in_indptr: OffsetArray,
-    weights: FloatArray,
     by_node: CSC,
     values: FloatArray,
 ) -> Work:
     """An id, a value and a weight for each product; of a pair its places, its inputs', bias and result."""
     products, pairs = grouped_products(by_node[1], in_indptr), len(values)
     nbytes = (ID + 2 * VALUE) * products + (2 * ID + 2 * OFFSET + 2 * VALUE) * pairs
-    return Work(products, products, nbytes + 2 * OFFSET * len(weights))
+    return Work(products, products, nbytes + groups_bytes(by_node))

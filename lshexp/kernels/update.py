@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit, prange
 
 from lshexp.arrays import CSC, FloatArray, OffsetArray
-from lshexp.kernels._cost import ID, OFFSET, VALUE, filled, fours, grouped_products
+from lshexp.kernels._cost import ID, OFFSET, VALUE, filled, fours, grouped_products, groups_bytes
+from lshexp.kernels.group import column_of
 from lshexp.kernels.parallel import REASSOCIATE
 from lshexp.kernels.step import Rule, step_row, step_weight, stepped_cost, summed_steps_cost
 from lshexp.work import Work
@@ -54,22 +55,23 @@ def update_rows(x, deltas, by_node, bounds, rule, weights, bias, state, bias_sta
     x : float32[B, D]
     deltas : float32[P]                 gradient of the batch loss at each pair's pre-activation
     by_node : CSC of N columns
-    bounds : int64[C + 1]               chunks of nodes
+    bounds : int64[C + 1]               chunks of groups
     rule : Rule
     weights : float32[N, D], bias : float32[1, N]                    updated
     state : float32[S, N, D], bias_state : float32[S, 1, N]          updated
 
     Returns the number of weights stepped, biases not included: D for each node that served an example.
     """
-    indptr, examples, positions = by_node
+    indptr, examples, positions, columns = by_node
     fan_in = weights.shape[1]
     stepped = 0
     for c in prange(len(bounds) - 1):
         gradient = np.empty(fan_in, dtype=np.float32)
-        for node in range(bounds[c], bounds[c + 1]):
-            first, last = indptr[node], indptr[node + 1]
+        for group in range(bounds[c], bounds[c + 1]):
+            first, last = indptr[group], indptr[group + 1]
             if first == last:
                 continue
+            node = column_of(columns, group)
             bias_gradient = _gradient_row(x, examples, positions, deltas, first, last, gradient)
             step_row(rule, weights[node], gradient, state, node)
             bias[0, node] = step_weight(rule, bias[0, node], bias_gradient, bias_state, 0, node)
@@ -84,9 +86,8 @@ def update_rows_cost(
     returned: int,
 ) -> tuple[Work, Work]:
     """Gradient and step: an input for each product, and the sums loaded and stored once a pass."""
-    nodes, fan_in = weights.shape
-    pairs = len(by_node[1])
-    gradient = summed_rows_cost(by_node[0], pairs, fan_in) + Work(0, pairs, 2 * OFFSET * nodes)
+    fan_in, pairs = weights.shape[1], len(by_node[1])
+    gradient = summed_rows_cost(by_node[0], pairs, fan_in) + Work(0, pairs, groups_bytes(by_node))
     step = stepped_cost(rule, returned)
     return gradient, step + summed_steps_cost(rule, returned // fan_in)  # and one bias a row
 
@@ -106,18 +107,19 @@ def descend_rows(x, deltas, by_node, bounds, rate, rows):
     x : float32[B, M]
     deltas : float32[P]
     by_node : CSC of N columns
-    bounds : int64[C + 1]               chunks of nodes
+    bounds : int64[C + 1]               chunks of groups
     rate : float32
     rows : float32[N, M], updated       untouched where a node served no example
 
     Cost: M * (P + nodes that served) multiplications.
     """
-    indptr, examples, positions = by_node
+    indptr, examples, positions, columns = by_node
     for c in prange(len(bounds) - 1):
         gradient = np.empty(rows.shape[1], dtype=np.float32)
-        for node in range(bounds[c], bounds[c + 1]):
-            first, last = indptr[node], indptr[node + 1]
+        for group in range(bounds[c], bounds[c + 1]):
+            first, last = indptr[group], indptr[group + 1]
             if first < last:
+                node = column_of(columns, group)
                 _gradient_row(x, examples, positions, deltas, first, last, gradient)
                 for i in range(len(gradient)):
                     rows[node, i] -= rate * gradient[i]
@@ -125,10 +127,10 @@ def descend_rows(x, deltas, by_node, bounds, rate, rows):
 
 def descend_rows_cost(by_node: CSC, rows: FloatArray) -> Work:
     """The gradient of the nodes' rows; then sum and row loaded, and the row stored."""
-    nodes, width = rows.shape
+    width = rows.shape[1]
     moved = filled(by_node[0]) * width
     return summed_rows_cost(by_node[0], len(by_node[1]), width) + Work(
-        moved, moved, 3 * VALUE * moved + 2 * OFFSET * nodes
+        moved, moved, 3 * VALUE * moved + groups_bytes(by_node)
     )
 
 
@@ -143,7 +145,7 @@ def update_by_input(in_data, deltas, by_input, bounds, rule, columns, state):
     in_data : float32[Q]                values of the stored inputs
     deltas : float32[B, N]              gradient of the batch loss at the pre-activations
     by_input : CSC of D columns         the input grouped by column
-    bounds : int64[C + 1]               chunks of inputs
+    bounds : int64[C + 1]               chunks of groups
     rule : Rule
     columns : float32[D, N], updated    untouched where no example stores the input
     state : float32[S, D, N], updated
@@ -151,14 +153,15 @@ def update_by_input(in_data, deltas, by_input, bounds, rule, columns, state):
     Returns the number of weights stepped: N for each input that an example stores.
     Cost: N * Q multiplications, and the steps. Rows are read and written whole and in order.
     """
-    indptr, examples, positions = by_input
+    indptr, examples, positions, listed = by_input
     nodes = columns.shape[1]
     stepped = 0
     for c in prange(len(bounds) - 1):
         gradient = np.empty(nodes, dtype=np.float32)
-        for d in range(bounds[c], bounds[c + 1]):
-            first, last = indptr[d], indptr[d + 1]
+        for group in range(bounds[c], bounds[c + 1]):
+            first, last = indptr[group], indptr[group + 1]
             if first < last:
+                d = column_of(listed, group)
                 _gradient_row(deltas, examples, positions, in_data, first, last, gradient)
                 step_row(rule, columns[d], gradient, state, d)
                 stepped += nodes
@@ -172,8 +175,8 @@ def update_by_input_cost(
     returned: int,
 ) -> tuple[Work, Work]:
     """Gradient and step: a delta for each product, and the sums loaded and stored once a pass."""
-    inputs, nodes = columns.shape
-    gradient = summed_rows_cost(by_input[0], len(by_input[1]), nodes) + Work(0, 0, 2 * OFFSET * inputs)
+    nodes = columns.shape[1]
+    gradient = summed_rows_cost(by_input[0], len(by_input[1]), nodes) + Work(0, 0, groups_bytes(by_input))
     return gradient, stepped_cost(rule, returned)
 
 
@@ -209,7 +212,7 @@ def update_csr(in_indptr, in_indices, in_data, deltas, by_node, bounds, rule, we
     in_indptr : int64[B + 1]; in_indices : int32[:]; in_data : float32[:]      the layer's input
     deltas : float32[P]
     by_node : CSC of N columns
-    bounds : int64[C + 1]               chunks of nodes
+    bounds : int64[C + 1]               chunks of groups
     rule : Rule
     weights : float32[N, D], updated
     state : float32[S, N, D], updated
@@ -218,7 +221,7 @@ def update_csr(in_indptr, in_indices, in_data, deltas, by_node, bounds, rule, we
     Cost: the input entries of the node's examples, never its fan-in; the stamps are not cleared between
     nodes.
     """
-    indptr, examples, positions = by_node
+    indptr, examples, positions, columns = by_node
     n_state, _, fan_in = state.shape
     stepped = 0
     for c in prange(len(bounds) - 1):
@@ -227,10 +230,11 @@ def update_csr(in_indptr, in_indices, in_data, deltas, by_node, bounds, rule, we
         touched = np.empty(fan_in + 1, dtype=np.int32)
         packed = np.empty((2, fan_in), dtype=np.float32)
         packed_state = np.empty((n_state, 1, fan_in), dtype=np.float32)
-        for node in range(bounds[c], bounds[c + 1]):
-            first, last = indptr[node], indptr[node + 1]
+        for group in range(bounds[c], bounds[c + 1]):
+            first, last = indptr[group], indptr[group + 1]
             if first == last:
                 continue
+            node = column_of(columns, group)
             n = np.uint64(0)
             for at in range(first, last):
                 b = examples[at]
@@ -257,8 +261,8 @@ def update_csr_cost(
     """Gradient and step: sums and stamps for each product, then each weight packed, stepped and put back."""
     examples = by_node.indices
     products, pairs = grouped_products(examples, in_indptr), len(examples)
-    slots, nodes, fan_in = state.shape
-    buffers = (VALUE + ID) * fan_in + 2 * OFFSET * nodes
+    slots, _, fan_in = state.shape
+    buffers = (VALUE + ID) * fan_in + groups_bytes(by_node)
     of_product = ID + VALUE + 2 * VALUE + 3 * ID
     gradient = of_product * products + (2 * ID + VALUE + 2 * OFFSET) * pairs + buffers
     packing = (ID + 5 * VALUE) + (ID + 2 * VALUE) + slots * 2 * (ID + 2 * VALUE)
@@ -274,12 +278,13 @@ def step_bias(deltas, by_node, bounds, rule, bias, state):
     bias : float32[1, N], updated
     state : float32[S, 1, N], updated
     """
-    indptr, _, positions = by_node
+    indptr, _, positions, columns = by_node
     for c in prange(len(bounds) - 1):
-        for node in range(bounds[c], bounds[c + 1]):
-            first, last = indptr[node], indptr[node + 1]
+        for group in range(bounds[c], bounds[c + 1]):
+            first, last = indptr[group], indptr[group + 1]
             if first == last:
                 continue
+            node = column_of(columns, group)
             gradient = np.float32(0)
             for at in range(first, last):
                 gradient += deltas[positions[at]]
@@ -288,6 +293,6 @@ def step_bias(deltas, by_node, bounds, rule, bias, state):
 
 def step_bias_cost(by_node: CSC, rule: Rule) -> tuple[Work, Work]:
     """Gradient and step: the deltas of each node summed, then one bias a node that served an example."""
-    indptr, _, positions = by_node
-    gradient = Work(0, len(positions), (ID + VALUE) * len(positions) + 2 * OFFSET * (len(indptr) - 1))
+    indptr, _, positions, _ = by_node
+    gradient = Work(0, len(positions), (ID + VALUE) * len(positions) + groups_bytes(by_node))
     return gradient, summed_steps_cost(rule, filled(indptr))

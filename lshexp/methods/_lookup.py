@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, joined, like
 from lshexp.hashing.base import Query, project
-from lshexp.hashing.tables import BucketTables
+from lshexp.hashing.tables import MovingTables, SortedTables, Tables
 from lshexp.kernels.buckets import score_by_coordinates, score_by_coordinates_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.top_k import top_k_csr, top_k_csr_cost, top_k_rows, top_k_rows_cost
 from lshexp.methods.base import Batch, LayerView, Selection, Selector, Step
 from lshexp.streams import stream_key
-from lshexp.work import elementwise
+from lshexp.work import Work, elementwise
 
 if TYPE_CHECKING:
     from lshexp.methods.lsh import Lsh
 
 SAMPLE = 128  # examples to learn the inputs from, where batches are single examples
+WINDOW = 8  # nodes that are looked at for each that may be hashed again, with rehash: rolling
 
 
 class _Token(NamedTuple):
@@ -43,14 +44,17 @@ class LshSelector(Selector):
         self._most = min(layer.nodes, max(budget, round(options.candidates * budget)))
         self.hasher = options.family().draw(bits, tables, layer.nodes, layer.fan_in, stream_key(key, "hash"))
         order = stream_key(key, "order")
-        self.tables = BucketTables(bits, tables, layer.nodes, layer.threads, order) if tables else None
+        self._rolls = options.rehash == "rolling"
+        kind = MovingTables if self._rolls else SortedTables
+        self.tables: Tables | None = kind(bits, tables, layer.nodes, layer.threads, order) if tables else None
         self._follows = options.follow and layer.rule.linear and options.family().can_follow
         self._learned = 0  # times that the family has learned the inputs
         self._seen = 0  # examples in training
         self._singles: deque[Inputs] = deque(maxlen=SAMPLE)  # the last inputs, while batches are of one
         self._learn_at = self._rehash_at = 0.0  # at so many
         self._interval = float(options.rehash_every)
-        self._changed = np.zeros(layer.nodes, dtype=np.bool_)  # since hashed, with rehash: changed
+        self._changed = np.zeros(layer.nodes, dtype=np.bool_)  # since hashed, with rehash: changed, rolling
+        self._next = 0  # node that the next look for changed ones begins at, with rehash: rolling
         self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
@@ -94,7 +98,7 @@ class LshSelector(Selector):
                 self.hasher.follow(token.steps, step.by_node, step.deltas, layer.rule.lr, bounds, layer.work)
             elif len(step.deltas):  # a step that comes late: its numbers are those of other directions
                 self._hash(step.touched)
-        if self._options.rehash == "changed":
+        if self._options.rehash in ("changed", "rolling"):
             self._changed[step.touched] = True
         if self._options.rehash == "touched" and len(step.deltas):
             self._hash(step.touched, self._follows)
@@ -131,7 +135,7 @@ class LshSelector(Selector):
             self._singles.append(inputs)
         else:
             self._singles.clear()
-        scheduled = options.rehash != "touched" and seen >= self._rehash_at
+        scheduled = options.rehash in ("schedule", "changed") and seen >= self._rehash_at
         if seen == 0 and self._singles and self.hasher.learns:
             # one example has no directions, and what is learned from too few is lost; until then, those drawn
             self._hash_every_node()
@@ -139,11 +143,16 @@ class LshSelector(Selector):
         elif seen >= self._learn_at:
             self._hash_all(joined(self._singles) if len(self._singles) > 1 else inputs)
             often = max(2 * options.rehash_every, seen // 4)  # while little has been seen
-            self._learn_at = seen + min(options.learn_every, often) if self.hasher.learns else math.inf
+            least = (options.learn_growth - 1) * seen
+            self._learn_at = seen + max(least, min(options.learn_every, often))
+            if not self.hasher.learns:
+                self._learn_at = math.inf
         elif scheduled:
             every = np.arange(self._layer.nodes, dtype=np.int32)
             self._hash(every[self._changed] if options.rehash == "changed" else every, self._follows)
             self._notes["rebuilds"] += 1
+        elif self._rolls:
+            self._hash_some(options.rehash_nodes * examples)
         if scheduled:
             self._rehash_at = seen + self._interval
             self._interval *= options.rehash_growth
@@ -157,6 +166,20 @@ class LshSelector(Selector):
     def _hash_every_node(self) -> None:
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
         self._notes["rebuilds"] += 1
+
+    def _hash_some(self, most: int) -> None:
+        """Hash some of the nodes that have changed since they were hashed, in turn.
+
+        It looks at `WINDOW` times as many nodes, so that its cost is the same however many there are.
+        """
+        looked = min(self._layer.nodes, WINDOW * most)
+        ids = (self._next + np.arange(looked, dtype=np.int32)) % np.int32(self._layer.nodes)
+        self._layer.work.count("rebuild", Work(0, 0, looked))  # a flag each
+        changed = ids[self._changed[ids]][:most]
+        self._next = int(changed[-1]) + 1 if len(changed) == most else self._next + looked
+        self._next %= self._layer.nodes
+        if len(changed):
+            self._hash(np.sort(changed), self._follows)
 
     def _hash(self, ids: IntArray, from_coordinates: bool = False) -> None:
         layer = self._layer

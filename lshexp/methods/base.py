@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
@@ -85,7 +84,7 @@ class Step(NamedTuple):
     @property
     def touched(self) -> IntArray:
         """Nodes whose rows have changed, ascending."""
-        return np.flatnonzero(self.by_node.column_lengths()).astype(np.int32)
+        return self.by_node.filled_columns()
 
 
 class Selector(ABC):
@@ -155,6 +154,10 @@ class Method(Plugin):
     def derived(self, share: float) -> dict[str, Any]:
         """Values in effect of options that were left out and follow from the active share, by option."""
         return {}
+
+    def memory_bytes(self, nodes: int, fan_in: int, share: float, threads: int) -> int:
+        """Memory that its selector keeps for a layer from one batch to the next, in bytes."""
+        return 0
 
     @abstractmethod
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:

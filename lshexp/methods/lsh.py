@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from lshexp import registry
 from lshexp.errors import ConfigError
 from lshexp.hashing.base import HashFamily
+from lshexp.hashing.tables import tables_bytes
 from lshexp.methods._exact import Exact
 from lshexp.methods._lookup import LshSelector
 from lshexp.methods._presets import DEFAULT_HASH, PRESETS
@@ -84,15 +85,19 @@ class Lsh(Method):
     bucket_cap: int | None = Field(
         default=None, ge=1, description="nodes read of one bucket at most; left out: all"
     )
-    rehash: Literal["touched", "schedule", "changed"] = Field(
+    rehash: Literal["touched", "schedule", "changed", "rolling"] = Field(
         default="schedule",
         description="when nodes are hashed again; touched: at once, those whose weights a step changed, "
-        "schedule: all, every rehash_every examples, changed: then, those that have changed since",
+        "schedule: all, every rehash_every examples, changed: then, those that have changed since, rolling: "
+        "at each step some of those that have changed, in turn, at the same cost however wide the layer is",
     )
     rehash_every: int = Field(
         default=1000,
         ge=1,
         description="training examples until nodes are hashed again, with rehash: schedule or changed",
+    )
+    rehash_nodes: int = Field(
+        default=8, ge=1, description="nodes hashed again for each training example, with rehash: rolling"
     )
     rehash_growth: float = Field(
         default=1.0, ge=1, description="factor by which rehash_every grows each time"
@@ -102,6 +107,13 @@ class Lsh(Method):
         ge=1,
         description="training examples after which a hash family that learns from a layer's inputs does so "
         "again; at first more often",
+    )
+    learn_growth: float = Field(
+        default=1.0,
+        ge=1,
+        le=100,
+        description="factor by which the examples seen grow, at least, from one time to learn to the next; "
+        "above 1 learning, after which every node is hashed again, becomes ever rarer",
     )
     where_sparse: Literal["hash", "scan"] = Field(
         default="hash",
@@ -174,8 +186,12 @@ class Lsh(Method):
         return f"{cls.name} {preset}" if isinstance(preset, str) else cls.name
 
     def recorded(self) -> dict[str, Any]:
-        """All options; runs of before `where_sparse` keep their ids."""
+        """All options, less those that runs were once made without: at their defaults they keep their ids."""
         options = super().recorded()
+        if self.rehash != "rolling":
+            del options["rehash_nodes"]
+        if self.learn_growth == 1:
+            del options["learn_growth"]
         if self.where_sparse == "hash" and "where_sparse" not in PRESETS[self.preset]:
             del options["where_sparse"]
         return options
@@ -203,6 +219,12 @@ class Lsh(Method):
             return self.L
         narrow = self.rank != "sketch" or self.candidates * share < WORTH_NARROWING
         return MOST_DERIVED_TABLES if narrow else 0
+
+    def memory_bytes(self, nodes: int, fan_in: int, share: float, threads: int) -> int:
+        """Tables, what the hash family keeps of each node, and a flag for each that has changed."""
+        bits, tables = self.K or derived_bits(share), self.tables(share)
+        held = tables_bytes(bits, tables, nodes, threads, self.rehash == "rolling") if tables else 0
+        return held + self.family().memory_bytes(bits, tables, nodes, fan_in) + nodes
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Look up a share of `share` of the nodes."""

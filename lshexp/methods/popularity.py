@@ -37,6 +37,10 @@ class Popularity(Method):
     )
     power: float = Field(default=1.0, ge=0, le=2, description="power of the unigram distribution")
 
+    def memory_bytes(self, nodes: int, fan_in: int, share: float, threads: int) -> int:
+        """Of each class its training examples, the sum of the shares up to it, and its chance."""
+        return (8 + 8 + 4) * nodes
+
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Draw classes so that `share` of all are expected."""
         return _Draw(self, layer, wanted_nodes(share, layer.nodes), key)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lshexp.arrays import CSC, CSR, FloatArray, Inputs, OffsetArray
+from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.kernels.backward import (
     input_gradient_csr,
     input_gradient_csr_cost,
@@ -30,8 +30,14 @@ from lshexp.kernels.by_input import (
     scan_csr,
     scan_csr_cost,
 )
-from lshexp.kernels.csr import gather_rows, gather_rows_cost, group_by_column, group_by_column_cost
+from lshexp.kernels.csr import gather_rows, gather_rows_cost
 from lshexp.kernels.forward import forward_csr, forward_csr_cost, forward_rows, forward_rows_cost
+from lshexp.kernels.group import (
+    group_by_column,
+    group_by_column_cost,
+    group_filled_columns,
+    group_filled_columns_cost,
+)
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import Rule, step_dense, step_dense_cost
 from lshexp.kernels.update import (
@@ -78,6 +84,7 @@ class Layer:
         self.threads = threads
         self.gemm = gemm
         self._every: dict[int, Pairs] = {}
+        self._cursors = np.zeros(self.nodes if plan.listed else 0, dtype=np.int32)  # scratch of `group`
         self._terms = np.empty(0, dtype=np.float32)  # scratch, kept because fresh memory is slow to touch
 
     @property
@@ -95,8 +102,13 @@ class Layer:
 
     def group(self, active: CSR, phase: str = "forward") -> CSC:
         """Group active pairs by node, counted under `phase`."""
-        by_node = group_columns(active, self.threads)
-        self.work.count(phase, group_by_column_cost(active.indptr, active.indices, by_node.indptr))
+        if self.plan.listed:
+            by_node = group_filled(active, self._cursors)
+            cost = group_filled_columns_cost(active.indptr, active.indices, len(by_node.columns))
+        else:
+            by_node = group_columns(active, self.threads)
+            cost = group_by_column_cost(active.indptr, active.indices, by_node.indptr)
+        self.work.count(phase, cost)
         return by_node
 
     def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
@@ -122,7 +134,7 @@ class Layer:
 
     def _forward_csr(self, inputs: CSR, pairs: Pairs, values: FloatArray, phase: str) -> None:
         forward_csr(*inputs.arrays, self.weights, self.bias, pairs.by_node, self._node_bounds(pairs), values)
-        self.work.count(phase, forward_csr_cost(inputs.indptr, self.weights, pairs.by_node, values))
+        self.work.count(phase, forward_csr_cost(inputs.indptr, pairs.by_node, values))
 
     def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
         """Gradient at the layer's input: rows for rows, one value a stored input for a CSR.
@@ -164,7 +176,7 @@ class Layer:
             active.indptr, pairs.by_node, deltas, self.weights, inputs.indptr, inputs.indices, offsets,
             self._node_bounds(pairs), self._terms,
         )  # fmt: skip
-        self.work.count("backward", input_products_cost(deltas, self.weights, offsets))
+        self.work.count("backward", input_products_cost(pairs.by_node, deltas, offsets))
         sum_products(active.indptr, inputs.indptr, offsets, self._terms, bounds, gradient)
         self.work.count("backward", sum_products_cost(active.indptr, inputs.indptr, offsets, gradient))
         return gradient
@@ -260,9 +272,7 @@ class LayerByInput(Layer):
         bounds = balanced_bounds(by_input.indptr, self.threads)
         active = pairs.by_example.arrays[:2]
         input_gradient_by_input(by_input, *active, deltas, self._columns, bounds, gradient)
-        self.work.count(
-            "backward", input_gradient_by_input_cost(by_input, active[0], self._columns, gradient)
-        )
+        self.work.count("backward", input_gradient_by_input_cost(by_input, active[0], gradient))
         return gradient
 
     def update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> None:
@@ -280,7 +290,7 @@ class LayerByInput(Layer):
         active = pairs.by_example.arrays[:2]
         if rule.linear:
             descend_by_input(by_input, inputs.data, *active, deltas, rule.lr, self._columns, bounds)
-            self._count_update(descend_by_input_cost(by_input, inputs.data, active[0], self._columns))
+            self._count_update(descend_by_input_cost(by_input, inputs.data, active[0]))
         else:
             parameters = (rule, self._columns, self.state)
             stepped = update_csr(*active, deltas, inputs.data, by_input, bounds, *parameters)
@@ -331,8 +341,17 @@ def group_columns(matrix: CSR, threads: int) -> CSC:
     )
     bounds = balanced_bounds(matrix.indptr, threads)
     cursors = np.empty((threads, columns), dtype=np.int32)
-    group_by_column(matrix.indptr, matrix.indices, bounds, cursors, *grouped)
+    group_by_column(matrix.indptr, matrix.indices, bounds, cursors, *grouped[:3])
     return grouped
+
+
+def group_filled(matrix: CSR, cursors: IntArray) -> CSC:
+    """As `group_columns`, without groups of columns that have no entry; cursors int32[columns], zero."""
+    entries = matrix.nnz
+    columns, indptr = np.empty(entries + 1, dtype=np.int32), np.empty(entries + 1, dtype=np.int64)
+    rows, positions = np.empty(entries, dtype=np.int32), np.empty(entries, dtype=np.int32)
+    filled = group_filled_columns(matrix.indptr, matrix.indices, cursors, columns, indptr, rows, positions)
+    return CSC(indptr[: filled + 1], rows, positions, columns[:filled])
 
 
 def _csr(inputs: Inputs) -> CSR:

@@ -30,6 +30,9 @@ SPARSE_UP_TO = 0.125
 # With skips a layer's input grows from layer to layer; up to this share a CSR still saves multiplications, if
 # not time.
 SPARSE_WITH_SKIPS_UP_TO = 0.5
+# Beyond so many nodes, those that are active in a batch are listed: passing over all the others, for every
+# kernel of a step, would take longer than computing the few.
+LISTED_BEYOND = 2**16
 # Weights of so many bytes do not stay in cache between the examples of a batch.
 BEYOND_CACHE = 2**24
 
@@ -52,6 +55,7 @@ class LayerPlan:
     gradient_by_node: bool  # a CSR input's gradient is formed node by node: weights do not fit the cache
     update: Update
     linear: bool  # the optimiser's steps are w -= lr * gradient
+    listed: bool  # active nodes are listed, so that no step costs anything for each node there is
     first: bool  # the network's first layer, which passes no gradient on
 
     @property
@@ -113,6 +117,7 @@ def plan_layers(
                 gradient_by_node=4 * fan_in * nodes >= BEYOND_CACHE,
                 update=spec.update,
                 linear=spec.optimizer == "sgd",
+                listed=(method if index < last else output).uses_active_pct and nodes > LISTED_BEYOND,
                 first=index == 0,
             )
         )

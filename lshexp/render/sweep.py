@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lshexp.render._console import err, print_table, span
+from lshexp.render._console import err, print_narrow, span
 
 if TYPE_CHECKING:
     from lshexp.runs.estimate import Estimate
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from lshexp.spec import RunSpec
 
 
+TABLES = ("runs.csv", "epochs.csv", "work.csv", "selection.csv", "env.csv")
+Way = tuple[str, float, str, float]  # method and share of the hidden layers, then of the output
+Group = tuple[int, "list[Estimate]"]
+HEADS = ["method", "act %", "runs", "to do", "mults", "J", "MB", "time"]
 SHOWN_VALUES = 8  # of a swept setting
+LEGEND = "mults, J (modelled energy of the arithmetic), time: of all to do; MB: of the largest"
 _WHY = {
     "missing": "not done yet",
     "unrecorded": "in the tables without a record here, as in a clone; each row stays until its run is done",
@@ -47,7 +52,8 @@ def summary(done: SweepSummary) -> None:
             f"  {done.plan.orphans} records of runs that the sweep no longer has stay out of the tables",
             markup=False,
         )
-    console.print(f"tables: {folder}/runs.csv, epochs.csv, work.csv, selection.csv, env.csv", markup=False)
+    tables = [name for name in TABLES if (folder / name).exists()]
+    console.print(f"tables: {folder}/{', '.join(tables)}", markup=False)
     if counts["ok"]:
         console.print(f"next:   lshexp compare {folder}", markup=False)
     elif counts["failed"]:
@@ -69,31 +75,23 @@ def interrupted(done: SweepSummary) -> None:
 
 
 def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
-    """Print the runs of a sweep by network, method and share: how many are done, what the rest will cost."""
-    states: dict[tuple[str, ...], Counter[str]] = {}
-    costs: dict[tuple[str, ...], list[Estimate]] = {}
-    for run in planned.runs:
-        states.setdefault(_group(run.spec), Counter())[run.state] += 1
-    for cost in estimates:
-        costs.setdefault(_group(cost.run.spec), []).append(cost)
-    rows = [
-        [
-            *key,
-            *(str(count[name]) for name in ("done", "missing", "failed")),
-            *_cost_cells(costs.get(key, [])),
-        ]
-        for key, count in states.items()
-    ]
-    names = ["dataset", "hidden", "method", "active_pct", "done", "missing", "failed"]
-    print_table([*names, "to_do", "mults", "energy_proxy_j", "memory_mb", "time"], rows, text=3)
+    """Print the runs of a sweep by network, method and share: how many there are, what the rest will cost."""
+    for (dataset, hidden), groups in _networks(planned, estimates).items():
+        rows = [[*_way(key), str(runs), *_cost_cells(costs)] for key, (runs, costs) in groups.items()]
+        print_narrow(f"{dataset}, hidden {hidden}", HEADS, rows)
     merged = f"; {planned.merged} duplicates merged" if planned.merged else ""
     took = f", about {span(sum(cost.seconds for cost in estimates) / jobs)}" if estimates else ""
     todo = f"{len(estimates)} of {len(planned.runs)} runs to do{took}"
     err().print(f"{planned.name}: {todo}{merged}", markup=False)
+    if estimates:
+        err().print(f"  {LEGEND}", markup=False)
     for line in _axes(planned):
         err().print(f"  {line}", markup=False)
     for line in _reasons(planned, estimates):
         err().print(f"  {line}", markup=False)
+    if estimates:
+        largest = max((cost.memory for cost in estimates), key=lambda memory: memory.total)
+        err().print(f"  memory of the largest run: {largest}", markup=False)
     _layer_plans(estimates)
     shares = [(cost.run.spec, cost.mults / cost.mults_dense) for cost in estimates if cost.mults_dense]
     for line in _costly(shares):
@@ -105,25 +103,54 @@ def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
 
 def _costly(shares: Iterable[tuple[RunSpec, float]]) -> list[str]:
     """Say of which runs choosing the nodes takes more than it saves, from their shares of dense's mults."""
-    groups: dict[tuple[str, ...], list[float]] = {}
+    groups: dict[tuple[tuple[str, str], Way], list[float]] = {}
     for spec, share in shares:
         if spec.active_pct < 100:
-            groups.setdefault(_group(spec), []).append(share)
+            groups.setdefault((_network(spec), _key(spec)), []).append(share)
     means = {key: sum(found) / len(found) for key, found in groups.items()}
     return [
-        f"note: {method} at {active} % of {hidden}: choosing the nodes costs more multiplications than it "
-        f"saves at this width, {100 * mean:.0f} % of dense's in all"
-        for (_, hidden, method, active), mean in means.items()
+        f"note: {' at '.join(_way(key))} % of {hidden}: choosing the nodes costs more multiplications "
+        f"than it saves at this width, {100 * mean:.0f} % of dense's in all"
+        for ((_, hidden), key), mean in means.items()
         if mean > 1
     ]
+
+
+def _networks(planned: Plan, estimates: Sequence[Estimate]) -> dict[tuple[str, str], dict[Way, Group]]:
+    """The runs of each dataset and network by method and share: how many, and what is to do of them."""
+    counts = Counter((_network(run.spec), _key(run.spec)) for run in planned.runs)
+    found: dict[tuple[str, str], dict[Way, Group]] = {}
+    for (network, way), number in counts.items():
+        found.setdefault(network, {})[way] = number, []
+    for cost in estimates:
+        found[_network(cost.run.spec)][_key(cost.run.spec)][1].append(cost)
+    return found
+
+
+def _network(spec: RunSpec) -> tuple[str, str]:
+    return spec.dataset, "-".join(map(str, spec.hidden))
+
+
+def _key(spec: RunSpec) -> Way:
+    return spec.method, spec.active_pct, spec.output_method, spec.output_active_pct
+
+
+def _way(key: Way) -> list[str]:
+    """Method and share in a table's cells; with a selected output, its method too."""
+    method, share, output, output_share = key
+    chosen = "" if output == "dense" else f", output {output} {output_share:g} %"
+    return [method + chosen, f"{share:g}"]
 
 
 def _axes(planned: Plan) -> list[str]:
     """What the sweep varies: `swept: active_pct 5, 10, 25`."""
     lines = []
     for name, values in planned.swept.items():
-        shown = ", ".join(str(value) for value in values[:SHOWN_VALUES] if value is not None)
-        lines.append(f"swept: {name} {shown}{', ...' if len(values) > SHOWN_VALUES else ''}")
+        known = [value for value in values if value is not None]
+        if all(isinstance(value, int | float) for value in known):
+            known.sort()
+        shown = ", ".join(str(value) for value in known[:SHOWN_VALUES])
+        lines.append(f"swept: {name} {shown}{', ...' if len(known) > SHOWN_VALUES else ''}")
     return lines
 
 
@@ -153,10 +180,6 @@ def _layer_plans(estimates: Sequence[Estimate]) -> None:
             err().print(f"  {number}. {layer}", markup=False)
 
 
-def _group(spec: RunSpec) -> tuple[str, ...]:
-    return (spec.dataset, "-".join(map(str, spec.hidden)), spec.method, f"{spec.active_pct:g}")
-
-
 def _cost_cells(costs: Sequence[Estimate]) -> list[str]:
     """How many runs, their sums of multiplications, energy and time, and the memory of the largest."""
     if not costs:
@@ -165,6 +188,6 @@ def _cost_cells(costs: Sequence[Estimate]) -> list[str]:
         str(len(costs)),
         f"{sum(cost.mults for cost in costs):.1e}",
         f"{sum(cost.joules for cost in costs):.2g}",
-        f"{max(cost.memory_mb for cost in costs):.0f}",
+        f"{max(cost.memory.total for cost in costs):.0f}",
         span(sum(cost.seconds for cost in costs)),
     ]

@@ -12,19 +12,17 @@ from typing import NamedTuple, TypeVar
 from lshexp import registry
 from lshexp.data.base import Dataset, DatasetInfo
 from lshexp.energy.base import EnergyModel
-from lshexp.kernels.step import OPTIMIZERS
 from lshexp.nn.calibration import Cost, measure
 from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.plan import plan_layers
+from lshexp.runs.memory import Memory, memory_of
 from lshexp.runs.plan import PlannedRun
 from lshexp.spec import RunSpec
 from lshexp.work import Work
 
 T = TypeVar("T")
 
-FLOAT_BYTES = 4
 EVALUATION_SHARE = 1 / 3  # of a training pass over as many examples: forward, without backward and update
-DECIMAL_MEGABYTE = 1e6
 SHORTEST_S, LONGEST_S = 0.02, 0.2  # of a measurement
 
 
@@ -36,7 +34,7 @@ class Estimate:
     mults: float
     mults_dense: float | None  # what the dense network would take; None where that hangs on the data
     joules: float  # of the training arithmetic, under the default energy model
-    memory_mb: float  # weights, optimiser state and data; tables of a method come on top
+    memory: Memory
     seconds: float  # training and evaluation, on this machine
     measured: bool  # from batches of this very configuration, not scaled from another of the same method
     plan: tuple[str, ...]  # how each layer will be stored and computed
@@ -110,6 +108,7 @@ def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) ->
     train = (spec.train_examples or info.train_examples) - spec.validation_examples
     test = spec.test_examples or info.test_examples
     examples = train * spec.epochs
+    kept = test + (0 if info.streamed else train + spec.validation_examples)
     tested = (test + spec.validation_examples) * spec.epochs
     work = _scaled(cost, examples).work
     return Estimate(
@@ -117,7 +116,7 @@ def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) ->
         mults=work.mults,
         mults_dense=_mults_dense(spec, info, train),
         joules=energy.joules(work),
-        memory_mb=_memory_mb(spec, info, test + (0 if info.streamed else train + spec.validation_examples)),
+        memory=memory_of(spec, _dataset(spec), kept),
         seconds=cost.seconds * (examples + EVALUATION_SHARE * tested),
         measured=kind in known,
         plan=_layers(spec, info),
@@ -146,15 +145,6 @@ def _size(spec: RunSpec) -> float:
     """Active multiplications of an example, up to a factor that is the same for all runs of a method."""
     widths = [_info(spec).features, *(width * spec.active_pct / 100 for width in spec.hidden)]
     return sum(a * b for a, b in itertools.pairwise(widths))
-
-
-def _memory_mb(spec: RunSpec, info: DatasetInfo, examples: int) -> float:
-    """Of weights, optimiser state and data; of `examples` there is a second array while inputs are scaled."""
-    parameters = DenseCost([info.features, *spec.hidden, info.classes]).parameters
-    copies = 1 + OPTIMIZERS[spec.optimizer].slots + (spec.average_from is not None)
-    scaled = FLOAT_BYTES * examples * info.features if spec.inputs != "raw" else 0
-    data = _dataset(spec).memory_bytes() + scaled
-    return (FLOAT_BYTES * copies * parameters + data) / DECIMAL_MEGABYTE
 
 
 def _info(spec: RunSpec) -> DatasetInfo:

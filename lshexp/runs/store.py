@@ -6,7 +6,8 @@ What is in it:
 - `logs/<run_id>.txt`, the traceback of a run that failed;
 - `networks/<run_id>.safetensors`, the trained network of a run, where networks are kept;
 - `claims/<run_id>.lock`, locked by the process that is doing the run;
-- `runs.csv`, `epochs.csv`, `work.csv`, `selection.csv`, `env.csv`, rewritten in full from the records;
+- `runs.csv`, `epochs.csv`, `work.csv`, `env.csv` and, where a run had a probe, `selection.csv`, rewritten in
+  full from the records;
 - `sweep.yaml`, the sweep that was run, resolved to one file.
 
 Records, logs, networks and claims are the working store of the sweep; the rest is what a reader needs.
@@ -42,6 +43,14 @@ class Store:
     def table_path(self, table: str) -> Path:
         """Path of a CSV file: `runs`, `epochs`, `work`, `selection` or `env`."""
         return self.folder / f"{table}.csv"
+
+    def remove_table(self, table: str) -> None:
+        """Delete a CSV file that has no rows any more. Raises StoreError."""
+        path = self.table_path(table)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error("delete", path, error) from error
 
     def log_path(self, run_id: str) -> Path:
         """Path of the log that a failed run leaves."""

@@ -127,14 +127,19 @@ class ResultTables:
             self._envs[env_id] = _by_name(ENV, [old.env[env_id]] if env_id in old.env else [])
 
     def write(self) -> None:
-        """Replace all five files, rows in the order of the sweep. Raises StoreError."""
+        """Replace all files, rows in the order of the sweep; without a probe there is no `selection`.
+
+        Raises StoreError.
+        """
         done = [run_id for run_id in self._order if run_id in self._runs]
         self._write("runs", self._runs_csv([self._runs[run_id] for run_id in done]))
         self._write("epochs", _header(KEYS, EPOCH) + "".join(self._epochs[run_id] for run_id in done))
         self._write("work", _header(KEYS, WORK) + "".join(self._work[run_id] for run_id in done))
-        self._write(
-            "selection", _header(KEYS, SELECTION) + "".join(self._selection[run_id] for run_id in done)
-        )
+        probed = "".join(self._selection[run_id] for run_id in done)
+        if probed:
+            self._write("selection", _header(KEYS, SELECTION) + probed)
+        else:
+            self._store.remove_table("selection")
         self._write("env", _header(ENV) + "".join(line for _, line in sorted(self._envs.items())))
 
     def _runs_csv(self, rows: Sequence[_RunCells]) -> str:

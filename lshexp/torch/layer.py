@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs
 from lshexp.kernels.csr import gather_rows, gather_rows_cost
@@ -14,7 +15,7 @@ from lshexp.kernels.parallel import balanced_bounds
 from lshexp.kernels.step import rule_of
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs
-from lshexp.nn.plan import BEYOND_CACHE, SPARSE_UP_TO, LayerPlan
+from lshexp.nn.plan import BEYOND_CACHE, LISTED_BEYOND, SPARSE_UP_TO, LayerPlan
 from lshexp.work import elementwise
 
 _ASCENT = rule_of("sgd", -1.0, 0.0)  # a step of it from zero ends at the gradient itself
@@ -58,9 +59,10 @@ class SharedLayer(Layer):
             weights = self._zeros()
             bias = self._ascend(weights, inputs, pairs, deltas)
             return torch.from_numpy(weights), torch.from_numpy(bias)
-        rows = np.flatnonzero(by_node.column_lengths())
+        filled = np.flatnonzero(by_node.column_lengths())
         ends = by_node.indptr[-1:]
-        packed = CSC(np.concatenate([by_node.indptr[rows], ends]), by_node.indices, by_node.positions)
+        packed = CSC(np.concatenate([by_node.indptr[filled], ends]), by_node.indices, by_node.positions)
+        rows = by_node.columns[filled] if self.plan.listed else filled
         weights = np.zeros((len(rows), self.fan_in), dtype=np.float32)
         bias = self._ascend(weights, inputs, Pairs(pairs.by_example, packed), deltas)
         return _rows_of(self.weights.shape, rows, weights), _rows_of(self.bias.shape, rows, bias)
@@ -90,13 +92,13 @@ class SharedLayer(Layer):
         return {**self.__dict__, "weights": empty, "bias": empty, "_lent": None}
 
 
-def _rows_of(shape: tuple[int, ...], rows: Any, values: FloatArray) -> torch.Tensor:
-    """A sparse tensor that stores some rows, as the gradient of `torch.nn.Embedding` is."""
+def _rows_of(shape: tuple[int, ...], rows: NDArray[Any], values: FloatArray) -> torch.Tensor:
+    """A sparse tensor that stores some rows, each once, as the gradient of `torch.nn.Embedding` is."""
     return torch.sparse_coo_tensor(
-        torch.from_numpy(rows)[None],
+        torch.from_numpy(rows.astype(np.int64))[None],
         torch.from_numpy(values),
         shape,
-        is_coalesced=True,
+        is_coalesced=bool((rows[1:] > rows[:-1]).all()),
         check_invariants=False,
     )
 
@@ -112,6 +114,7 @@ def _plan(nodes: int, fan_in: int) -> LayerPlan:
         gradient_by_node=4 * fan_in * nodes >= BEYOND_CACHE,
         update="batch",
         linear=True,
+        listed=nodes > LISTED_BEYOND,
         first=False,
     )
 

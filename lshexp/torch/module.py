@@ -16,7 +16,7 @@ from lshexp.arrays import CSR, FloatArray, Inputs
 from lshexp.errors import ConfigError
 from lshexp.methods.base import Batch, Method, Selector, Step
 from lshexp.nn.gemm import Gemm
-from lshexp.nn.layer import Pairs, group_columns
+from lshexp.nn.layer import Pairs
 from lshexp.nn.threads import most_threads, using_threads
 from lshexp.torch.layer import SharedLayer
 from lshexp.work import PHASES, PREDICT, Work
@@ -120,7 +120,7 @@ class SelectingModule(torch.nn.Module):  # type: ignore[misc]
         layer = self.layer
         live = deltas != 0  # NaN is: a diverged network must not look healthy
         active, deltas = active.where(live), deltas[live]
-        pairs = Pairs(active, group_columns(active, self.threads))
+        pairs = Pairs(active, layer.group(active, "backward"))
         at_input = torch.from_numpy(layer.input_gradient(rows, pairs, deltas)) if needed[0] else None
         if not (needed[1] or needed[2]):
             return at_input, None, None

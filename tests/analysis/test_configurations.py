@@ -77,7 +77,7 @@ def test_data_and_networks_have_names_of_their_own(runs_of):
 
 
 def test_no_runs_have_no_names():
-    empty = read_results(RESULTS / "headline").runs.iloc[:0]
+    empty = read_results(RESULTS / "quickstart").runs.iloc[:0]
     assert named(empty)["label"].empty
 
 

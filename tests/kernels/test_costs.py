@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from kernel_cases import SHAPES, grouped_by_column, random_csr
+from kernel_cases import SHAPES, grouped_by_column, grouped_by_filled_column, random_csr
 from metered import Meter, call
 
 from lshexp.arrays import CSR
@@ -18,6 +18,7 @@ from lshexp.kernels import (
     by_input,
     csr,
     forward,
+    group,
     hogwild,
     loss,
     project,
@@ -56,19 +57,22 @@ def check(kernel, *arguments):
     return work
 
 
-@pytest.fixture(params=SHAPES, ids=str)
+@pytest.fixture(params=[(shape, kind) for shape in SHAPES for kind in ("all", "listed")], ids=str)
 def case(request):
-    examples, fan_in, nodes, active = request.param
+    (examples, fan_in, nodes, active), kind = request.param
+    group_of = grouped_by_column if kind == "all" else grouped_by_filled_column
     random = np.random.default_rng(2)
     pairs = random_csr(random, examples, nodes, active)
     inputs = random_csr(random, examples, fan_in, (fan_in + 1) // 2)
+    grouped, in_grouped = group_of(pairs, nodes), group_of(inputs, fan_in)
     return SimpleNamespace(
         random=random, pairs=pairs, inputs=inputs, x=inputs.to_dense(),
         examples=examples, fan_in=fan_in, nodes=nodes,
-        grouped=grouped_by_column(pairs, nodes), in_grouped=grouped_by_column(inputs, fan_in),
+        grouped=grouped, in_grouped=in_grouped,
         weights=random.standard_normal((nodes, fan_in)).astype(np.float32),
         bias=random.standard_normal(nodes).astype(np.float32),
-        by_node=whole(nodes), by_example=whole(examples),
+        by_node=whole(len(grouped.indptr) - 1), by_input=whole(len(in_grouped.indptr) - 1),
+        every_node=whole(nodes), by_example=whole(examples),
         products=int(np.diff(pairs.indptr) @ np.diff(inputs.indptr)),
     )  # fmt: skip
 
@@ -115,7 +119,7 @@ def test_by_input(case):
     columns, inputs, pairs = np.ascontiguousarray(case.weights.T), case.inputs, case.pairs
     scores = np.empty((case.examples, case.nodes), np.float32)
     check(by_input.scan_csr, *inputs.arrays, columns, case.bias, case.by_example, scores)
-    gradient, bounds = np.empty(inputs.nnz, np.float32), whole(case.fan_in)
+    gradient, bounds = np.empty(inputs.nnz, np.float32), case.by_input
     check(by_input.input_gradient_by_input, case.in_grouped, *pairs.arrays, columns, bounds, gradient)
     own = case.in_grouped, inputs.data, *pairs.arrays, np.float32(0.1)
     work = check(by_input.descend_by_input, *own, columns, bounds)
@@ -130,13 +134,13 @@ def test_steps(case, name):
     bias, bias_state = case.bias[None], np.ones((slots, 1, case.nodes), np.float32)
     deltas, grouped = case.pairs.data, case.grouped
     check(step.step_row, rule, case.weights[0], case.weights[0].copy(), state, 0)
-    check(step.step_dense, rule, case.weights, case.weights.copy(), state, case.by_node)
+    check(step.step_dense, rule, case.weights, case.weights.copy(), state, case.every_node)
     check(step.step_weight, rule, case.bias[0], case.bias[0], state, 0, 0)
     more = rule, case.weights, bias, state, bias_state
     check(update.update_rows, case.x, deltas, grouped, case.by_node, *more)
     check(update.update_csr, *case.inputs.arrays, deltas, grouped, case.by_node, rule, case.weights, state)
     columns, by_columns = np.ascontiguousarray(case.weights.T), state.swapaxes(1, 2).copy()
-    rows, bounds = np.ones((case.examples, case.nodes), np.float32), whole(case.fan_in)
+    rows, bounds = np.ones((case.examples, case.nodes), np.float32), case.by_input
     own = case.inputs.data, rows, case.in_grouped, bounds, rule, columns, by_columns
     work = check(update.update_by_input, *own)
     assert work.mults >= case.inputs.nnz * case.nodes
@@ -150,9 +154,9 @@ def test_descend_rows(case):
 
 def test_sparse_and_dense(case):
     pairs, nodes = case.pairs, case.nodes
-    scratch = np.empty((1, nodes), np.int32)
+    scratch, every = np.empty((1, nodes), np.int32), grouped_by_column(pairs, nodes)
     own = pairs.indptr, pairs.indices, case.by_example, scratch
-    check(csr.group_by_column, *own, *(np.empty_like(array) for array in case.grouped))
+    check(group.group_by_column, *own, *(np.empty_like(array) for array in every[:3]))
     rows = np.empty((case.examples, nodes), np.float32)
     check(csr.scatter_rows, *pairs.arrays, case.by_example, rows)
     check(csr.gather_rows, rows, pairs.indptr, pairs.indices, case.by_example, np.empty_like(pairs.data))
@@ -219,7 +223,7 @@ def test_tables(collect, most, probes):
     check(buckets.probe_sequence, queries[0, 0], margins[0, 0], probes, np.empty(probes, np.uint32))
     found, counts = np.empty((examples, most), np.int32), np.empty(examples, np.int64)
     entries, scratch = np.empty((examples, 4), np.int64), np.zeros((1, nodes), np.int32)
-    own = queries, margins, probes, (starts, ids), most, 6, whole(examples), scratch
+    own = queries, margins, probes, (starts[:, :-1], starts[:, 1:], ids), most, 6, whole(examples), scratch
     check(collect, *own, found, counts, entries)
     indptr = np.concatenate(([0], np.cumsum(counts)))
     check(buckets.pack_rows, found, indptr, whole(examples), np.empty(indptr[-1], np.int32))

@@ -43,7 +43,7 @@ def test_group_by_column(shape, chunks):
     examples, _, nodes, active = shape
     pairs = random_csr(np.random.default_rng(1), examples, nodes, active)
     grouped = grouped_by_column(pairs, nodes, chunks)
-    for comp, ref in zip(grouped, naive.group_by_column(pairs.indptr, pairs.indices, nodes), strict=True):
+    for comp, ref in zip(grouped[:3], naive.group_by_column(pairs.indptr, pairs.indices, nodes), strict=True):
         assert comp.tolist() == list(ref)
 
 
@@ -114,7 +114,7 @@ def test_descend_rows(shape, chunks):
     grouped = grouped_by_column(pairs, nodes)
     x = random.standard_normal((examples, width)).astype(np.float32)
     rows = random.standard_normal((nodes, width)).astype(np.float32)
-    ref = naive.descend_rows(x, pairs.data, *grouped, 0.5, rows)
+    ref = naive.descend_rows(x, pairs.data, *grouped[:3], 0.5, rows)
     bounds = parallel.balanced_bounds(grouped.indptr, chunks)
     update.descend_rows(x, pairs.data, grouped, bounds, np.float32(0.5), rows)
     close(rows, ref)
@@ -397,7 +397,8 @@ def test_collect(kind, most, probes, cap):
     scratch = np.zeros((2, n_nodes), np.int32)
     collect = buckets.collect_first if kind == "first" else buckets.collect_ranked
     bounds = np.array([0, 4, examples])
-    collect(queries, margins, probes, (starts, ids), most, cap, bounds, scratch, found, counts, entries)
+    tables = starts[:, :-1], starts[:, 1:], ids
+    collect(queries, margins, probes, tables, most, cap, bounds, scratch, found, counts, entries)
     assert not scratch.any()
     tables = naive.fill_buckets(codes, offsets, 8)
     sequence = np.empty(probes, np.uint32)

@@ -8,7 +8,7 @@ import naive
 import naive_layers
 import numpy as np
 import pytest
-from kernel_cases import SHAPES, close, grouped_by_column, random_csr
+from kernel_cases import SHAPES, close, grouped_by_column, grouped_by_filled_column, random_csr
 
 from lshexp.kernels import (
     backward,
@@ -16,6 +16,7 @@ from lshexp.kernels import (
     by_input,
     csr,
     forward,
+    group,
     hogwild,
     loss,
     parallel,
@@ -30,15 +31,15 @@ from lshexp.kernels.step import OPTIMIZERS
 LR, MOMENTUM = 0.1, 0.9
 
 
-@pytest.fixture(params=SHAPES, ids=str)
+@pytest.fixture(params=[(shape, kind) for shape in SHAPES for kind in ("all", "listed")], ids=str)
 def case(request):
     """Two chunks of a random layer: its input with an empty example, its pairs, its parameters."""
-    examples, fan_in, nodes, active = request.param
+    (examples, fan_in, nodes, active), kind = request.param
+    group_of = grouped_by_column if kind == "all" else grouped_by_filled_column
     random = np.random.default_rng(2)
     pairs = random_csr(random, examples, nodes, active)
     inputs = random_csr(random, examples, fan_in, (fan_in + 1) // 2)
-    grouped = grouped_by_column(pairs, nodes)
-    in_grouped = grouped_by_column(inputs, fan_in)
+    grouped, in_grouped = group_of(pairs, nodes), group_of(inputs, fan_in)
     return SimpleNamespace(
         random=random, pairs=pairs, inputs=inputs, x=inputs.to_dense(), grouped=grouped,
         in_grouped=in_grouped, fan_in=fan_in, nodes=nodes, examples=examples,
@@ -115,9 +116,9 @@ def test_sparse_and_dense(case):
     ids = np.empty_like(case.pairs.indices)
     buckets.pack_rows(table, case.pairs.indptr, case.by_example, ids)
     assert ids.tolist() == naive_layers.pack_rows(table, case.pairs.indptr)
-    comp = [np.empty_like(array) for array in case.grouped]
+    comp = [np.empty_like(array) for array in grouped_by_column(case.pairs, case.nodes)[:3]]
     chunks = parallel.balanced_bounds(case.pairs.indptr, 2)
-    csr.group_by_column(*case.where, chunks, np.empty((2, case.nodes), np.int32), *comp)
+    group.group_by_column(*case.where, chunks, np.empty((2, case.nodes), np.int32), *comp)
     for one, ref in zip(comp, naive.group_by_column(*case.where, case.nodes), strict=True):
         assert one.tolist() == list(ref)
 
@@ -167,7 +168,7 @@ def test_steps(case, name):
 
     weights, kept, gradient = case.weights.copy(), state.copy(), -2 * case.weights
     ref = naive_layers.step_dense(name, weights, gradient, kept, LR, MOMENTUM)
-    step.step_dense(rule, weights, gradient, kept, case.by_node)
+    step.step_dense(rule, weights, gradient, kept, parallel.even_bounds(case.nodes, 2))
     close(weights, ref[0])
     close(kept, ref[1])
     weights, kept = case.weights.copy(), state.copy()

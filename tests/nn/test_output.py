@@ -168,3 +168,48 @@ def test_hashing_only_what_has_changed_learns_what_hashing_all_does(optimizer):
     for one, other in zip(nets[0].layers, nets[1].layers, strict=True):
         np.testing.assert_array_equal(one.weights, other.weights)
     assert hashed[1] < hashed[0]
+
+
+def test_rolling_hashes_no_more_than_it_may_and_in_the_end_everything():
+    """A step hashes at most `rehash_nodes` classes an example, and in turn all that have changed are."""
+    x, y = data()
+    options = {"L": 6, "K": 2, "hash": {"dims": 4}, "rehash": "rolling", "rehash_nodes": 1}
+    settings = {"output_options": options | {"learn_every": 10**6, "learn_growth": 100}, "tail_pct": 10.0}
+    with network("lsh", optimizer="adam", hidden=[12], **settings) as net:
+        selector, layer = net.head.selector, net.output
+        hashed = []
+        for epoch in range(12):
+            before = selector.notes()["rehashed_nodes"]
+            net.train_batch(x[:4], y[:4], Batch(np.arange(4), epoch, True))
+            hashed.append(selector.notes()["rehashed_nodes"] - before)
+        assert hashed[0] == CLASSES and max(hashed[1:]) == 4
+        for epoch in range(12, 40):  # classes stay as they are from here on
+            net.head.selector.select(np.zeros((4, 12), np.float32), Batch(np.arange(4), epoch, True))
+        every = np.arange(CLASSES, dtype=np.int32)
+        kept = selector.tables.codes.copy()
+        np.testing.assert_array_equal(
+            kept, selector.hasher.hash_nodes(layer.weights, layer.bias, every, layer.work)
+        )
+        assert selector.notes()["rebuilds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("growth", "learned"), [(1.0, [0, 20, 40, 60, 80, 100, 120]), (2.0, [0, 20, 40, 80]), (3.0, [0, 20, 60])]
+)
+def test_learning_becomes_rarer_as_it_is_told(growth, learned):
+    x, y = data()
+    options = {
+        "L": 6,
+        "K": 2,
+        "hash": {"dims": 4},
+        "learn_every": 20,
+        "rehash_every": 10,
+        "rehash": "rolling",
+    }
+    with network("lsh", output_options=options | {"learn_growth": growth}) as net:
+        times = []
+        for step in range(14):
+            before = net.head.selector.notes()["rebuilds"]
+            net.train_batch(x[:10], y[:10], Batch(np.arange(10), step, True))
+            times += [10 * step] * (net.head.selector.notes()["rebuilds"] - before)
+    assert times == learned

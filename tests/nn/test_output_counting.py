@@ -11,10 +11,12 @@ from lshexp import registry
 from lshexp.arrays import CSR
 from lshexp.methods.base import Batch
 from lshexp.methods.popularity import draws_for
+from lshexp.nn import plan
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.threads import using_threads
 from lshexp.spec import RunSpec
+from lshexp.work import PHASES
 
 
 class OutputTwin(counting.Twin):
@@ -93,17 +95,25 @@ GROWING = {
         {"K": 6, "L": 4, "rehash": "touched", "learn_every": 100_000, "hash": {"dims": 4}},
         {"tail": 4},
     ),
+    "lsh rolling": (
+        "lsh",
+        # bits are derived: buckets hold a few of the active classes, however many there are
+        {"L": 4, "rehash": "rolling", "rehash_nodes": 4, "learn_every": 100_000, "hash": {"dims": 4}},
+        {"tail": 4},
+    ),
 }
 
 
 @pytest.mark.parametrize("case", GROWING)
-def test_work_of_a_step_follows_the_active_classes_and_not_all(case):
+def test_work_of_a_step_follows_the_active_classes_and_not_all(case, monkeypatch):
     """Twelve active classes an example: of sixteen times as many classes they take little more work.
 
     It is not the same: fewer examples of a batch share an active class, whose row is stepped and hashed once.
+    Where active classes are listed, as they are of very many, the same holds of the bytes that are touched.
     """
+    monkeypatch.setattr(plan, "LISTED_BEYOND", 100)
     method, options, settings = GROWING[case]
-    mults, pairs = [], []
+    mults, nbytes, pairs = [], [], []
     for classes in (300, 4800):
         spec = RunSpec(
             method="dense",
@@ -119,17 +129,44 @@ def test_work_of_a_step_follows_the_active_classes_and_not_all(case):
         with using_threads(1), Gemm(1) as gemm:
             built = registry.methods.build("dense")
             net = Network(spec, built, 9, classes, gemm, label_counts=counts)
-            before, active = 0, 0
+            before, bytes_before, active = 0, 0, 0
             for epoch in range(9):
                 x = random.normal(size=(24, 9)).astype(np.float32)
                 y = random.integers(0, classes, 24).astype(np.int32)
                 if epoch == 1:  # tables are filled and classes hashed once, at the first batch
-                    before, active = net.output.work.mults(), 0
+                    before, bytes_before, active = net.output.work.mults(), touched(net.output.work), 0
                 active += net.train_batch(x, y, Batch(np.arange(24), epoch, True)).active_classes
             mults.append(net.output.work.mults() - before)
+            nbytes.append(touched(net.output.work) - bytes_before)
             pairs.append(active)
     assert mults[1] / pairs[1] <= 2 * mults[0] / pairs[0]
     assert pairs[1] <= 1.2 * pairs[0]
+    if case in ("dropout", "lsh rolling"):
+        assert nbytes[1] / pairs[1] <= 2 * nbytes[0] / pairs[0]
+
+
+def touched(work):
+    """Bytes of training, all phases."""
+    return sum(work.tally(phase).bytes for phase in PHASES)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("hidden_method", ["dense", "dropout"])
+@pytest.mark.parametrize("case", ["lsh", "lsh rolling", "winners", "unigram"])
+def test_listing_the_active_nodes_changes_no_bit(case, hidden_method, optimizer, monkeypatch):
+    x, y = data("many")
+    nets = []
+    for beyond in (plan.LISTED_BEYOND, 10):
+        monkeypatch.setattr(plan, "LISTED_BEYOND", beyond)
+        with network(case, hidden_method, optimizer=optimizer) as net:
+            for epoch in range(3):
+                net.train_batch(x, y, Batch(np.arange(EXAMPLES), epoch, True))
+            nets.append(net)
+    assert nets[1].output.plan.listed and not nets[0].output.plan.listed
+    for one, other in zip(nets[0].layers, nets[1].layers, strict=True):
+        np.testing.assert_array_equal(one.weights, other.weights)
+        np.testing.assert_array_equal(one.bias, other.bias)
+        assert one.work.mults() == other.work.mults()
 
 
 def test_a_batch_reads_no_class_that_is_not_active():

@@ -53,4 +53,5 @@ def test_what_is_not_measured_is_scaled_and_says_so(plan):
     ]  # fmt: skip
     for cost in scaled:
         assert 0.2 < cost.mults / measured[cost.run.run_id].mults < 5
-        assert cost.memory_mb == measured[cost.run.run_id].memory_mb > 0
+        assert cost.memory == measured[cost.run.run_id].memory
+        assert cost.memory.total > cost.memory.weights > 0

@@ -12,8 +12,9 @@ from fake_runs import fake_run, spec, sweep_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lshexp.analysis.results import read_runs
+from lshexp.analysis.results import read_results, read_runs
 from lshexp.errors import StoreError
+from lshexp.nn.result import SelectionRow
 from lshexp.runs.columns import flatten, plain, text
 from lshexp.runs.environment import Environment
 from lshexp.runs.record import Record
@@ -113,6 +114,21 @@ def test_files_have_unix_line_ends_and_one_row_an_epoch_and_phase(tmp_path):
     assert lines["epochs"][0].startswith(
         "schema_version,run_id,epoch,train_loss,train_acc_pct,valid_acc_pct,"
     )
+
+
+def test_selection_has_a_file_only_where_there_is_a_probe(tmp_path):
+    run_sweep(sweep_of(), tmp_path, run=fake_run)
+    file = tmp_path / "fake" / "selection.csv"
+    assert not file.exists()
+    without = read_results(tmp_path / "fake").selection
+    file.write_text("left over\n")
+    run_sweep(sweep_of(), tmp_path, run=fake_run)
+    assert not file.exists()
+    probed = replace(fake_run(spec()), selection=[SelectionRow(1, 0, 8, 50.0, None, 0.0, 25.0, None)])
+    run_sweep(sweep_of(), tmp_path / "probed", run=lambda *_: probed)
+    found = read_results(tmp_path / "probed" / "fake").selection
+    assert without.empty and list(without.dtypes.items()) == list(found.dtypes.items())
+    assert without.attrs == found.attrs and set(found["recall_pct"]) == {50.0}
 
 
 @given(st.floats())

@@ -1,7 +1,7 @@
 """Figures of a sweep: `lshexp.figures.accuracy_vs_mults(results)` draws one and returns its axes to change.
 
     figures = lshexp.figures
-    axes = figures.accuracy_vs_mults(lshexp.read_results("results/headline"))
+    axes = figures.accuracy_vs_mults(lshexp.read_results("results/shares"))
     axes.set_title("Ours")
 
 A figure is a function with `@figure(numbers)` in any file of this folder, or in a plug-in. `numbers(results)`

@@ -49,7 +49,7 @@ RECIPES = (
         "dense",
         "momentum",
         0.1,
-        "of 0.02, 0.05 and 0.1 best on held-out digits: experiments/headline_lr.yaml",
+        "of 0.02, 0.05 and 0.1 best on held-out digits",
     ),
     Recipe("lsh", "sgd", 1.0, "best of 0.5, 1 and 2 on held-out digits: experiments/headline_lr.yaml"),
     Recipe("lsh_hybrid", "sgd", 1.0, "as lsh, whose first layer it has"),
