@@ -104,6 +104,19 @@ def test_gradcheck_where_all_nodes_are_selected():
     assert gradcheck(out, inputs, eps=1.0, atol=1e-3, rtol=1e-3, fast_mode=True)
 
 
+def test_gradients_are_those_of_the_parameters_that_were_used():
+    module, x = layer(), examples().requires_grad_()
+    other = {"weight": 3 * module.weight.detach(), "bias": module.bias.detach().clone()}
+    for parameter in other.values():
+        parameter.requires_grad_()
+    out = torch.func.functional_call(module, other, (x,))
+    out.sum().backward()
+    active = context(out, "chosen").chosen[2].active
+    mask = torch.from_numpy(active.with_data(np.ones_like(active.data)).to_dense())
+    torch.testing.assert_close(x.grad, mask @ other["weight"].detach())
+    assert module.weight.grad is None and other["weight"].grad is not None
+
+
 @pytest.mark.parametrize("method", ["lsh", "winner_take_all", "dropout"])
 @pytest.mark.parametrize("through", ["loss", "output", "both"])
 def test_the_softmax_is_that_over_the_computed_classes(method, through):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lshexp.runs.plan import Plan, PlannedRun
     from lshexp.runs.record import Record
 
-FORM = "{desc}: {percentage:3.0f}%|{bar}| {postfix}"
+FORM = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
 def in_notebook() -> bool:

@@ -83,6 +83,8 @@ class LSHLinear(SelectingModule):
         Input [..., in_features], float32, on the processor. Raises RuntimeError or TypeError for another.
         """
         rows = self._rows(input)
+        if not len(rows):
+            return self._scores_of_all(rows).reshape(*input.shape[:-1], self.out_features)
         with self._ready():
             inputs = as_read(rows.numpy(force=True))
             selection = self._chooser.select(inputs, self._next_batch(len(inputs), self.training))
@@ -126,9 +128,9 @@ class _SelectedNodes(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-        rows, _, _ = ctx.saved_tensors  # raises where weights have changed since
+        rows, weight, bias = ctx.saved_tensors  # raises where weights have changed since
         module, inputs, selection = ctx.chosen
-        with module._ready():
+        with module._ready(weight, bias):
             deltas = module.layer.deltas(
                 gradient.contiguous().numpy(), selection.active, selection.multiplier
             )

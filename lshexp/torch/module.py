@@ -55,7 +55,7 @@ class SelectingModule(torch.nn.Module):  # type: ignore[misc]
         if self.method.scans_sparse_inputs:
             raise ValueError("where_sparse: scan stores weights by input, PyTorch by node; leave it out")
         self.reset_parameters()
-        self.layer = SharedLayer(*self._arrays(), self.threads)
+        self.layer = SharedLayer(*_arrays(self.weight, self.bias), self.threads)
         self._start(int(torch.randint(_SEEDS, ())) if seed is None else seed)
 
     def reset_parameters(self) -> None:
@@ -157,19 +157,21 @@ class SelectingModule(torch.nn.Module):  # type: ignore[misc]
             return torch.nn.functional.linear(rows, self.weight, self.bias)
 
     @contextmanager
-    def _ready(self) -> Iterator[None]:
-        """Threads, BLAS, and the layer in the memory in which the parameters are at this moment."""
+    def _ready(self, weight: Tensor | None = None, bias: Tensor | None = None) -> Iterator[None]:
+        """Threads, BLAS, and the layer in the memory of the parameters as they are at this moment.
+
+        In a backward pass they are those of the forward pass, which need not be the module's: see
+        `torch.func.functional_call`.
+        """
+        if weight is None:
+            weight, bias = self.weight, self.bias
         with using_threads(self.threads), Gemm(self.threads) as gemm, torch.no_grad():
             self.layer.gemm = gemm
-            weights, bias = self._arrays()
+            weights, biases = _arrays(weight, bias)
             moved = weights.ctypes.data != self.layer.weights.ctypes.data
-            if moved or (bias is not None and bias.ctypes.data != self.layer.bias.ctypes.data):
-                self.layer.share(weights, bias)
+            if moved or (biases is not None and biases.ctypes.data != self.layer.bias.ctypes.data):
+                self.layer.share(weights, biases)
             yield
-
-    def _arrays(self) -> tuple[FloatArray, FloatArray | None]:
-        """The parameters as arrays in the same memory."""
-        return self.weight.detach().numpy(), None if self.bias is None else self.bias.detach().numpy()
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -213,6 +215,11 @@ class SelectingModule(torch.nn.Module):  # type: ignore[misc]
             unsigned = name in known and known[name].dtype.kind == "u"
             found[name] = array.astype(known[name].dtype) if unsigned else array
         return found
+
+
+def _arrays(weight: Tensor, bias: Tensor | None) -> tuple[FloatArray, FloatArray | None]:
+    """Parameters as arrays in the same memory."""
+    return weight.detach().numpy(), None if bias is None else bias.detach().numpy()
 
 
 def checked(build: Callable[[], Built]) -> Built:

@@ -121,7 +121,7 @@ class LSHSoftmaxLoss(SelectingModule):
         Raises RuntimeError, TypeError or ValueError for others.
         """
         rows, target = self._rows(input), self._targets(input, target)
-        if not self.training:
+        if not self.training or not len(rows):
             output = self.log_prob(rows).gather(1, target[:, None]).squeeze(1)
             loss = -output.mean()
         else:
@@ -138,6 +138,8 @@ class LSHSoftmaxLoss(SelectingModule):
         Where it selects none for an example, all are computed for it; `log_prob(input).argmax(1)` is exact.
         """
         rows = self._rows(input)
+        if not len(rows):
+            return torch.empty(0, dtype=torch.int64)
         with self._ready():
             inputs = as_read(rows.numpy(force=True))
             found = self._head.retrieve(inputs, self._next_batch(len(inputs), training=False))
@@ -188,12 +190,12 @@ class _SampledSoftmax(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, at_output: Tensor, at_loss: Tensor) -> tuple[Any, ...]:
-        rows, _, _ = ctx.saved_tensors  # raises where weights have changed since
+        rows, weight, bias = ctx.saved_tensors  # raises where weights have changed since
         module, inputs, step = ctx.done
         active = step.pairs.by_example
         # deltas are of the mean loss, which is -output / B for each example
         factors = at_loss.numpy() - len(active) * at_output.numpy()
-        with module._ready():
+        with module._ready(weight, bias):
             deltas = step.deltas * np.repeat(factors.astype(np.float32), active.row_lengths())
             found = module._gradients(rows.numpy(), inputs, active, deltas, step.token, ctx.needs_input_grad)
         return (*found, None, None)

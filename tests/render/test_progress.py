@@ -38,7 +38,7 @@ def test_bars_fit_80_columns_and_cut_no_number(plan):
     listener.sweep_started(plan, plan.runs, 1)
     for run in plan.runs[:2]:
         listener.run_started(run)
-    listener.run_progressed(plan.runs[0], Progress(12, 20, 5000, 10000, 0.25, 98.76))
+    listener.run_progressed(plan.runs[0], Progress(12, 20, 6000, 10000, 0.25, 98.76))
     with console.capture() as captured:
         console.print(bars.get_renderable())
     lines = captured.get().splitlines()
