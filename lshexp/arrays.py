@@ -140,10 +140,6 @@ class CSC(NamedTuple):
         filled = np.flatnonzero(self.column_lengths()).astype(np.int32)
         return np.sort(self.columns[filled]) if len(self.columns) else filled
 
-    def nonempty_columns(self) -> int:
-        """Number of columns that have an entry."""
-        return int(np.count_nonzero(self.column_lengths()))
-
 
 def like(arrays: Mapping[str, NDArray[Any]], name: str, known: NDArray[Any]) -> Any:
     """The array of this name, of the same shape and type as a known one.

@@ -151,6 +151,12 @@ hashes: Kind[HashFamily] = Kind("hash", "lshexp.hashing", "HashFamily")
 datasets: Kind[Dataset] = Kind("dataset", "lshexp.data", "Dataset")
 energy_models: Kind[EnergyModel] = Kind("energy", "lshexp.energy", "EnergyModel")
 
+
+def variants() -> tuple[str, ...]:
+    """Options, each once, by whose value readers know the variants of a method, as by its preset."""
+    return tuple(dict.fromkeys(cls.variant for cls in methods.discover().values() if cls.variant))
+
+
 KINDS: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (methods, hashes, datasets, energy_models)}
 
 

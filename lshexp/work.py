@@ -5,6 +5,8 @@ What counts, the same for every method:
 - a product of a weight, a projection or a gradient with an activation is one multiplication, and each
   product added to a sum is one addition (a bias is the sum's start, so it adds none of its own);
 - a division or a square root counts as one multiplication;
+- an optimiser's step counts for each weight of the nodes and inputs that a batch used, also where a gradient
+  is exactly zero and no step is taken;
 - comparisons, random draws, integer and table operations count no arithmetic, but the bytes they read
   and write do count;
 - element-wise maps whose cost is a few operations a *node* (ReLU, softmax and the loss, the sigmoid
@@ -15,6 +17,8 @@ What counts, the same for every method:
   What a kernel keeps in a variable is free. A product that BLAS forms, and an expression of NumPy, loads each
   operand once and stores its result once. No cache is modelled;
 - counts are those of one thread that goes through the whole batch, so they do not depend on the threads;
+- bytes of listing a selected output's active classes, and of the losses over them or with several labels, are
+  left out; their formulas stand beside the kernels;
 - left out for every method alike: how a batch is shared out and where its lists begin (chunk bounds, running
   totals of lengths), the form in which examples are handed over, and what is made once before training.
 

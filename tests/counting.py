@@ -61,39 +61,61 @@ class Twin:
         self.bias_state = [np.zeros((slots, len(w))) for w in weights]
         self.meter = Meter()
         self.skip, self.steps = skip, 0
+        self.alone = False  # whether examples take their steps one by one
 
-    def train(self, x, y, chosen, listed, scored, scale):
+    def train(self, x, y, chosen, listed, scored, scales):
         """One batch. chosen[i][b] are the active nodes of hidden layer i, or None for every node."""
+        self.finish(self.start(x, y, chosen, listed, scored, scales))
+
+    def start(self, x, y, chosen, listed, scored, scales):
+        """Forward and backward pass of a batch; returns its steps, from the output down, for `finish`."""
         examples = len(x)
-        signals, owns, lives, stored, logits = self.forward(x, chosen, listed, scored, scale)
-        self.steps += 1
+        signals, owns, lives, stored = self.forward(x, chosen, listed, scored, scales)
+        logits = self.logits(signals[-1], listed[-1])
         last = len(self.weights) - 1
         p = np.exp(logits - logits.max(axis=1, keepdims=True))
         deltas = (p / p.sum(axis=1, keepdims=True) - np.eye(p.shape[1])[y]) / examples
         lives.append([list(range(p.shape[1]))] * examples)
-        gradient = None
+        gradient, steps = None, []
         for i in range(last, -1, -1):
             above = gradient if self.skip and 0 < i < last else None  # at the layer's output
             gradient = self._input_gradient(i, deltas, lives, stored[i - 1], listed[i]) if i else None
             if above is not None:
                 self._pass_on(i, gradient, above, stored[i - 1], listed[i])
-            update = self._update_by_term if i in self.by_term else self._update
-            update(i, signals[i], deltas, lives[i], listed[i])
+            steps.append((i, signals[i], deltas, lives[i], listed[i]))
             if i:
-                deltas = self._through(
-                    i - 1, gradient, owns[i - 1], lives[i - 1], scale, chosen[i - 1] is None
-                )
+                deltas = self._through(i - 1, gradient, owns[i - 1], lives[i - 1], scales[i - 1])
+        return steps
 
-    def forward(self, x, chosen, listed, scored, scale, phase="forward"):
-        """Forward pass of a batch, its work under `phase`.
+    def finish(self, steps):
+        """Take steps that `start` has formed."""
+        self.steps += 1
+        for step in steps:
+            (self._update_by_term if step[0] in self.by_term else self._update)(*step)
 
-        Returns the layers' inputs, their own outputs, live nodes, places with a value, and the logits.
+    def train_alone(self, x, y, chosen, scales):
+        """Steps of each example by itself on its stored inputs, as lock-free threads take them."""
+        first = self.steps + 1
+        for b in range(len(x)):
+            nodes = [[own[b]] for own in chosen]
+            every = [True] * len(self.weights)
+            self.alone, self.steps = True, first - 1  # Adam's rate is that of the batch's first step
+            self.finish(self.start(x[b : b + 1], y[b : b + 1], nodes, every, [False] * len(nodes), scales))
+        self.alone, self.steps = False, first - 1 + len(x)
+
+    def forward(self, x, chosen, listed, scored, scales, phase="forward"):
+        """Forward pass of a batch through the hidden layers, its work under `phase`.
+
+        scales[i] multiplies the activations of hidden layer i: a number, or one for each example and node.
+        Returns the layers' inputs, their own outputs, live nodes, and places with a value.
         """
         meter, examples = self.meter, len(x)
         signals, lives, owns, stored = [x.astype(np.float64)], [], [], []
         for i in range(len(self.weights) - 1):
             meter.at = (i, phase)
             out = np.zeros((examples, len(self.weights[i])))
+            scale = np.broadcast_to(scales[i], out.shape)
+            scaled = np.ndim(scales[i]) or scales[i] != 1
             live = []
             for b in range(examples):
                 nodes = range(len(self.weights[i])) if chosen[i] is None else chosen[i][b]
@@ -103,12 +125,11 @@ class Twin:
                         value = float(self.weights[i][j] @ signals[i][b] + self.bias[i][j])
                     else:
                         value = self._score(i, j, signals[i][b], listed[i])
+                    if value > 0 or chosen[i] is None or self.alone:
+                        value = meter.mul(value, scale[b, j]) if scaled else value
                     if value > 0 or chosen[i] is None:
                         kept.append(j)
-                        value = max(value, 0.0)
-                        if scale != 1:
-                            value = meter.mul(value, scale)
-                        out[b, j] = value
+                        out[b, j] = max(value, 0.0)
                 live.append(kept)
             owns.append(out)
             lives.append(live)
@@ -117,13 +138,16 @@ class Twin:
                 sparse = listed[i] and chosen[i] is not None
                 out = self._add_input(i, out, signals[-1], stored, sparse, phase)
             signals.append(out)
+        return signals, owns, lives, stored
+
+    def logits(self, signals, listed, phase="forward"):
+        """Scores of all classes, their work under `phase`."""
         last = len(self.weights) - 1
-        meter.at = (last, phase)
-        logits = np.array(
-            [[self._score(last, j, signal, listed[last]) for j in range(len(self.weights[last]))]
-             for signal in signals[last]]
+        self.meter.at = (last, phase)
+        return np.array(
+            [[self._score(last, j, signal, listed) for j in range(len(self.weights[last]))]
+             for signal in signals]
         )  # fmt: skip
-        return signals, owns, lives, stored, logits
 
     def _score(self, i, j, signal, listed):
         inputs = np.flatnonzero(signal) if listed else range(len(signal))
@@ -160,7 +184,7 @@ class Twin:
                     gradient[b, k] = self.meter.add(gradient[b, k], product)
         return gradient
 
-    def _through(self, i, gradient, out, live, scale, every):
+    def _through(self, i, gradient, out, live, scale):
         self.meter.at = (i, "backward")
         deltas = np.zeros_like(gradient)
         for b, nodes in enumerate(live):
@@ -185,6 +209,7 @@ class Twin:
                     term = meter.mul(factor, deltas[b, j])
                     meter.at = (i, "update")
                     self.weights[i][j, k] = meter.add(self.weights[i][j, k], -term)
+        meter.at = (i, "update")
         for j in touched:
             self.bias[i][j] = self._step(self.bias[i][j], bias[j], [])
 
@@ -194,7 +219,8 @@ class Twin:
         for b, nodes in enumerate(live):
             inputs = np.flatnonzero(signal[b]) if listed else range(len(signal[b]))
             for j in nodes:
-                bias[j] = self.meter.add(bias[j], deltas[b, j])
+                # of a single example there is nothing to sum
+                bias[j] = deltas[b, j] if self.alone else self.meter.add(bias[j], deltas[b, j])
                 touched.add((j, None))
                 for k in inputs:
                     product = self.meter.mul(deltas[b, j], signal[b, k])
@@ -239,23 +265,3 @@ class Twin:
 def matmul(meter, a, b):
     """a @ b, metered."""
     return np.array([[meter.dot(row, column) for column in b.T] for row in a])
-
-
-def listed_matmul(meter, rows, b):
-    """rows @ b over the non-zeros of `rows`, metered."""
-    return np.array(
-        [[meter.dot(row[np.flatnonzero(row)], column[np.flatnonzero(row)]) for column in b.T] for row in rows]
-    )
-
-
-def orthonormalise(meter, v):
-    """Modified Gram-Schmidt, metered; the scalars of a column are not counted."""
-    v = v.copy()
-    for j in range(v.shape[1]):
-        meter.dot(v[:, j], v[:, j])
-        for k in range(j):
-            dot = meter.dot(v[:, j], v[:, k])
-            v[:, j] = [meter.add(a, -meter.mul(dot, b)) for a, b in zip(v[:, j], v[:, k], strict=True)]
-        norm = meter.dot(v[:, j], v[:, j])
-        v[:, j] = [meter.mul(a, 1 / math.sqrt(norm)) for a in v[:, j]]
-    return v

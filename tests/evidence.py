@@ -18,6 +18,9 @@ SCRATCH = RESULTS / "scratch"  # where `make quickstart` and rehearsals write; g
 EXPERIMENTS = ROOT / "experiments"
 PAIR = ["seed", "repeat"]  # what runs are paired by
 MOST_ROWS = 24  # of a table that is not folded
+CLAIMS = (  # a heading, the folders whose runs are judged, and the file of claims
+    ("The paper's claims", "results/paper", "claims.yaml"),
+)
 INTRODUCTION = """\
 # Results
 
@@ -79,11 +82,23 @@ def provenance(folder: Path) -> str:
     return " ".join(told)
 
 
+def judged_by(folder: Path) -> str:
+    """The metric that a folder's runs are compared by, where it is not test accuracy.
+
+    A search is judged by what was held out, and a distribution over words by its perplexity.
+    """
+    runs = pd.read_csv(folder / "runs.csv")
+    there = (
+        name for name in ("valid_acc_pct", "test_perplexity") if name in runs and runs[name].notna().all()
+    )
+    return next(there, "")
+
+
 def _section(folder: Path, printed: Callable[[str], str]) -> str:
     sweep = made_by(folder)
     name = folder.relative_to(ROOT).as_posix()
-    held_out = pd.read_csv(folder / "runs.csv")["valid_acc_pct"].notna().all()  # what a search is judged by
-    table = printed(f"compare {name}{' --metric valid_acc_pct' * bool(held_out)} --format md")
+    metric = judged_by(folder)
+    table = printed(f"compare {name}{f' --metric {metric}' if metric else ''} --format md")
     rows = table.count("\n|")
     if rows > MOST_ROWS:
         table = f"<details><summary>{rows} lines</summary>\n\n{table}\n\n</details>"
@@ -103,8 +118,11 @@ def _section(folder: Path, printed: Callable[[str], str]) -> str:
 
 
 def _claims(printed: Callable[[str], str]) -> str:
-    words = "compare results/paper --claims experiments/claims.yaml --format md"
-    return f"## The paper's claims\n\n`lshexp {words}`\n\n{printed(words)}\n"
+    told = ""
+    for heading, folders, file in CLAIMS:
+        words = f"compare {folders} --claims experiments/{file} --format md"
+        told += f"## {heading}\n\n`lshexp {words}`\n\n{printed(words)}\n\n"
+    return told.removesuffix("\n")
 
 
 def _bench() -> str:
@@ -124,6 +142,29 @@ def _bench() -> str:
         "the nodes. The number behind a name is the batch size; ratios above 1 say how many times as long "
         "PyTorch takes. All measurements are in [bench.csv](bench/bench.csv).\n\n" + "\n".join(lines) + "\n\n"
         "![Microseconds a training example against width](bench/bench.svg)\n"
+    )
+
+
+def _bench_output() -> str:
+    """Time of an output layer of many classes: ours, and the fastest of each of PyTorch's ways."""
+    table = pd.read_csv(RESULTS / "bench" / "bench_output.csv")
+    kind = table["competitor"].str.replace(r"_\d+$", "", regex=True)
+    fastest = table.loc[table.groupby(["classes", kind])["us_per_example"].idxmin()]
+    heads = ["classes", "active", "competitor", "microseconds", "least", "most", "times as long as lsh"]
+    lines = ["| " + " | ".join(heads) + " |", "| ---: | ---: | --- | ---: | ---: | ---: | ---: |"]
+    lines += [
+        f"| {row.classes:,} | {row.active} | {row.competitor} | {row.us_per_example:.0f} "
+        f"| {row.us_per_example_min:.0f} | {row.us_per_example_max:.0f} | {row.ratio_to_reference:.2f} |"
+        for row in fastest.sort_values(["classes", "us_per_example"]).itertuples()
+    ]
+    return (
+        "## Time of an output layer\n\n"
+        "`lshexp bench --output N`: median microseconds of training an output layer alone on one example, "
+        "128 inputs, Adam, one thread, at the batch that suits each kind best. `softmax`, `adaptive` and "
+        "`sampled` are PyTorch's; `active` is how many classes ours and sampled softmax compute. Made-up "
+        "activations, so this says what a step costs and nothing of what it learns. All measurements are in "
+        "[bench_output.csv](bench/bench_output.csv), those of prediction in "
+        "[bench_output_predict.csv](bench/bench_output_predict.csv).\n\n" + "\n".join(lines) + "\n"
     )
 
 

@@ -2,6 +2,7 @@
 
     python tests/faults.py [kills|disk|drivers|thousand] ...
 
+KILLS in the environment says how many kills (100), SEED which (2017), so that they can be done in portions.
 Each check prints what it saw and ends the script with an error when a row is lost, doubled or different.
 Quick versions of them are in tests/runs/.
 """
@@ -25,7 +26,7 @@ import psutil
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
 VOLATILE = ("compile_s", "timing_valid", "started_utc", "env_id", "peak_rss_mb")
-KILLS, RUNS = int(os.environ.get("KILLS", "100")), 40
+KILLS, SEED, RUNS = int(os.environ.get("KILLS", "100")), int(os.environ.get("SEED", "2017")), 40
 
 
 def drive(out: Path, runs: int, seconds: float, jobs: int = 2) -> subprocess.Popen[str]:
@@ -54,7 +55,7 @@ def kills(work: Path) -> str:
     started = time.monotonic()
     assert drive(whole, RUNS, 0.02).wait() == 0
     length = time.monotonic() - started
-    expected, dice = rows(whole), random.Random(2017)
+    expected, dice = rows(whole), random.Random(SEED)
     victims = {"worker": 0, "driver": 0, "both": 0}
     for number in range(KILLS):
         out = work / f"kill{number}"

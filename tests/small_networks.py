@@ -32,11 +32,6 @@ class Recorder:
         self.selector = selector
         self.selections = []
         self.inputs = []
-        self.steps = []  # what each step was made of
-        self.collected = []  # candidates met in the tables, by example
-        if getattr(selector, "tables", None):
-            self._collect = selector.tables.collect
-            selector.tables.collect = self._spy
 
     def select(self, inputs, batch):
         selection = self.selector.select(inputs, batch)
@@ -46,13 +41,7 @@ class Recorder:
         self.inputs.append(inputs)
         return selection
 
-    def _spy(self, *args):
-        collected = self._collect(*args)
-        self.collected.append(collected.candidates.row_lengths())
-        return collected
-
     def after_update(self, step):
-        self.steps.append(step)
         self.selector.after_update(step)
 
     def refresh(self):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lshexp import registry
+
 PACKAGE = Path(__file__).parent.parent / "lshexp"
 # from the top down; a module may import from its own layer and from those below
 LAYERS = [
@@ -68,6 +70,28 @@ def test_no_package_imports_the_private_modules_of_another(path):
         names = [*rest, *(alias.name for alias in node.names)]
         private = [name for name in names if name.startswith("_") and not name.startswith("__")]
         assert package == part or not private, f"{node.module}: {private}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_hangs_on_which_method_it_is(path):
+    """Outside their packages no method, hash family or variant is compared with by its name.
+
+    The bench may: it has a list of competitors, and some of them are called after methods.
+    """
+    if part_of(path) in ("methods", "hashing", "bench"):
+        return
+    names = {*registry.methods.discover(), *registry.hashes.discover()}
+    names |= {f"p_{option}" for option in registry.variants()}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        asked = []
+        if isinstance(node, ast.Compare):
+            asked = [each for part in (node.left, *node.comparators) for each in ast.walk(part)]
+        elif isinstance(node, ast.Match):
+            asked = [each for case in node.cases for each in ast.walk(case.pattern)]
+        elif isinstance(node, ast.Constant) and str(node.value).startswith("p_"):
+            asked = [node]
+        found = {each.value for each in asked if isinstance(each, ast.Constant)} & names
+        assert not found, f"line {node.lineno}: {found}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from lshexp.analysis.compare import Source, check_metric, gather, higher_is_better, is_counted, once
+from lshexp.analysis.compare import Source, check_metric, gather, is_counted, once
 from lshexp.analysis.configurations import PAIR, setting_columns
 from lshexp.analysis.pairing import (
     Configuration,
@@ -26,7 +26,7 @@ from lshexp.analysis.pairing import (
     picks,
 )
 from lshexp.analysis.statistics import FEWEST, Inference, infer
-from lshexp.config.claims import Claim, Setting
+from lshexp.config.claims import Claim, Setting, higher_is_better
 from lshexp.errors import ClaimError, ConfigError, Problem
 
 TIMES = ("compile_s", "select_s", "train_s", "eval_s", "predict_us")

@@ -14,7 +14,6 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from lshexp.analysis.configurations import PAIR, setting_columns, telling_apart
-from lshexp.analysis.machines import rounding_notes
 from lshexp.analysis.pairing import (
     Configuration,
     baseline_settings,
@@ -23,9 +22,9 @@ from lshexp.analysis.pairing import (
     paired,
     picks,
 )
-from lshexp.analysis.pricing import priced_runs
-from lshexp.analysis.results import Results, folders_of, read_runs, together
+from lshexp.analysis.results import Results, folders_of, priced_runs, read_runs, rounding_notes, together
 from lshexp.analysis.statistics import FEWEST, Inference, infer, kind, non_inferior, verdict
+from lshexp.config.claims import higher_is_better
 from lshexp.config.energy import energy_model
 from lshexp.errors import ConfigError, Problem
 from lshexp.registry import methods
@@ -159,11 +158,6 @@ def check_metric(runs: pd.DataFrame, metric: str, where: tuple[str | int, ...] =
         return
     problem = "is not a number" if metric in runs.columns else "is not a column"
     raise ConfigError([Problem(where, f"'{metric}' {problem} of the results{suggest(metric, numeric)}")])
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether more of a metric is better: of accuracies; all others are costs."""
-    return metric.endswith("acc_pct")
 
 
 def is_counted(metric: str) -> bool:

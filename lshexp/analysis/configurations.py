@@ -14,20 +14,25 @@ from typing import Any
 
 import pandas as pd
 
-from lshexp.spec import RunSpec
+from lshexp.runs.columns import variant_columns
+from lshexp.spec import OUTPUT, RunSpec
 
 PAIR = ("seed", "repeat")  # what repeats of one configuration differ in, and what pairs are matched by
 SIZES = ("train_examples", "test_examples", "validation_examples")
 NETWORK = ("hidden", "inputs", "block")  # what holds for every method on a network
+MEASURED = ("output_active_pct_achieved",)  # a result, though it begins as options of the output do
+PARTS = ("data", "network", "label")  # of the name of a configuration
 WATCHING = ("probe", "save", "task")  # keys of a run that change none of its numbers
-PARTS = ("data", "network", "label")
 PLAIN = re.compile(r"[^\s'\"]+")  # text that needs no quotes in a name
 
 
 def setting_columns(runs: pd.DataFrame) -> list[str]:
     """Columns that say what was asked of a run, in the order of the table."""
     fixed = set(RunSpec.model_fields) - {*PAIR, *WATCHING}
-    return [name for name in runs.columns if name in fixed or name.startswith(("p_", "dataset_", "output_"))]
+    options = ("p_", "dataset_", "output_")
+    return [
+        name for name in runs.columns if name in fixed or (name.startswith(options) and name not in MEASURED)
+    ]
 
 
 def data_columns(runs: pd.DataFrame) -> list[str]:
@@ -69,12 +74,13 @@ def label_of(runs: pd.DataFrame, apart: Iterable[str] = ("active_pct",)) -> pd.S
     """A short name of each run's method and settings, such as `lsh hybrid L=100`.
 
     On one dataset and network, configurations that differ in more than `apart` have different names. A name
-    tells no more than it must: the method; its preset, where these runs have several; and each setting that
-    is needed to tell runs of that method and preset apart, left out where it has the value of most of them.
+    tells no more than it must: the method; its variant, such as a preset, and the output's method, where
+    these runs have several; and each setting that is needed to tell runs of those apart, left out where it
+    has the value of most of them.
     """
+    stem = ["method", *(name for name in (*variant_columns(), "output_method") if name in runs)]
     known = [*data_columns(runs), *network_columns(runs), *(name for name in apart if name in runs)]
-    others = [name for name in setting_columns(runs) if name not in {*known, "method", "p_preset"}]
-    stem = ["method", "p_preset"] if "p_preset" in runs else ["method"]
+    others = [name for name in setting_columns(runs) if name not in {*known, *stem}]
     return _names(runs, stem, _in_reading_order(runs, others), known)
 
 
@@ -92,7 +98,7 @@ def telling_apart(runs: pd.DataFrame, names: Sequence[str], known: Sequence[str]
 
 
 def words(name: str, value: Any) -> str:
-    """A setting in words: `lr=0.1`, `hash=srp`; a choice of the run itself by its value, `adagrad`.
+    """A setting in words: `lr=0.1`, `hash=srp`; a choice for the hidden layers by its value, `adagrad`.
 
     A missing setting is `K=-`; text that could be read as that, or as two words, stands in quotes.
     """
@@ -103,14 +109,14 @@ def words(name: str, value: Any) -> str:
         text = text.lower()
     elif isinstance(value, str) and (value == "-" or not PLAIN.fullmatch(value)):
         text = repr(value)
-    bare = name in ("dataset", "hidden", "method", "p_preset") or (
-        name in RunSpec.model_fields and isinstance(value, str)
+    bare = name in ("dataset", "hidden", "method", *variant_columns()) or (
+        name in RunSpec.model_fields and name not in OUTPUT and isinstance(value, str)
     )
     return text if bare else f"{_short(name)}={text}"
 
 
 def _short(name: str) -> str:
-    return name.removeprefix("p_").removeprefix("dataset_").removesuffix("_name")
+    return name.removeprefix("p_").removeprefix("dataset_").removesuffix("_name").removesuffix("_method")
 
 
 def _in_reading_order(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:

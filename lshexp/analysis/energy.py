@@ -14,8 +14,7 @@ import pandas as pd
 
 from lshexp.analysis.compare import compare
 from lshexp.analysis.presentation import TablePart, parts, row_label
-from lshexp.analysis.pricing import reprice
-from lshexp.analysis.results import Results, read_results
+from lshexp.analysis.results import Results, read_results, reprice
 from lshexp.config.energy import energy_model
 from lshexp.errors import ConfigError, Problem
 

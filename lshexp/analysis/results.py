@@ -1,15 +1,16 @@
-"""Result files read back as typed frames."""
+"""Result files read back as typed frames; at other prices; and whether their machines round alike."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from lshexp.config import read_resolved
-from lshexp.errors import StoreError
+from lshexp.config.energy import NamedModel
+from lshexp.errors import ConfigError, Problem, StoreError
 from lshexp.runs.columns import (
     ENV,
     EPOCH,
@@ -22,9 +23,11 @@ from lshexp.runs.columns import (
     Kind,
     plain,
 )
+from lshexp.runs.environment import ARITHMETIC
 from lshexp.runs.meanings import unit
 from lshexp.runs.record import SCHEMA_VERSION
 from lshexp.spec import ADDED_LATER, RunSpec
+from lshexp.work import PREDICT, Work
 
 DTYPES: dict[Kind, str] = {
     "text": "string",
@@ -204,3 +207,70 @@ def _what_is_there(folder: Path) -> str:
     """Point to the sweeps in a folder that holds several."""
     sweeps = sorted(str(path.parent) for path in folder.glob("*/runs.csv"))
     return f"; did you mean {' or '.join(sweeps[:3])}?" if sweeps else "; give the folder of a sweep"
+
+
+def priced_runs(source: pd.DataFrame | Results | str | Path, energy: NamedModel) -> pd.DataFrame:
+    """The runs of a sweep's folder, of its runs.csv or of its `Results`, at the prices of a model.
+
+    `energy_proxy_j` and `energy_model` are replaced; a run without counted work has neither. A path must have
+    work.csv beside runs.csv.
+
+    Raises StoreError when a table cannot be read, ConfigError for a frame of runs, which counts no additions.
+    """
+    if isinstance(source, pd.DataFrame):
+        message = "a frame of runs alone cannot be priced again; give a folder, or what read_results returns"
+        raise ConfigError([Problem(("energy",), message)])
+    if isinstance(source, Results):
+        return reprice(source.runs, source.work, energy)
+    path = Path(source)
+    return reprice(read_runs(path), read_work(path if path.is_dir() else path.parent), energy)
+
+
+def reprice(runs: pd.DataFrame, work: pd.DataFrame, energy: NamedModel) -> pd.DataFrame:
+    """A copy of `runs` with joules by `energy` of their rows in `work` that count training."""
+    training = work[work["phase"] != PREDICT]
+    totals = training.groupby("run_id")[["mults", "adds", "bytes"]].sum()
+    joules = {
+        str(run): energy.model.joules(Work(int(mults), int(adds), int(nbytes)))
+        for run, mults, adds, nbytes in totals.itertuples()
+    }
+    priced = runs.copy()
+    priced["energy_proxy_j"] = runs["run_id"].map(joules).astype("float64")
+    label = pd.Series(energy.label, index=runs.index, dtype="string")
+    priced["energy_model"] = label.where(priced["energy_proxy_j"].notna()).astype("category")
+    return priced
+
+
+def rounding_notes(runs: pd.DataFrame, sources: Iterable[pd.DataFrame | Results | str | Path]) -> list[str]:
+    """A sentence that names what differs, if `runs` come from machines or libraries that round differently.
+
+    `sources` are the folders, tables runs.csv and `Results` that the runs were read from. Nothing is known of
+    a frame of runs alone, of a runs.csv without env.csv, and of rows written before `arithmetic_id` was.
+
+    Raises StoreError for an env.csv that cannot be read.
+    """
+    tables = [table for table in map(_environments, sources) if table is not None]
+    if not tables:
+        return []
+    used = set(runs["env_id"].dropna())
+    known = pd.concat([table[["env_id", "arithmetic_id", *ARITHMETIC]].astype(object) for table in tables])
+    known = known[known["env_id"].isin(used) & known["arithmetic_id"].notna()]
+    count = known["arithmetic_id"].nunique()
+    if count < 2:
+        return []
+    differing = [name for name in ARITHMETIC if known[name].nunique(dropna=False) > 1]
+    return [
+        f"the runs come from {count} environments that round differently "
+        f"({', '.join(differing) or 'arithmetic_id'} in env.csv): equal runs may differ in their last bits"
+    ]
+
+
+def _environments(source: pd.DataFrame | Results | str | Path) -> pd.DataFrame | None:
+    """The rows of env.csv that belong to a source; None where there are none."""
+    if isinstance(source, Results):
+        return source.env
+    if isinstance(source, pd.DataFrame):
+        return None
+    path = Path(source)
+    folder = path if path.is_dir() else path.parent
+    return read_env(folder) if (folder / "env.csv").exists() else None

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from lshexp.bench.competitors import families
-from lshexp.bench.task import Data, Networks, Predictor, Predictors, Task, Trainee, load_examples
+from lshexp.bench.competitors import NETWORKS, families
+from lshexp.bench.task import Data, Networks, Predictor, Predictors, Task, Trainee
 from lshexp.errors import LshexpError, RunError
 
 SETTLE_S = 0.05  # idle threads of OpenBLAS and GNU OpenMP spin for some 20 ms, then sleep
@@ -54,9 +54,9 @@ class Process:
         self.family = family
         self._connection, self._process = connection, process
 
-    def load(self, examples: int) -> BenchExamples:
+    def load(self, loader: Callable[[], Data]) -> BenchExamples:
         """Load the examples; the same in every process."""
-        return cast(BenchExamples, self._ask("load", examples))
+        return cast(BenchExamples, self._ask("load", loader))
 
     def build(self, task: Task, names: tuple[str, ...]) -> list[Ready]:
         """Build networks to train, in place of those there were."""
@@ -119,12 +119,12 @@ class _Bug(NamedTuple):
 
 
 @contextmanager
-def process_of(family: str) -> Iterator[Process]:
-    """Start a family's process, and end it with the context."""
+def process_of(family: str, package: str = NETWORKS) -> Iterator[Process]:
+    """Start the process of a family of a package, and end it with the context."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, family), daemon=True)
-    with _environment(families()[family].ENVIRONMENT):
+    process = context.Process(target=_serve, args=(theirs, family, package), daemon=True)
+    with _environment(families(package)[family].ENVIRONMENT):
         process.start()
     theirs.close()
     try:
@@ -149,10 +149,10 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def _serve(connection: Connection, family: str) -> None:
+def _serve(connection: Connection, family: str, package: str) -> None:
     """Answer the parent until it closes the connection."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
-    with _Workshop(family) as workshop:
+    with _Workshop(family, package) as workshop:
         while True:
             try:
                 method, *arguments = connection.recv()
@@ -174,8 +174,8 @@ _NONE = Networks([], lambda: Predictors([], []))
 class _Workshop:
     """The process's end: what it holds between requests."""
 
-    def __init__(self, family: str) -> None:
-        self._family = families()[family]
+    def __init__(self, family: str, package: str) -> None:
+        self._family = families(package)[family]
         self._data: Data
         self._networks = _NONE
         self._predictors: list[Predictor] = []
@@ -187,8 +187,8 @@ class _Workshop:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def load(self, examples: int) -> BenchExamples:
-        self._data = load_examples(examples)
+    def load(self, loader: Callable[[], Data]) -> BenchExamples:
+        self._data = loader()
         return BenchExamples(self._data.origin, self._data.part.rows.shape[1], self._data.classes)
 
     def build(self, task: Task, names: tuple[str, ...]) -> list[Ready]:

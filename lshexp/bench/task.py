@@ -16,7 +16,7 @@ from lshexp import registry
 from lshexp.data.base import Part
 from lshexp.errors import DataError
 
-Question = Literal["time", "to", "memory", "profile"]
+Question = Literal["time", "to", "memory", "profile", "output"]
 Say = Callable[[str], None]
 Pass = Callable[[NDArray[np.float32], NDArray[np.int32]], float]
 RATE = 0.1  # learning rate of all competitors that are timed, plain SGD: one that no network here diverges at
@@ -55,6 +55,8 @@ PLANS: dict[Question, BenchPlan] = {
     "memory": BenchPlan(widths=(4000,), threads=(1,), repeats=1),
     # one network at a time, so that a longer pass costs little
     "profile": BenchPlan(widths=(1000,), threads=(1,), repeats=1, seconds=10.0, only=("lsh",)),
+    # widths are numbers of classes; active_pct 0: as `output.active_pct` has it
+    "output": BenchPlan(widths=(10_000,), threads=(1,), examples=4096, repeats=3, active_pct=0.0),
 }
 
 
@@ -159,6 +161,13 @@ class Family(Protocol):
 
     def networks(self, task: Task, names: tuple[str, ...]) -> AbstractContextManager[Networks]:
         """Networks of those names, in that order; what they hold is released at the end of the context."""
+
+
+def label_frequencies(classes: int) -> NDArray[np.float64]:
+    """Share of each class in the made-up labels of an output layer, float64[classes]: Zipf's law."""
+    weights = 1 / np.arange(1, classes + 1)
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ moment of the machine hits all alike and ratios within a repeat stay true. Predi
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ import pandas as pd
 
 from lshexp.bench.competitors import Chosen, check_reference, wanted
 from lshexp.bench.processes import BenchExamples, Process, Ready, process_of
-from lshexp.bench.task import BenchPlan, Say, Task
+from lshexp.bench.task import BenchPlan, Say, Task, load_examples
 
 PASSES_BEFORE = 3  # a network trains before it is timed: two of a batch, and a whole one
 PREDICTION_BATCHES = (1, 256)
@@ -65,23 +66,20 @@ class Measured(NamedTuple):
     prediction: pd.DataFrame
 
 
-class _Cell(NamedTuple):
+class Cell(NamedTuple):
     """One width and thread count, with its share of the time."""
 
     plan: BenchPlan
     task: Task
     data: BenchExamples
     deadline: float  # of `time.monotonic`; after it no repeat begins but the first
-
-    def place(self) -> tuple[int, int, int]:
-        return self.task.hidden[0], self.plan.layers, self.task.threads
-
-    def title(self) -> str:
-        return f"{self.plan.layers}x{self.task.hidden[0]}, threads {self.task.threads}"
+    place: tuple[int, int, int]  # width, layers and threads of its timings
+    title: str
 
     def timing(self, entrant: Entrant, batch: int, repeat: int, examples: int, seconds: float) -> Timing:
+        """A timed pass of this cell."""
         name, _, arithmetic = entrant.ready
-        return Timing(*self.place(), name, batch, arithmetic, repeat, self.data.origin, examples, seconds)
+        return Timing(*self.place, name, batch, arithmetic, repeat, self.data.origin, examples, seconds)
 
 
 def measure(plan: BenchPlan, say: Say) -> Measured:
@@ -99,9 +97,11 @@ def measure(plan: BenchPlan, say: Say) -> Measured:
     predicted: list[Timing] = []
     with ExitStack() as stack:
         processes = {family: stack.enter_context(process_of(family)) for family, _ in chosen}
-        loaded = [process.load(plan.examples) for process in processes.values()]
+        loaded = [
+            process.load(functools.partial(load_examples, plan.examples)) for process in processes.values()
+        ]
         if not loaded:
-            return Measured(_frame(trained), _frame(predicted))
+            return Measured(frame(trained), frame(predicted))
         data = loaded[0]
         plan = shortened(plan, sum(len(names) for _, names in chosen))
         say(f"data: {data.origin}, {plan.examples} examples")
@@ -117,15 +117,15 @@ def measure(plan: BenchPlan, say: Say) -> Measured:
                 share = budget * (1 + len(_places(trained))) / cells
                 hidden = (width,) * plan.layers
                 task = Task(data.features, data.classes, hidden, plan.active_pct, plan.batch, threads)
-                cell = _Cell(plan, task, data, began + share)
+                cell = Cell(plan, task, data, began + share, (width, plan.layers, threads), place)
                 affordable = affordable_at(plan, chosen, task, slowness, say)
-                found = list(_train(cell, processes, affordable, say))
+                found = list(train(cell, processes, affordable, say))
                 slowness |= {
                     row.competitor: row.seconds / row.examples * row.batch / task.parameters for row in found
                 }
                 trained += found
-                predicted += _predict(cell, [processes[family] for family, _ in affordable], say)
-    return Measured(_frame(trained), _frame(predicted))
+                predicted += predict(cell, [processes[family] for family, _ in affordable], say)
+    return Measured(frame(trained), frame(predicted))
 
 
 def shortened(plan: BenchPlan, networks: int) -> BenchPlan:
@@ -164,26 +164,26 @@ def affordable_at(
     return [(family, names) for family, names in kept if names]
 
 
-def _train(cell: _Cell, processes: dict[str, Process], chosen: Chosen, say: Say) -> Iterator[Timing]:
+def train(cell: Cell, processes: dict[str, Process], chosen: Chosen, say: Say) -> Iterator[Timing]:
     """All training passes of a cell. The networks are left in their processes."""
     entrants = [
         Entrant(processes[family], index, ready)
         for family, names in chosen
         for index, ready in enumerate(processes[family].build(cell.task, names))
     ]
-    say(f"{cell.title()}: {len(entrants)} networks are built and warmed")
+    say(f"{cell.title}: {len(entrants)} networks are built and warmed")
     warmed = [warm(entrant, cell.plan) for entrant in entrants]
-    say(f"{cell.title()}: about {sum(each.passes * each.seconds for each in warmed):.0f} s of training")
+    say(f"{cell.title}: about {sum(each.passes * each.seconds for each in warmed):.0f} s of training")
     for repeat, at in _turns(cell, len(entrants), say):
         entrant, (n, passes, _) = entrants[at], warmed[at]
         if repeat < passes:
             seconds = entrant.process.train(entrant.number, n)
             name = entrant.ready.name
-            say(f"{cell.title()}, repeat {repeat + 1}: {name} {1e6 * seconds / n:.1f} us an example")
+            say(f"{cell.title}, repeat {repeat + 1}: {name} {1e6 * seconds / n:.1f} us an example")
             yield cell.timing(entrant, entrant.ready.batch, repeat, n, seconds)
 
 
-def _predict(cell: _Cell, processes: list[Process], say: Say) -> Iterator[Timing]:
+def predict(cell: Cell, processes: list[Process], say: Say) -> Iterator[Timing]:
     """All prediction passes of a cell, with the networks as training has left them; they are then dropped."""
     entrants = []
     for process in processes:
@@ -197,17 +197,17 @@ def _predict(cell: _Cell, processes: list[Process], say: Say) -> Iterator[Timing
             entrant, n = entrants[at], sizes[at]
             seconds = entrant.process.predict(entrant.number, n, batch)
             told = f"{entrant.ready.name} predicts in {1e6 * seconds / n:.1f} us an example"
-            say(f"{cell.title()}, repeat {repeat + 1}, batch {batch}: {told}")
+            say(f"{cell.title}, repeat {repeat + 1}, batch {batch}: {told}")
             yield cell.timing(entrant, batch, repeat, n, seconds)
     for process in processes:
         process.drop()
 
 
-def _turns(cell: _Cell, entrants: int, say: Say) -> Iterator[tuple[int, int]]:
+def _turns(cell: Cell, entrants: int, say: Say) -> Iterator[tuple[int, int]]:
     """Repeat and position of each pass; the first of a repeat is the second of the next."""
     for repeat in range(cell.plan.repeats):
         if repeat and time.monotonic() > cell.deadline:
-            say(f"{cell.title()}: {repeat} of {cell.plan.repeats} repeats, as the time is up")
+            say(f"{cell.title}: {repeat} of {cell.plan.repeats} repeats, as the time is up")
             return
         for turn in range(entrants):
             yield repeat, (turn + repeat) % entrants
@@ -249,7 +249,8 @@ def pass_size(most: int, batch: int, affordable: float) -> int:
     return n - n % batch if n > batch else n
 
 
-def _frame(rows: list[Timing]) -> pd.DataFrame:
+def frame(rows: list[Timing]) -> pd.DataFrame:
+    """A row a timing."""
     return pd.DataFrame(rows, columns=list(Timing._fields))
 
 

@@ -1,6 +1,6 @@
 """The `lshexp` command: parse, call, render. Nothing heavy is imported until a command needs it.
 
-Each command is one file of this package, named after it.
+Every file of this package is imported, and adds its commands.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from lshexp.cli._app import Interrupted, app
 if TYPE_CHECKING:
     from lshexp.runs.sweep import SweepSummary
 
-# the order of `lshexp --help`; commands that are not named follow by name
-FIRST = ("sweep", "compare")
-_names = {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}
-for _name in (*FIRST, *sorted(_names - set(FIRST))):
-    importlib.import_module(f"{__name__}.{_name}")
+for _module in pkgutil.iter_modules(__path__):
+    if not _module.name.startswith("_"):
+        importlib.import_module(f"{__name__}.{_module.name}")
 
 
 def main() -> int:

@@ -1,4 +1,7 @@
-"""The Typer application that each command's file adds itself to. Nothing heavy is imported here."""
+"""The Typer application that commands add themselves to, and the options that several of them have.
+
+Nothing heavy is imported here.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,15 @@ class Interrupted(Exception):  # noqa: N818 - it is not a mistake
         self.summary = summary
 
 
+FIRST = ("sweep", "compare")  # in `lshexp --help`; other commands follow by name
+
+
 class Commands(TyperGroup):
     """The commands; an interrupt reaches `main` with what it interrupted, which Typer would forget."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the commands in the order of the help."""
+        return [*FIRST, *sorted(set(super().list_commands(ctx)) - set(FIRST))]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -99,6 +109,20 @@ def span(option: str, text: str | None) -> float | None:
         return duration(text)
     except ValueError as error:
         raise ConfigError(f"{option}: {error}") from None
+
+
+def dataset_names(incomplete: str) -> list[str]:
+    """Names of datasets that the shell offers after a tab."""
+    from lshexp import registry
+
+    return [name for name in registry.datasets.discover() if name.startswith(incomplete)]
+
+
+def run_ids(context: typer.Context, incomplete: str) -> list[str]:
+    """Ids that the shell offers after a tab: of runs with a record under the results folder named so far."""
+    folder = context.params.get("out") or context.params.get("results") or "results"
+    records = Path(folder).glob("**/records/*.json")
+    return sorted({path.stem for path in records if path.stem.startswith(incomplete)})
 
 
 def _version(wanted: bool) -> None:

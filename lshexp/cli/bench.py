@@ -40,6 +40,13 @@ def bench(
     profile: Annotated[
         bool, typer.Option("--profile", help="Measure each kernel's share of our own time instead.")
     ] = False,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N",
+            help="Time an output layer of N classes instead, beside the ways PyTorch has.",
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Shorten passes, and leave out repeats, to fit into 5m or 1h."),
@@ -52,7 +59,10 @@ def bench(
         str | None,
         typer.Option(metavar="N,N", help="Thread counts; by default 1,2, or 1 with another question."),
     ] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Examples in a timed pass, at most.")] = 5120,
+    examples: Annotated[
+        int | None,
+        typer.Option(min=1, help="Examples in a timed pass, at most; by default 5120, with --output 4096."),
+    ] = None,
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Timed passes of each network, by default 5; with --to runs, 1.")
     ] = None,
@@ -63,7 +73,14 @@ def bench(
             help="End a pass after this time, by default 1; with --to give up after it, by default 120.",
         ),
     ] = None,
-    active_pct: Annotated[float, typer.Option(min=0.01, max=100, help="Active nodes of our networks.")] = 5.0,
+    active_pct: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0001,
+            max=100,
+            help="Active nodes of our networks, by default 5; with --output classes, no more than 500.",
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Batch size of our own networks.")] = 128,
     only: Annotated[
         list[str] | None,
@@ -78,7 +95,8 @@ def bench(
 
     Each library has a process of its own; networks take turns, repeat after repeat. The tables give medians
     and ratios to a reference, and say what the machine is. What is not installed is left out: pip install
-    lshexp[bench]. --to, --memory and --profile measure something else of the same networks.
+    lshexp[bench]. --to, --memory and --profile measure something else of the same networks, --output the time
+    of an output layer of N classes.
 
     Example: lshexp bench --budget 5m --widths 1000,4000 --only lsh --only pytorch
     """
@@ -86,14 +104,21 @@ def bench(
     from lshexp.bench.summary import check_free
     from lshexp.bench.task import resolved
 
-    questions: dict[Question, bool] = {"to": to is not None, "memory": memory, "profile": profile}
+    questions: dict[Question, bool] = {
+        "to": to is not None,
+        "memory": memory,
+        "profile": profile,
+        "output": output is not None,
+    }
     asked = [question for question, on in questions.items() if on]
     if len(asked) > 1:
-        raise typer.BadParameter("--to, --memory and --profile exclude each other; give one at a time")
-    if asked and budget is not None:
+        raise typer.BadParameter(
+            "--to, --memory, --profile and --output exclude each other; give one at a time"
+        )
+    if asked and not output and budget is not None:
         raise typer.BadParameter(f"--budget does not go with --{asked[0]}; --seconds bounds a pass there")
     given = {
-        "widths": _numbers("widths", widths),
+        "widths": _numbers("output", output) or _numbers("widths", widths),
         "layers": layers,
         "threads": _numbers("threads", threads),
         "examples": examples,
@@ -118,6 +143,8 @@ def bench(
         _memory(plan, folder)
     elif profile:
         _profile(plan, folder)
+    elif output:
+        _output(plan, folder)
     else:
         _time(plan, folder)
 
@@ -184,6 +211,30 @@ def _profile(plan: BenchPlan, out: Path) -> None:
     rows = profile(plan, render.say)
     files = summary.write(out, {"bench_profile": rows}, {})
     render.bench_profile(rows)
+    render.bench_written(files)
+
+
+def _output(plan: BenchPlan, out: Path) -> None:
+    from lshexp import render
+    from lshexp.bench import summary
+    from lshexp.bench.machine import describe, rates
+    from lshexp.bench.output import PLACE, measure
+
+    machine, best = describe(), [rates(threads) for threads in plan.threads]
+    render.machine(machine)
+    measured = measure(plan, render.say)
+    place = [*PLACE, "active"]
+    trained = summary.summarise(measured.training, plan.reference, place)
+    predicted = summary.summarise(measured.prediction, plan.reference, [*place, "batch"])
+    tables = {
+        "bench_output": trained,
+        "bench_output_passes": measured.training,
+        "bench_output_predict": predicted,
+        "bench_output_predict_passes": measured.prediction,
+        "bench_output_machine": machine.table(best),
+    }
+    files = summary.write(out, tables, {})
+    render.bench_output(trained, predicted)
     render.bench_written(files)
 
 

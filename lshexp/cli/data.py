@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import app
-from lshexp.cli._complete import datasets
+from lshexp.cli._app import app, dataset_names
 
 data = typer.Typer(name="data", help="The datasets: what there is, what it looks like.", no_args_is_help=True)
 app.add_typer(data)
@@ -17,7 +16,7 @@ EXAMPLES_TO_SHOW_FROM = 2_000  # enough for a dozen of each class
 
 Name = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="A dataset, as in `lshexp data list`.", autocompletion=datasets),
+    typer.Argument(metavar="NAME", help="A dataset, as in `lshexp data list`.", autocompletion=dataset_names),
 ]
 Options = Annotated[
     list[str] | None,

@@ -1,4 +1,4 @@
-"""`lshexp list`."""
+"""What is there to choose from, and what this machine is: `lshexp list` and `lshexp info`."""
 
 from __future__ import annotations
 
@@ -50,3 +50,12 @@ def list_(
     from lshexp import render
 
     render.listing(kind.value, name)
+
+
+@app.command()
+def info() -> None:
+    """Show versions, cores, BLAS, and whether MNIST is here."""
+    from lshexp import render
+    from lshexp.runs.environment import capture
+
+    render.environment(capture())

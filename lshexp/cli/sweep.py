@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from lshexp import errors
-from lshexp.cli._app import Plugins, app
-from lshexp.cli._complete import run_ids
+from lshexp.cli._app import Plugins, app, run_ids
 
 
 class ProgressStyle(StrEnum):

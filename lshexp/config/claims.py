@@ -14,6 +14,11 @@ Setting = str | float | None
 RowPicks = Annotated[dict[str, Setting], Field(min_length=1)]
 
 
+def higher_is_better(metric: str) -> bool:
+    """Whether more of a metric is better: of accuracies and rankings; all others are costs."""
+    return metric.endswith("acc_pct") or (metric.startswith("test_") and "_pct" in metric)
+
+
 class Claim(BaseModel):
     """One claim about the runs that `of` picks.
 
@@ -72,7 +77,7 @@ class Claim(BaseModel):
             return f"<= {self.at_most:g}"
         if self.at_least is not None:
             return f">= {self.at_least:g}"
-        higher = self.metric.endswith("acc_pct")
+        higher = higher_is_better(self.metric)
         if self.relation == "better":
             return "> 0" if higher else "< 0"
         return f"> -{self.margin:g}" if higher else f"< {self.margin:g}"

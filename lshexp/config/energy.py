@@ -9,8 +9,7 @@ from lshexp import registry
 from lshexp.config.document import read_value
 from lshexp.config.files import read_model
 from lshexp.config.nodes import Mark, Problems, Scalar, kind_of
-from lshexp.energy.base import EnergyModel
-from lshexp.energy.prices import PriceTable
+from lshexp.energy.base import EnergyModel, PriceTable
 from lshexp.errors import ConfigError, Problem
 
 WHERE = ("energy",)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from lshexp.arrays import FloatArray
-from lshexp.kernels._cost import ID, VALUE
+from lshexp.arrays import FloatArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE, filled
 from lshexp.work import Work
 
 
@@ -85,16 +85,17 @@ def softmax_of_labels(logits, label_indptr, label_indices, bounds, deltas, losse
     share = np.float32(1.0 / max(1, len(losses)))
     for c in prange(len(bounds) - 1):
         for b in range(bounds[c], bounds[c + 1]):
-            own = label_indices[label_indptr[b] : label_indptr[b + 1]]
+            first, last = label_indptr[b], label_indptr[b + 1]
             losses[b] = np.float32(0)
             hits[b] = False
-            if len(own) == 0:
+            if first == last:
                 deltas[b] = 0
                 continue
             best, top = 0, logits[b, 0]
             for j in range(1, logits.shape[1]):
-                if logits[b, j] > top:
-                    best, top = j, logits[b, j]
+                value = logits[b, j]
+                if value > top:
+                    best, top = j, value
             total = np.float32(0)
             for j in range(logits.shape[1]):
                 deltas[b, j] = np.exp(logits[b, j] - top)
@@ -102,14 +103,24 @@ def softmax_of_labels(logits, label_indptr, label_indices, bounds, deltas, losse
             for j in range(logits.shape[1]):
                 delta = deltas[b, j] / total * share
                 deltas[b, j] = np.float32(0) if np.abs(delta) < np.float32(1e-12) else delta
-            target = np.float32(1.0 / len(own))
+            target = np.float32(1.0 / (last - first))
             wanted = np.float32(0)
-            for j in own:
+            hit = False
+            for k in range(first, last):
+                j = label_indices[k]
                 wanted += logits[b, j]
                 deltas[b, j] -= target * share
-                if j == best:
-                    hits[b] = not np.isnan(total)
+                hit |= j == best
             losses[b] = np.log(total) + top - wanted * target
+            hits[b] = hit and not np.isnan(total)
+
+
+def softmax_of_labels_cost(logits: FloatArray, label_indptr: OffsetArray) -> Work:
+    """Scores looked at twice, deltas written twice and read twice; both of a label again; or zeros alone."""
+    examples, classes = logits.shape
+    live, labels = filled(label_indptr), int(label_indptr[-1])
+    nbytes = VALUE * classes * (6 * live + (examples - live)) + (ID + 3 * VALUE) * labels
+    return Work(0, 0, nbytes + (2 * OFFSET + VALUE + 1) * examples + (VALUE + 1) * live)
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -131,11 +142,18 @@ def binary_of_labels(logits, label_indptr, label_indices, bounds, deltas, losses
                     best = j
                 delta = np.float32(1) / (np.float32(1) + np.exp(-z)) * share
                 deltas[b, j] = np.float32(0) if np.abs(delta) < np.float32(1e-12) else delta
-            hits[b] = False
-            for j in label_indices[label_indptr[b] : label_indptr[b + 1]]:
+            hit = False
+            for k in range(label_indptr[b], label_indptr[b + 1]):
+                j = label_indices[k]
                 loss -= logits[b, j]
                 deltas[b, j] -= share
-                if j == best:
-                    hits[b] = True
+                hit |= j == best
             losses[b] = loss
-            hits[b] = hits[b] and not np.isnan(loss)
+            hits[b] = hit and not np.isnan(loss)
+
+
+def binary_of_labels_cost(logits: FloatArray, label_indptr: OffsetArray) -> Work:
+    """Of a class its score, the best one so far, and the delta; of a label its id, score and delta again."""
+    examples, labels = len(logits), int(label_indptr[-1])
+    nbytes = 3 * VALUE * logits.size + (ID + 3 * VALUE) * labels
+    return Work(0, 0, nbytes + (2 * OFFSET + VALUE + 1) * examples)

@@ -13,7 +13,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from lshexp.arrays import IntArray, OffsetArray
+from lshexp.kernels._cost import ID, OFFSET, VALUE, filled
 from lshexp.kernels.rng import mix, uniform
+from lshexp.work import Work
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -40,8 +43,9 @@ def complete_active(
     counts : int64[B, 3], out           labels, retrieved classes that are no label, classes of the tail
 
     The tail is drawn without replacement by rejection, so that its cost follows `tail` as long as most
-    classes are neither label nor retrieved.
+    classes are neither label nor retrieved. Returns the classes drawn, those drawn in vain included.
     """
+    draws = 0
     for c in prange(len(bounds) - 1):
         seen = stamps[c]
         for b in range(bounds[c], bounds[c + 1]):
@@ -77,8 +81,20 @@ def complete_active(
                     seen[candidate] = at - first
                     drawn += 1
             counts[b, 2] = drawn
+            draws += draw
             for k in range(first, at):
                 seen[indices[k]] = 0
+    return draws
+
+
+def complete_active_cost(
+    found_indices: IntArray, label_indices: IntArray, counts: OffsetArray, returned: int
+) -> Work:
+    """Of a class listed its id, source and mark, cleared in the end; a mark for each class looked at."""
+    labels, found, tail = (int(total) for total in counts.sum(axis=0))
+    listed = (4 * ID + OFFSET) * labels + 4 * ID * found + (2 * ID + OFFSET) * tail
+    looked = (2 * ID + OFFSET) * len(found_indices) + ID * returned
+    return Work(0, 0, listed + looked + 2 * ID * (labels + found + tail) + 11 * OFFSET * len(counts))
 
 
 @njit(parallel=True, cache=True, fastmath=False)
@@ -135,6 +151,14 @@ def sampled_softmax(indptr, logits, log_q, n_labels, bounds, deltas, losses, hit
             hits[b] = best < first + labels and not np.isnan(total)
 
 
+def sampled_softmax_cost(indptr: OffsetArray, n_labels: OffsetArray) -> Work:
+    """Score and correction looked at twice, deltas written twice and read twice; both again of a label."""
+    pairs = indptr[1:] - indptr[:-1]
+    live = n_labels > 0
+    nbytes = VALUE * int((pairs * np.where(live, 8, 1)).sum() + 2 * n_labels.sum() + live.sum())
+    return Work(0, 0, nbytes + (VALUE + 1 + 3 * OFFSET) * len(pairs) + int(live.sum()))
+
+
 @njit(parallel=True, cache=True, fastmath=False)
 def sampled_binary(indptr, logits, log_q, n_labels, bounds, deltas, losses, hits):
     """Binary cross-entropy of each active class, weighted by 1/q, as in `sampled_softmax`.
@@ -160,3 +184,10 @@ def sampled_binary(indptr, logits, log_q, n_labels, bounds, deltas, losses, hits
                 deltas[k] = np.float32(0) if np.abs(delta) < np.float32(1e-12) else delta
             losses[b] = loss
             hits[b] = last > first and best < first + n_labels[b] and not np.isnan(loss)
+
+
+def sampled_binary_cost(indptr: OffsetArray) -> Work:
+    """Of a pair its score, the best one so far, its correction and delta, and how many labels there are."""
+    pairs = int(indptr[-1])
+    nbytes = (4 * VALUE + OFFSET) * pairs + (2 * OFFSET + VALUE + 1) * (len(indptr) - 1)
+    return Work(0, 0, nbytes + OFFSET * filled(indptr))

@@ -132,15 +132,7 @@ class Method(Plugin):
     for_output: ClassVar[bool] = True  # whether it can choose classes
     draws: ClassVar[bool] = False  # whether it draws nodes, by known chances, instead of looking for the best
     counts_labels: ClassVar[bool] = False  # whether it asks for `LayerView.label_counts`
-
-    @classmethod
-    def label(cls, options: Mapping[str, Any]) -> str:
-        """Name of the method with these options, for tables, legends and colours.
-
-        `options` are recorded ones; some may be absent, as in tables that older versions wrote. It is the
-        method's name alone, unless the method has variants that readers know by a name of their own.
-        """
-        return cls.name
+    variant: ClassVar[str | None] = None  # option whose values name variants that readers know: a preset
 
     @property
     def scans_sparse_inputs(self) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,7 +17,7 @@ from lshexp.methods._presets import DEFAULT_HASH, PRESETS
 from lshexp.methods.base import LayerView, Method, Selector, wanted_nodes
 from lshexp.registry import register
 
-MOST_DERIVED_BITS = 12
+MOST_DERIVED_BITS = 15
 MOST_DERIVED_TABLES = 50
 WORTH_NARROWING = 0.5  # share of a layer that tables must be able to leave out
 SPARSE_FACTOR = 2.4
@@ -28,13 +27,17 @@ SPARSE_FACTOR = 2.4
 class Lsh(Method):
     """Look active nodes up in hash tables, at training and at test.
 
-    Nodes met in the tables are ranked, the best `candidates` times the budget of active nodes are kept, and
-    `refine` times the budget of those are computed exactly; the best of them are active. Weights move, so the
-    tables are brought up to date as `rehash` says. Steps of plain SGD are linear in the inputs, so a hash
-    family may follow them from numbers at hand; ranking is then never out of date.
+    Nodes met in the tables are ranked, and the best `candidates` times the budget of active nodes are kept.
+    Ranked by `sketch`, the best `refine` times the budget of those are computed exactly; ranked by `first` or
+    `count`, all of them, unless `refine` is 0. The best of what was computed are active.
+
+    Weights move, so the tables are brought up to date as `rehash` says. Steps of plain SGD are linear in the
+    inputs, so a hash family may follow them from numbers at hand; ranking is then never out of date.
 
     Options given beside a `preset` win, and a `hash` without a name keeps the preset's family.
     """
+
+    variant: ClassVar[str] = "preset"
 
     preset: Literal["lshexp", "hybrid", "paper", "authors_code"] = Field(
         default="lshexp",
@@ -73,8 +76,8 @@ class Lsh(Method):
     refine: float = Field(
         default=2.5,
         ge=0,
-        description="candidates computed exactly, in multiples of the active nodes; 0: none, the best-ranked "
-        "are active",
+        description="candidates computed exactly, in multiples of the active nodes; with rank: first or "
+        "count: all candidates; 0: none, the best-ranked are active",
     )
     refine_sparse: float | None = Field(
         default=None,
@@ -178,12 +181,6 @@ class Lsh(Method):
         """The hash family with its options."""
         family = registry.hashes.build(self.hash["name"], {k: v for k, v in self.hash.items() if k != "name"})
         return family
-
-    @classmethod
-    def label(cls, options: Mapping[str, Any]) -> str:
-        """Name of the method and of its preset: `lsh hybrid`."""
-        preset = options.get("preset")
-        return f"{cls.name} {preset}" if isinstance(preset, str) else cls.name
 
     def recorded(self) -> dict[str, Any]:
         """All options, less those that runs were once made without: at their defaults they keep their ids."""

@@ -97,6 +97,7 @@ class RunResult:
     selection: list[SelectionRow] = field(default_factory=list)  # empty unless the run has a probe
     rapl_j: dict[str, float] | None = None  # joules of each RAPL domain of the machine over train_s
     derived: dict[str, Any] = field(default_factory=dict)  # options left out, at the values in effect
+    derived_output: dict[str, Any] = field(default_factory=dict)  # the same of the output's method
     mults_dense_predict: int | None = (
         None  # what predicting the test examples once would cost the dense network
     )

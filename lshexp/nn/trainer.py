@@ -219,6 +219,7 @@ class _Run:
             derived=registry.methods.build(self.spec.method, self.spec.method_options).derived(
                 self.spec.active_pct / 100
             ),
+            derived_output=output_method(self.spec).derived(self.spec.output_active_pct / 100),
             mults_dense_predict=None if error else self._dense_prediction(dense),
             predict_us=None if error or not self.prediction else self.prediction.us,
             predict_us_1=predict_us_1,

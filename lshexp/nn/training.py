@@ -74,7 +74,7 @@ class Training:
                 self.stored = (self.stored or 0) + x.nnz
                 self.touched += len(np.unique(x.indices))
             sums = EpochSums(sums.loss + outcome.loss, sums.hits + outcome.hits, sums.examples + len(ids))
-            self.selected += outcome.selected
+            self.selected += np.array(outcome.selected, dtype=np.int64)  # of no hidden layer, an empty list
             self.active_classes += outcome.active_classes
             self.examples_seen += len(ids)
             self.steps += 1

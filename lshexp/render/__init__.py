@@ -3,23 +3,29 @@
 Data goes to stdout, everything else to stderr; what is not a terminal gets no colour and no `\\r`.
 """
 
-from lshexp.render.bench import bench, bench_memory, bench_profile, bench_to, bench_written, machine, say
+from lshexp.render.bench import (
+    bench,
+    bench_memory,
+    bench_output,
+    bench_profile,
+    bench_to,
+    bench_written,
+    machine,
+    say,
+)
 from lshexp.render.claims import claims
-from lshexp.render.comparison import comparison
+from lshexp.render.comparison import comparison, energies
 from lshexp.render.data import datasets, downloads, fetched, statistics, verified, written
-from lshexp.render.energy import energies
-from lshexp.render.errors import fail
-from lshexp.render.figures import drawn
 from lshexp.render.listing import environment, listing
-from lshexp.render.prediction import predictions
+from lshexp.render.messages import drawn, fail, report_written
 from lshexp.render.progress import outcome, watch
-from lshexp.render.report import report_written
-from lshexp.render.run import run
+from lshexp.render.run import predictions, run
 from lshexp.render.sweep import interrupted, plan, summary
 
 __all__ = [
     "bench",
     "bench_memory",
+    "bench_output",
     "bench_profile",
     "bench_to",
     "bench_written",

@@ -46,6 +46,15 @@ def bench(summary: pd.DataFrame, predictions: pd.DataFrame, ratios: pd.DataFrame
             _times(table, f"{_where(key)}, {part['dataset'].iloc[0]}, prediction at batch {batch}")
 
 
+def bench_output(summary: pd.DataFrame, predictions: pd.DataFrame) -> None:
+    """Print a table of training for each number of classes, and one of prediction for each batch."""
+    for table, words in ((summary, "training"), (predictions, "prediction")):
+        places = ["classes", "active", "threads", *(["batch"] if words == "prediction" else [])]
+        for key, part in table.groupby(places, sort=False):
+            title = ", ".join(f"{value} {name}" for name, value in zip(places, key, strict=True))
+            _times(part, f"output layer, {title}, {words}")
+
+
 def _times(part: pd.DataFrame, title: str) -> None:
     """One table of times, the bf16 row marked where the processor has no instructions for it."""
     columns = ["us_per_example", "us_per_example_min", "us_per_example_max", "ratio_to_reference"]

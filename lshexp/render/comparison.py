@@ -1,4 +1,4 @@
-"""The table of `lshexp compare`."""
+"""The tables of `lshexp compare` and `lshexp energy`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from lshexp.render._console import err, print_lines, print_markdown, print_narro
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from lshexp.analysis.energy import Sensitivity
 
 
 def comparison(frame: pd.DataFrame, form: str, wide: bool = False) -> None:
@@ -55,3 +57,36 @@ def _narrow(frame: pd.DataFrame, form: str) -> None:
         print_lines(lines)
         if said := in_short(frame):
             print_lines(["", *said])
+
+
+def energies(found: Sensitivity, form: str) -> None:
+    """Print joules by configuration and table, in brackets over the baseline; then ranks that change."""
+    if form == "csv":
+        sys.stdout.write(found.frame().to_csv(index=False, lineterminator="\n"))
+    elif form == "json":
+        sys.stdout.write(found.frame().to_json(orient="records", indent=1) + "\n")
+    else:
+        _tables(found, form)
+    for note in found.notes:
+        err().print(f"note: {note}", markup=False)
+
+
+def _tables(found: Sensitivity, form: str) -> None:
+    from lshexp.analysis.energy import short_names
+
+    show = print_markdown if form == "md" else print_narrow
+    heads = ["configuration", *short_names(found.models)]
+    for network in found.networks:
+        show(f"{network.title}: joules (times the baseline)", heads, network.cells(found.models))
+        ranks = network.ranks(found.models)
+        if ranks:
+            show(network.finding(found.models), heads, ranks)
+        else:
+            sys.stdout.write(network.finding(found.models) + "\n\n")
+    meant = [
+        f"{short}: {model}" for short, model in zip(heads[1:], found.models, strict=True) if short != model
+    ]
+    if meant and form == "md":
+        sys.stdout.write("; ".join(meant) + "\n\n")
+    else:
+        print_lines(meant)

@@ -1,14 +1,17 @@
-"""All about one run."""
+"""All about one run, and what its network has predicted."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lshexp.render._console import print_lines
+from lshexp.render._console import err, print_lines
 
 if TYPE_CHECKING:
     from lshexp.analysis.run import RunEntry, RunView
+    from lshexp.runs.predictions import Predictions
+
 
 _LABEL = 28  # columns for the name of a value
 
@@ -50,3 +53,19 @@ def _section(title: str, entries: list[RunEntry]) -> None:
 def _grouped(value: str) -> str:
     """Whole numbers of five digits and more with separators."""
     return f"{int(value):,}" if value.isdecimal() and len(value) > 4 and value[0] != "0" else value
+
+
+def predictions(found: Predictions, out: Path | None) -> None:
+    """Print accuracy, where labels are known, multiplications and time; and where the table is."""
+    examples = len(found.classes)
+    lines = [f"{examples:,} examples"]
+    if found.accuracy_pct is not None:
+        lines[0] += f", {found.accuracy_pct:.2f} % predicted correctly"
+    if examples:
+        share = 100 * found.mults / found.mults_dense
+        each = found.mults / examples
+        lines.append(f"{each:,.0f} multiplications an example, {share:.2f} % of the dense network's")
+        lines.append(f"{1e6 * found.seconds / examples:,.1f} microseconds an example")
+    print_lines(lines)
+    if out is not None:
+        err().print(f"predictions are in {out}", markup=False)

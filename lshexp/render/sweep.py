@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lshexp.render._console import err, print_narrow, span
+from lshexp.spec import RunSpec
 
 if TYPE_CHECKING:
     from lshexp.runs.estimate import Estimate
     from lshexp.runs.plan import Plan
     from lshexp.runs.sweep import SweepSummary
-    from lshexp.spec import RunSpec
 
 
 TABLES = ("runs.csv", "epochs.csv", "work.csv", "selection.csv", "env.csv")
@@ -138,7 +138,8 @@ def _key(spec: RunSpec) -> Way:
 def _way(key: Way) -> list[str]:
     """Method and share in a table's cells; with a selected output, its method too."""
     method, share, output, output_share = key
-    chosen = "" if output == "dense" else f", output {output} {output_share:g} %"
+    plain = output == RunSpec.model_fields["output_method"].default
+    chosen = "" if plain else f", output {output} {output_share:g} %"
     return [method + chosen, f"{share:g}"]
 
 

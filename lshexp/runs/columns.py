@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
+from lshexp import registry
 from lshexp.energy.base import EnergyModel
 from lshexp.energy.rapl import whole
 from lshexp.nn.result import EpochRow, SelectionRow, WorkRow
@@ -134,6 +135,11 @@ def settings(spec: RunSpec) -> dict[str, Cell]:
         prefix = _PREFIXES.get(name, name)
         cells.update(flatten(prefix, value) if isinstance(value, Mapping) else {name: _cell(value)})
     return cells
+
+
+def variant_columns() -> tuple[str, ...]:
+    """Columns by whose value readers know the variants of a method."""
+    return tuple(f"p_{name}" for name in registry.variants())
 
 
 def text(cell: Cell) -> str:

@@ -76,7 +76,7 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "repeat": "number of the repeat, counted from 0; methods share the seeds of a repeat",
         "p_*": "options of the method; p_K is the option K, or the K that was derived where it was left out",
         "dataset_*": "options of the dataset",
-        "output_*": "options of the output's method",
+        "output_*": "options of the output's method; as p_K, output_K may be a K that was derived",
         "mults_predict_retrieved": "multiplications of predicting the test examples by retrieved classes",
         "predict_us_retrieved": "time a test example takes by retrieved classes, in batches of 256",
         "predict_us_1_retrieved": "the same, one at a time",

@@ -10,7 +10,7 @@ from lshexp import registry
 from lshexp.data.base import Dataset, DatasetInfo
 from lshexp.kernels.step import OPTIMIZERS
 from lshexp.nn.dense_cost import DenseCost
-from lshexp.nn.plan import output_method
+from lshexp.nn.plan import output_method, tail_method
 from lshexp.nn.prediction import EVALUATION_BATCH, MOST_SCORES
 from lshexp.spec import RunSpec
 
@@ -60,6 +60,9 @@ def _kept_by_methods(spec: RunSpec, info: DatasetInfo) -> Iterator[int]:
         yield method.memory_bytes(nodes, fan_in, spec.active_pct / 100, spec.threads)
     fan_in = spec.hidden[-1] if spec.hidden else info.features
     yield output.memory_bytes(info.classes, fan_in, spec.output_active_pct / 100, spec.threads)
+    tail = tail_method(spec)
+    if tail:
+        yield tail.memory_bytes(info.classes, fan_in, spec.tail_pct / 100, spec.threads)
     if output.uses_active_pct:
         yield 2 * FLOAT_BYTES * spec.threads * info.classes  # marks and cursors of the active classes
 

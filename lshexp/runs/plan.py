@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from lshexp import registry
 from lshexp.data.base import Dataset
 from lshexp.errors import ConfigError, DataError
-from lshexp.runs.columns import Cell, plain, settings, text
+from lshexp.runs.columns import Cell, plain, settings, text, variant_columns
 from lshexp.runs.record import Record
 from lshexp.runs.store import Store
 from lshexp.runs.tables import finished_rows
@@ -20,9 +20,9 @@ from lshexp.spec import RunSpec
 
 State = Literal["done", "failed", "missing"]
 Retry = Literal["none", "failed", "diverged"]
-_TOLD_FIRST = ("dataset", "hidden", "active_pct", "p_preset")  # of settings that go together
+_TOLD_FIRST = ("dataset", "hidden", "active_pct")  # of settings that go together, and a method's variant
 SHOWN_VALUES = 3  # of a setting, in a message
-_SPEAK_FOR_THEMSELVES = ("method", "dataset", "hidden", "optimizer", "p_preset")
+_SPEAK_FOR_THEMSELVES = ("method", "dataset", "hidden", "optimizer")
 _RETRIED: dict[Retry, tuple[str, ...]] = {
     "none": (),
     "failed": ("failed",),
@@ -128,7 +128,8 @@ class Plan:
         cells = [settings(run.spec) for run in self.runs]
         known: list[tuple[Cell, ...]] = [(row["method"],) for row in cells]
         chosen = ["method"]
-        for name in sorted(self.swept, key=lambda name: name not in _TOLD_FIRST):
+        first = {*_TOLD_FIRST, *variant_columns()}
+        for name in sorted(self.swept, key=lambda name: name not in first):
             finer = [(*key, row.get(name)) for key, row in zip(known, cells, strict=True)]
             if len(set(finer)) > len(set(known)):
                 known, chosen = finer, [*chosen, name]
@@ -152,7 +153,8 @@ def label(run: PlannedRun, plan: Plan) -> str:
 def _word(name: str, value: Cell) -> str:
     if name == "active_pct":
         return f"{value:g}%"
-    return str(value) if name in _SPEAK_FOR_THEMSELVES else f"{name.removeprefix('p_')}={value}"
+    alone = name in (*_SPEAK_FOR_THEMSELVES, *variant_columns())
+    return str(value) if alone else f"{name.removeprefix('p_')}={value}"
 
 
 def plan_sweep(sweep: SweepLike, out: str | Path = "results") -> Plan:

@@ -167,7 +167,7 @@ class _RunCells:
         self.options = _texts(flatten(OPTION_PREFIX, {**record.spec.method_options, **record.result.derived}))
         self.extras = _texts(
             flatten(DATASET_PREFIX, record.spec.dataset_options)
-            | flatten(OUTPUT_PREFIX, record.spec.output_options)
+            | flatten(OUTPUT_PREFIX, {**record.spec.output_options, **record.result.derived_output})
             | flatten(NOTE_PREFIX, record.result.notes)
         )
 

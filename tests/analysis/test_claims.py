@@ -248,5 +248,19 @@ def test_mistakes_in_a_file_are_placed(tmp_path, text, complaint):
 
 
 def test_the_claims_that_come_along_can_be_read():
-    claims = load_claims(Path(__file__).parents[2] / "experiments" / "claims.yaml")
+    folder = Path(__file__).parents[2] / "experiments"
+    claims = load_claims(folder / "claims.yaml")
     assert len(claims) >= 6 and all(claim.paper for claim in claims)
+    for claim in load_claims(folder / "claims_wide.yaml"):
+        assert claim.sweep and (folder / f"{claim.sweep}.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("metric", "asked"),
+    [("test_acc_pct", "> -1"), ("test_p5_pct", "> -1"), ("test_acc_pct_retrieved", "> -1"),
+     ("test_perplexity", "< 1"), ("train_s", "< 1"), ("mults_pct_of_dense", "< 1")],
+)  # fmt: skip
+def test_more_is_better_of_accuracies_and_rankings_alone(metric, asked):
+    of = {"method": "lsh"}
+    made = Claim(id="x", title="t", statement="s", metric=metric, of=of, baseline=of, margin=1.0)
+    assert made.asked == asked

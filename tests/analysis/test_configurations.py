@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 import pytest
@@ -10,8 +11,10 @@ from fake_runs import FakeSweep, fake_run, spec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lshexp import registry
 from lshexp.analysis.configurations import PARTS, label_of, named, setting_columns
 from lshexp.analysis.results import read_results
+from lshexp.methods.dense import Dense
 from lshexp.runs.sweep import run_sweep
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -24,6 +27,12 @@ def runs_of(tmp_path, toy_dataset):
         return read_results(tmp_path / name).runs
 
     return make
+
+
+class Flavoured(Dense):
+    """A method whose variants are named by an option of its own."""
+
+    variant: ClassVar[str] = "flavour"
 
 
 def lsh(**options):
@@ -40,6 +49,15 @@ def test_a_method_alone_is_called_by_its_name(runs_of):
 def test_presets_are_told_apart_and_what_they_set_is_not_repeated(runs_of):
     runs = runs_of(lsh(preset="good", L=50), lsh(preset="hybrid", L=20), lsh(preset="hybrid", L=20, K=3))
     assert list(label_of(runs)) == ["lsh good", "lsh hybrid", "lsh hybrid K=3"]
+
+
+def test_any_method_may_have_variants(runs_of):
+    """A method that is registered later names its variants as `lsh` does its presets."""
+    with registry.temporarily(method={"other": Flavoured}):
+        plain = {"active_pct": 5.0, "method_options": {"flavour": "plain", "size": 1}}
+        sweet = {"active_pct": 5.0, "method_options": {"flavour": "sweet", "size": 2}}
+        runs = runs_of(spec("other", 0, **plain), spec("other", 0, **sweet))
+        assert list(label_of(runs)) == ["other plain", "other sweet"]
 
 
 def test_the_value_of_most_goes_without_saying(runs_of):
@@ -74,6 +92,20 @@ def test_data_and_networks_have_names_of_their_own(runs_of):
         "16",
     ]
     assert set(parts["label"]) == {"dense"}
+
+
+def test_outputs_are_named_and_what_they_computed_is_no_setting(runs_of):
+    drawn = {"output_method": "popularity", "output_active_pct": 5.0}
+    looked_up = {"output_method": "lsh", "output_active_pct": 5.0, "tail_pct": 2.5}
+    runs = runs_of(
+        spec("dense"), spec("dense", **drawn), spec("dense", **looked_up, tail="popularity"),
+        spec("dense", **looked_up), spec("dense", **looked_up, correction="none"),
+    )  # fmt: skip
+    assert list(label_of(runs)) == [
+        "dense output=dense", "dense output=popularity", "dense output=lsh tail=popularity",
+        "dense output=lsh", "dense output=lsh correction=none",
+    ]  # fmt: skip
+    assert "output_active_pct_achieved" in runs and "output_active_pct_achieved" not in setting_columns(runs)
 
 
 def test_no_runs_have_no_names():

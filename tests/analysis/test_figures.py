@@ -97,6 +97,28 @@ sweep:
   - grid: {method: [lsh]}
     zip: {hidden: [[8], [16], [32]], active_pct: [50, 25, 12.5]}
 """,
+    "outputs": HEAD
+    + """
+hidden: [8]
+method: dense
+baseline: {output_method: dense}
+sweep:
+  - grid: {output: [dense, {method: popularity, active_pct: 50}, {method: lsh, active_pct: 50, tail_pct: 25}]}
+  - grid: {output.method: [lsh], output.active_pct: [25, 50], output.tail: [popularity]}
+""",
+    "classes": """
+name: drawn
+dataset: {name: xc_synthetic, train: 40, test: 20, features: 3000}
+epochs: 3
+repeats: 2
+hidden: [8]
+method: dense
+baseline: {output_method: dense}
+sweep:
+  - grid: {dataset.labels: [50, 100, 200], output: [dense]}
+  - grid: {output.method: [lsh, popularity]}
+    zip: {dataset.labels: [50, 100, 200], output.active_pct: [20, 10, 5]}
+""",
     "one_run": HEAD.replace("repeats: 2", "repeats: 1")
     + "hidden: [8]\nsweep:\n  - grid: {method: [dense]}\n",
     "workers": HEAD
@@ -179,6 +201,9 @@ DRAWN = {
                   "mults_by_phase", "requested_vs_achieved"},
     "depths": {"accuracy_vs_depth", "accuracy_vs_epochs", "mults_by_phase", "selection_quality"},
     "widths": {"accuracy_vs_epochs", "cost_vs_width", "mults_by_phase", "selection_quality"},
+    "outputs": {"accuracy_vs_epochs", "accuracy_vs_mults", "output_quality_vs_cost"},
+    "classes": {"accuracy_vs_epochs", "accuracy_vs_mults", "output_cost_vs_classes",
+                "output_quality_vs_cost"},
     "one_run": {"accuracy_vs_epochs"},
     "workers": {"accuracy_vs_mults", "accuracy_vs_workers", "mults_by_phase", "selection_quality"},
 }  # fmt: skip
@@ -192,6 +217,7 @@ def test_what_is_drawn_is_never_a_mean_over_two_configurations(tmp_path, name):
     work["share_pct"] = 100 * work["mults"].astype(float) / work["mults_dense"].astype(float)
     runs["error"] = 100 - runs["test_acc_pct"]
     runs["seconds"], runs["mults"] = runs["train_s"] / runs["epochs"], runs["mults_total"] / runs["epochs"]
+    runs["us_each"], runs["mults_each"] = 1e6 * runs["seconds"] / 40, runs["mults"].astype(float) / 40
 
     def of(value, table=runs, more=()):
         return means_of_configurations(results, table, value, more)
@@ -208,6 +234,8 @@ def test_what_is_drawn_is_never_a_mean_over_two_configurations(tmp_path, name):
         "requested_vs_achieved": ("mean", of("active_pct_achieved")),
         "cost_vs_width": ("mean", of("seconds") | of("mults")),
         "mults_by_phase": ("share_pct", of("share_pct", work, ["phase"])),
+        "output_cost_vs_classes": ("mean", of("us_each") | of("mults_each")),
+        "output_quality_vs_cost": ("mean", of("test_acc_pct")),
         "selection_quality": ("recall_pct", of("recall_pct", results.selection, ["layer", "epoch"])),
         "time_vs_threads": ("seconds", of("seconds")),
     }  # fmt: skip
@@ -221,7 +249,13 @@ def test_what_is_drawn_is_never_a_mean_over_two_configurations(tmp_path, name):
         drawing.plot.draw(drawing.frame, canvas)
         canvas.finish()
         titles = [axis.get_title() for axis in canvas.axes if axis.get_title()]
-        if drawing.name not in ("selection_quality", "cost_vs_width"):  # there a row has one title
+        once_a_row = (
+            "selection_quality",
+            "cost_vs_width",
+            "output_quality_vs_cost",
+            "output_cost_vs_classes",
+        )
+        if drawing.name not in once_a_row:
             assert len(set(titles)) == len(titles), titles
 
 
@@ -234,6 +268,36 @@ def test_every_configuration_has_a_point_and_a_name_of_its_own(tmp_path):
         assert len(frame) == points and set(frame["runs"]) == {2}
         assert not frame.duplicated(["data", "network", "label", "point"]).any()
     assert {"winner_take_all rows", "winner_take_all lists"} <= set(frame["label"])
+
+
+def test_the_break_even_is_where_the_lines_meet(tmp_path):
+    """Dense costs 2 a class, lsh 50 times the fourth root of their number, popularity 1 a class."""
+    results = timed(read_results(folder_of(tmp_path, "classes")))
+    runs = results.runs
+    costs = {"dense": lambda n: 2.0 * n, "lsh": lambda n: 50.0 * n**0.25, "popularity": lambda n: 1.0 * n}
+    each = [costs[row.output_method](row.dataset_labels) for row in runs.itertuples()]
+    runs["mults_total"] = [40 * 3 * cost for cost in each]
+    runs["train_s"] = [40 * 3 * 500.0 / 1e6] * len(runs)
+    (drawing,) = figures.drawings(results._replace(runs=runs), ["output_cost_vs_classes"])
+    frame = drawing.frame[drawing.frame["measure"] == "mults"]
+    found = frame.groupby(frame["label"].astype(str))["break_even"].first()
+    assert found["dense output=lsh"] == pytest.approx(25 ** (4 / 3), rel=1e-6)
+    assert found["dense output=popularity"] == 50 and np.isnan(found["dense output=dense"])
+    level = drawing.frame[drawing.frame["measure"] == "us"]
+    assert level["break_even"].isna().all() and set(level["mean"].round(6)) == {500.0}
+
+
+def test_perplexity_is_the_quality_where_all_runs_have_it(tmp_path):
+    results = timed(read_results(folder_of(tmp_path, "outputs")))
+    runs = results.runs
+    with_it = results._replace(runs=runs.assign(test_perplexity=1000 / runs["test_acc_pct"]))
+    for some, quality, best in ((results, "test_acc_pct", max), (with_it, "test_perplexity", min)):
+        (drawing,) = figures.drawings(some, ["output_quality_vs_cost"])
+        frame = drawing.frame[drawing.frame["against"] == "train_s"]
+        assert set(frame["quality"]) == {quality} and frame["on_front"].any()
+        assert best(frame["mean"]) in set(frame.loc[frame["on_front"], "mean"])
+        cheapest = frame.loc[frame["cost"].idxmin()]
+        assert cheapest["on_front"]
 
 
 def test_two_own_files_have_panels_of_their_own_called_after_them(tmp_path):

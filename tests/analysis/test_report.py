@@ -364,3 +364,24 @@ def test_data_that_is_not_here_costs_only_its_figures(tmp_path, monkeypatch):
     assert re.search(r"mnist defaults \S+ 200 300 784 10 ", told), told[told.find("Datasets of") :][:600]
     assert "mnist defaults - - - " in told
     assert re.search(r"toy .* training examples", told)
+
+
+def test_outputs_have_a_table_where_they_choose_classes_in_several_ways(tmp_path):
+    def run(one, report=None):
+        made = fake_run(one)
+        looked_up = {"test_acc_pct_retrieved": 71.5} if one.output_method == "lsh" else {}
+        rows = [replace(row, test_perplexity=120.0 + one.repeat, **looked_up) for row in made.epochs]
+        return replace(made, epochs=rows)
+
+    runs = [
+        spec(repeat=repeat, output_method=method, output_active_pct=share)
+        for method, share in (("dense", 100.0), ("lsh", 5.0))
+        for repeat in (0, 1)
+    ]
+    page = Page(page_of(results(tmp_path, runs=runs, run=run)))
+    assert (3, "Outputs") in page.headings
+    after = page.said.partition("Outputs")[2].partition("Energy")[0]
+    assert (
+        "dense output=lsh" in after and "120.5" in after and "71.5" in after and "P@1 %, retrieved" in after
+    )
+    assert (3, "Outputs") not in Page(page_of(results(tmp_path, name="plain"))).headings

@@ -39,6 +39,13 @@ def home(tmp_path, monkeypatch):
     return tmp_path, x, y
 
 
+def test_the_fingerprint_follows_the_content(home, monkeypatch):
+    monkeypatch.setattr(published, "digits_fingerprint", lambda: "digits")
+    before = Mnist8mPublished(train=COUNT).fingerprint()
+    (home[0] / "mnist8m").write_bytes(svm(home[1][::-1], home[2]))
+    assert Mnist8mPublished(train=COUNT).fingerprint() != before
+
+
 def left_behind(folder):
     return [path for path in (folder / "cache").rglob("*") if path.is_file()]
 

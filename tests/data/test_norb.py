@@ -54,6 +54,17 @@ def test_pictures_are_means_of_three_by_three_pixels_and_pairs_stand_together(to
         np.testing.assert_allclose(part.x, expected.reshape(part.size, -1) / 255, atol=1e-6)
 
 
+def test_the_fingerprint_follows_every_files_content(toys):
+    folder, _ = toys
+    found = {Norb(train=20).fingerprint()}
+    for path in sorted(folder.iterdir()):
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+        found.add(Norb(train=20).fingerprint())
+    assert len(found) == 1 + 4
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("order", "<>")
 def test_both_byte_orders_and_compressed_files_read_alike(toys, order, compressed):

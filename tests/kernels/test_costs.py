@@ -22,6 +22,7 @@ from lshexp.kernels import (
     hogwild,
     loss,
     project,
+    sampled_softmax,
     select,
     step,
     top_k,
@@ -245,6 +246,31 @@ def test_softmax(classes):
     check(loss.softmax_row, logits[0], 0, np.float32(1), deltas[0])
     own = whole(6), deltas, np.empty(6, np.float32), np.empty(6, np.bool_)
     check(loss.softmax_cross_entropy, logits, labels, *own)
+
+
+@pytest.mark.parametrize(("classes", "tail"), [(1, 0), (9, 4), (40, 5)])
+def test_outputs(classes, tail):
+    """Listing active classes, and the losses over them; examples without labels among them."""
+    random, examples = np.random.default_rng(8), 7
+    found = random_csr(random, examples, classes, min(classes, 4))
+    labels = random_csr(random, examples, classes, min(classes, 2))
+    room = found.nnz + labels.nnz + examples * tail
+    out = np.empty(room, np.int32), np.empty(room, np.int64), np.empty((examples, 3), np.int64)
+    own = *found.arrays[:2], *labels.arrays[:2], tail, classes, whole(examples)
+    stamps = np.zeros((1, classes), np.int32)
+    check(sampled_softmax.complete_active, np.uint64(5), np.arange(examples), *own, stamps, *out)
+    counts = out[2]
+    active = CSR.from_lengths(counts.sum(axis=1), classes)
+    scores = random.standard_normal(active.nnz).astype(np.float32)
+    log_q, deltas = np.full_like(scores, -1.0), np.empty_like(scores)
+    outcome = np.empty(examples, np.float32), np.empty(examples, np.bool_)
+    rest = scores, log_q, counts[:, 0].copy(), whole(examples), deltas, *outcome
+    check(sampled_softmax.sampled_softmax, active.indptr, *rest)
+    check(sampled_softmax.sampled_binary, active.indptr, *rest)
+    rows = random.standard_normal((examples, classes)).astype(np.float32)
+    rest = *labels.arrays[:2], whole(examples), np.empty_like(rows), *outcome
+    check(loss.softmax_of_labels, rows, *rest)
+    check(loss.binary_of_labels, rows, *rest)
 
 
 @pytest.mark.parametrize("scale", [1, 4])

@@ -24,6 +24,7 @@ CASES = {
     "dropout": ("dropout", {}),
     "popularity": ("popularity", {}),
 }
+TAILED = {"tail": "popularity", "tail_pct": 2.0}
 
 
 def arrays_of(thing, seen, skip=()):
@@ -41,14 +42,16 @@ def arrays_of(thing, seen, skip=()):
         yield from arrays_of(vars(thing), seen, skip)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("case", CASES)
-def test_what_methods_keep_is_what_is_said(case, threads):
+@pytest.mark.parametrize(
+    ("case", "threads", "tail"),
+    [*((case, threads, {}) for case in CASES for threads in (1, 2)), ("lsh, no tables", 1, TAILED)],
+)
+def test_what_methods_keep_is_what_is_said(case, threads, tail):
     method, options = CASES[case]
     spec = RunSpec(
         dataset="xc_synthetic", dataset_options={"labels": CLASSES, "features": 3000}, method="dense",
         hidden=[HIDDEN], output_method=method, output_options=options, output_active_pct=1.0,
-        optimizer="adam", threads=threads,
+        optimizer="adam", threads=threads, **tail,
     )  # fmt: skip
     said = memory_of(spec, registry.datasets.build(spec.dataset, spec.dataset_options), 10)
     random = np.random.default_rng(1)

@@ -245,3 +245,10 @@ def test_an_option_that_was_derived_is_in_its_column(tmp_path):
     left_out = record(spec("lsh", method_options={"K": None}), derived={"K": 5})
     given = record(spec("lsh", method_options={"K": 7}), run_id="ba9876543210")
     assert [row["p_K"] for row in table(tmp_path, left_out, given)] == ["5", "7"]
+
+
+def test_so_is_one_of_the_output(tmp_path):
+    options = {"output_method": "lsh", "output_options": {"K": None, "L": 9}}
+    left_out = record(spec("dense", **options), derived_output={"K": 11})
+    (row,) = table(tmp_path, left_out)
+    assert (row["output_K"], row["output_L"]) == ("11", "9")

@@ -10,6 +10,7 @@ from lshexp.analysis.energy import sensitivity, short_names
 from lshexp.analysis.figures import Drawing, drawings
 from lshexp.analysis.pairing import equal
 from lshexp.analysis.presentation import TablePart, legend, narrow, row_label
+from lshexp.analysis.report.outputs import outputs
 from lshexp.analysis.report.sources import Question, SweepResults
 from lshexp.analysis.report.view import MISSING, Group, Picture, Section, Table, Verdict, address, cell
 
@@ -55,6 +56,7 @@ def sections(sweep: SweepResults, question: Question, page: str) -> list[Section
     """All that is told of one sweep but its figures and its provenance."""
     return [
         comparison(sweep, question),
+        *outputs(sweep),
         energy(sweep, question),
         runs(sweep),
         failures(sweep),

@@ -71,7 +71,7 @@ def networks(task: Task, names: tuple[str, ...]) -> Iterator[Networks]:
 
 
 def optimiser_of(task: Task, parameters: Any) -> Any:
-    """The task's optimiser, fused."""
+    """The optimiser of a task, all of whose parameters are stepped by one fused kernel."""
     from torch import optim
 
     if task.optimizer == "adam":
@@ -82,7 +82,7 @@ def optimiser_of(task: Task, parameters: Any) -> Any:
 
 
 @contextmanager
-def _settings(threads: int) -> Iterator[None]:
+def settings(threads: int) -> Iterator[None]:
     """Threads, and subnormal numbers as zero."""
     import torch
 
@@ -105,7 +105,7 @@ def trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
         loss = 0.0
         model.train()
         with (
-            _settings(threads),
+            settings(threads),
             torch.autocast("cpu", dtype=torch.bfloat16, enabled=name.startswith(BF16)),
         ):
             for first in range(0, len(y), batch):
@@ -119,11 +119,11 @@ def trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
 
     def test(x: NDArray[np.float32], y: NDArray[np.int32]) -> int:
         model.eval()
-        with _settings(threads), torch.no_grad():
+        with settings(threads), torch.no_grad():
             guesses = model(torch.from_numpy(x)).argmax(1).numpy()
         return int(np.count_nonzero(guesses == y))
 
-    arithmetic = _bf16() if name.startswith(BF16) else "fp32"
+    arithmetic = bf16() if name.startswith(BF16) else "fp32"
     return Trainee(name, batch, train, test, arithmetic)
 
 
@@ -132,10 +132,10 @@ def predictor(name: str, model: Any, dtype: Any, threads: int) -> Predictor:
     import torch
 
     def predict(x: NDArray[np.float32], y: NDArray[np.int32]) -> object:
-        with _settings(threads), torch.inference_mode():
+        with settings(threads), torch.inference_mode():
             return model(torch.from_numpy(x).to(dtype)).argmax(1).numpy()
 
-    return Predictor(name, predict, "fp32" if dtype == torch.float32 else _bf16())
+    return Predictor(name, predict, "fp32" if dtype == torch.float32 else bf16())
 
 
 def _predictors(model: Any, names: tuple[str, ...], task: Task) -> Predictors:
@@ -160,6 +160,6 @@ def _predictors(model: Any, names: tuple[str, ...], task: Task) -> Predictors:
     return Predictors(ready, left_out)
 
 
-def _bf16() -> str:
+def bf16() -> str:
     """How bf16 products are computed here."""
     return "bf16" if has_bf16() else "bf16, emulated"
