@@ -116,6 +116,63 @@ class CSR:
         return dense
 
 
+class BSR(CSR):
+    """A sparse matrix whose entries come in blocks of b neighbouring columns, as SciPy's `bsr_array`.
+
+    Row i has the blocks `blocks[block_indptr[i]:block_indptr[i + 1]]`; block k holds columns k * b to
+    k * b + b - 1, and `data` their values, b a block. The columns of a matrix are a whole number of blocks,
+    of which the last may reach beyond the nodes of a layer; values there are zero. It can be used wherever
+    a CSR can: `indptr` and `indices` list every column, and are made when they are first asked for.
+    """
+
+    __slots__ = ("block", "block_indptr", "blocks")
+
+    block: int  # b
+    block_indptr: OffsetArray  # int64[rows + 1]
+    blocks: IntArray  # int32[blocks]
+
+    def __init__(self, block_indptr: OffsetArray, blocks: IntArray, data: FloatArray, columns: int) -> None:
+        """`data`: float32[blocks, b]; `columns`: at least those of the matrix."""
+        block = data.shape[1]
+        shape = (len(block_indptr) - 1, whole_blocks(columns, block) * block)
+        values = {"block": block, "block_indptr": block_indptr, "blocks": blocks, "shape": shape}
+        for name, value in (values | {"data": data.reshape(-1)}).items():
+            object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        value: Any
+        if name == "indptr":
+            value = self.block_indptr * self.block
+        elif name == "indices":
+            first = self.blocks[:, None] * np.int32(self.block)
+            value = (first + np.arange(self.block, dtype=np.int32)).reshape(-1)
+        else:
+            raise AttributeError(name)
+        object.__setattr__(self, name, value)
+        return value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BSR, (self.block_indptr, self.blocks, self.by_block, self.shape[1])
+
+    @property
+    def by_block(self) -> FloatArray:
+        """The values of each block, float32[blocks, b], a view."""
+        return self.data.reshape(-1, self.block)
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries, zeros among them included."""
+        return len(self.data)
+
+    def __len__(self) -> int:
+        return len(self.block_indptr) - 1
+
+
+def whole_blocks(columns: int, block: int) -> int:
+    """Blocks that so many columns fill, the last one perhaps in part."""
+    return -(-columns // block)
+
+
 ALL_COLUMNS: IntArray = np.empty(0, dtype=np.int32)
 
 

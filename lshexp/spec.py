@@ -19,6 +19,7 @@ Input = Literal["rows", "lists"]  # how the first layer reads an example: every 
 Scaling = Literal["raw", "centered", "standard"]
 Correction = Literal["log_q", "none"]
 Loss = Literal["softmax", "binary"]
+Block = Literal[1, 4, 8, 16]
 UNIFORM = "uniform"  # tail that no method draws
 Width = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -45,7 +46,7 @@ KERNEL_REVISION = 2
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
 OUTPUT = ("output_method", "output_options", "output_active_pct", "tail_pct", "correction", "loss", "tail")
-ADDED_LATER = ("probe", "input", "inputs", "simulate_workers", "skip", *OUTPUT)
+ADDED_LATER = ("probe", "input", "inputs", "simulate_workers", "skip", "block", *OUTPUT)
 
 
 class RunSpec(BaseModel):
@@ -71,6 +72,11 @@ class RunSpec(BaseModel):
         default=False,
         description="whether each hidden layer after the first adds what it computes to its input; takes "
         "hidden layers of one width, and update: batch",
+    )
+    block: Block = Field(
+        default=1,
+        description="nodes that lie side by side and are chosen and computed together, by the sum of their "
+        "pre-activations; of no effect where all nodes are active; takes update: batch and a dense output",
     )
     method: str = Field(default="lsh", description="way of choosing the active nodes")
     method_options: dict[str, Any] = Field(default_factory=dict, description="options of the method")
@@ -162,6 +168,12 @@ class RunSpec(BaseModel):
             raise ValueError(f"skip: it takes hidden layers of one width, not {self.hidden}")
         if self.skip and self.update != "batch":
             raise ValueError("skip: give it with update: batch; update: hogwild cannot add a layer's input")
+        return self
+
+    @model_validator(mode="after")
+    def _blocks_are_stepped_together(self) -> RunSpec:
+        if self.block > 1 and self.update != "batch":
+            raise ValueError("block: give it with update: batch; lock-free threads step single nodes")
         return self
 
     @model_validator(mode="after")

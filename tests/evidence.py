@@ -18,8 +18,10 @@ SCRATCH = RESULTS / "scratch"  # where `make quickstart` and rehearsals write; g
 EXPERIMENTS = ROOT / "experiments"
 PAIR = ["seed", "repeat"]  # what runs are paired by
 MOST_ROWS = 24  # of a table that is not folded
+WIDE = ("wide_words_short", "wide_labels", "wide_scale")
 CLAIMS = (  # a heading, the folders whose runs are judged, and the file of claims
     ("The paper's claims", "results/paper", "claims.yaml"),
+    ("Claims about wide outputs", "results/wide_words_short results/wide_labels", "claims_wide.yaml"),
 )
 INTRODUCTION = """\
 # Results
@@ -322,6 +324,56 @@ def findings() -> Iterator[str]:
         f"{fastest[low]:.1f} times as long for a training example as `hybrid` at {low:,} nodes a layer, and "
         f"{fastest[high]:.1f} times at {high:,}."
     )
+    yield from _about_outputs()
+
+
+def _about_outputs() -> Iterator[str]:
+    """What outputs with many classes cost and reach, and how the rival that draws by frequency stands."""
+    words = lshexp.compare([RESULTS / "wide_words_short"], metric="test_perplexity")
+    full, ours, drawn = _outputs(words, output_active_pct=1.0)
+    yield (
+        f"**Wide outputs: few classes suffice, and drawing them by frequency is the rival.** After one pass "
+        f"over 200,000 examples of the next of 10,000 words, the full softmax reaches a perplexity of "
+        f"{full['mean']:.0f}; looking 1 % of the words up and drawing 4 % by frequency {ours['mean']:.1f} "
+        f"with {ours['mults_pct_of_dense']:.1f} % of the multiplications; drawing 5 % {drawn['mean']:.1f} "
+        f"with {drawn['mults_pct_of_dense']:.1f} %, and in less time."
+    )
+    labels = lshexp.compare([RESULTS / "wide_labels"])
+    told = []
+    for corpus, name in (("delicious", "Delicious, 983 labels"), ("bibtex", "Bibtex, 159")):
+        full, ours, drawn = _outputs(labels[labels["dataset_corpus"] == corpus], tail="popularity")
+        told.append(
+            f"{name}: {ours['mean']:.1f} % looked up, {drawn['mean']:.1f} % drawn, {full['mean']:.1f} % dense"
+        )
+    sizes = lshexp.read_results(RESULTS / "wide_scale").runs
+    at = sizes[sizes["dataset_labels"] == 100_000].set_index("output_method")
+    tables, all_of_them = at.loc["lsh"], at.loc["dense"]
+    widest = sizes[(sizes["dataset_labels"] == 670_091) & (sizes["output_method"] == "lsh")].iloc[0]
+    yield (
+        f"**Tables pay where labels are many for each example, and at test.** P@1 of {'; '.join(told)}. Of "
+        f"100,000 generated labels, a prediction by tables has a P@1 of "
+        f"{tables['test_acc_pct_retrieved']:.1f} % where scoring all has {tables['test_acc_pct']:.1f} %, and "
+        f"takes {tables['predict_us_1'] / tables['predict_us_1_retrieved']:.0f} times less time; of 670,091, "
+        f"{widest['test_acc_pct_retrieved']:.1f} and {widest['test_acc_pct']:.1f} %. Training on 100,000 "
+        f"takes {all_of_them['train_s'] / tables['train_s']:.0f} times less time than dense, by frequency "
+        f"{all_of_them['train_s'] / at.loc['popularity']['train_s']:.0f} times."
+    )
+
+
+def _outputs(frame: pd.DataFrame, **tables: object) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """The rows of the dense output, of the tables with these settings, and of drawing by frequency."""
+    looked_up = frame[frame["output_method"] == "lsh"]
+    for name, value in tables.items():
+        looked_up = looked_up[looked_up[name] == value]
+    each = [
+        frame[frame["output_method"] == "dense"],
+        looked_up,
+        frame[frame["output_method"] == "popularity"],
+    ]
+    if [len(rows) for rows in each] != [1, 1, 1]:
+        raise LookupError("not one row each for the dense output, for tables and for drawing by frequency")
+    full, ours, drawn = (rows.iloc[0] for rows in each)
+    return full, ours, drawn
 
 
 def _row(frame: pd.DataFrame, label: str) -> pd.Series:
@@ -350,7 +402,8 @@ def _rate(method: str, lr: float) -> float:
 def age() -> str:
     """Which of the findings rest on runs of older code."""
     old = []
-    for name in ("within_a_point", "paper/paper_claims", "quickstart_lr"):
+    kept = ("within_a_point", "paper/paper_claims", "quickstart_lr", *WIDE)
+    for name in kept:
         env = pd.read_csv(RESULTS / name / "env.csv")
         if set(env["kernel_revision"]) != {KERNEL_REVISION}:
             old.append(f"results/{name}")

@@ -6,9 +6,13 @@ counts with its size, each time; an expression of NumPy loads its operands once 
 
 from __future__ import annotations
 
+import inspect
+import sys
 import types
 
 import numpy as np
+
+from lshexp.work import Work
 
 
 class Meter:
@@ -128,3 +132,28 @@ def _numpy(meter):
             return known.get(name) or getattr(np, name)
 
     return Shim()
+
+
+def whole(items):
+    """One chunk of all items: counts are those of one thread."""
+    return np.array([0, items])
+
+
+def total(work):
+    """Sum of the parts that a formula tells apart."""
+    return work if isinstance(work, Work) else sum(map(total, work), Work(0, 0, 0))
+
+
+def check(kernel, *arguments):
+    """Run the kernel on counted arrays, and compare; returns what the formula says."""
+    meter = Meter()
+    names = list(inspect.signature(getattr(kernel, "py_func", kernel)).parameters)
+    named = dict(zip(names, arguments, strict=True))
+    returned = call(kernel, *arguments, meter=meter)
+    cost = getattr(sys.modules[kernel.__module__], f"{kernel.__name__}_cost")
+    wanted = inspect.signature(cost).parameters
+    work = cost(**{name: (named | {"returned": returned})[name] for name in wanted})
+    work = total(work)
+    assert work.bytes == meter.nbytes
+    assert all(isinstance(part, int | np.integer) for part in work)
+    return work

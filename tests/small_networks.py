@@ -84,3 +84,29 @@ def train(net, x, y, batch=6, epoch=0):
         ids = np.arange(first, min(first + batch, len(y)))
         total += net.train_batch(x[ids], y[ids], Batch(ids, epoch, True)).loss
     return total
+
+
+def reference_loss(weights, biases, x, y, chosen, scale, skip=False):
+    """Mean loss of a plain float64 network with its active nodes held fixed."""
+    signal = x.astype(np.float64)
+    for index, (w, bias, active) in enumerate(zip(weights[:-1], biases[:-1], chosen, strict=True)):
+        z = np.maximum(signal @ w.T + bias, 0) * scale
+        if active is not None:
+            mask = np.zeros_like(z)
+            for b, nodes in enumerate(active):
+                mask[b, nodes] = 1
+            z *= mask
+        signal = signal + z if skip and index else z
+    logits = signal @ weights[-1].T + biases[-1]
+    top = logits.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0] - logits[range(len(y)), y]))
+
+
+def slope(weights, biases, index, spot, x, y, chosen, scale, skip):
+    """Central difference of the loss at one weight."""
+    losses = []
+    for sign in (1, -1):
+        moved = [w.copy() for w in weights]
+        moved[index][spot] += sign * 1e-5
+        losses.append(reference_loss(moved, biases, x, y, chosen, scale, skip))
+    return (losses[0] - losses[1]) / 2e-5

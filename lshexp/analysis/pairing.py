@@ -17,6 +17,7 @@ import pandas as pd
 
 from lshexp.analysis.configurations import PAIR, data_columns, named, network_columns, setting_columns, words
 from lshexp.errors import ConfigError, Problem
+from lshexp.spec import OUTPUT
 from lshexp.validation import suggest
 
 START = ("run_id", "init_hash", "order_hash", "epochs")  # what tells whether two runs began alike
@@ -61,16 +62,18 @@ class Configuration:
         return all(equal(self.settings.get(name), other.settings.get(name)) for name in names)
 
     def differs(self) -> str:
-        """How it differs from its baseline beside method, method options and active share."""
+        """How it differs from its baseline beside method, active share, and the options of another method."""
         if self.baseline is None or self.is_baseline:
             return ""
         ours, theirs = self.settings, self.baseline.settings
         kin = ours["method"] == theirs["method"]
+        alike = equal(ours.get("output_method"), theirs.get("output_method"))
         names = [
             name
             for name in ours
             if name not in ("method", "active_pct", *self.place)
             and (kin or not name.startswith("p_"))
+            and (alike or not name.startswith("output_") or name in OUTPUT)
             and not equal(ours[name], theirs[name])
         ]
         names.sort(key=lambda name: not isinstance(ours[name], str))  # choices in words come first

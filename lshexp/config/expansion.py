@@ -289,7 +289,8 @@ class Expander:
             "method_options": options[method],
         }
         if not self._values.uses_active_pct(method):
-            values["active_pct"] = 100.0  # what is computed, so that runs asked for twice are seen to be one
+            # what is computed, so that runs asked for twice are seen to be one
+            values |= {"active_pct": 100.0, "block": 1}
         elif "active_pct" not in values:
             if self._sure:
                 message = f"method '{method}' needs 'active_pct', and none is given"

@@ -23,14 +23,23 @@ if TYPE_CHECKING:
 class LayerView(Protocol):
     """What a method may see of a layer. Arrays are live: they hold the weights of the moment."""
 
-    nodes: int
+    nodes: int  # where nodes are chosen in blocks, a node is a block: its weights are the sum of theirs
     fan_in: int
-    weights: FloatArray  # float32[nodes, fan_in]
-    bias: FloatArray  # float32[nodes]
-    work: LayerWork
     threads: int
     rule: Rule  # the optimiser
     label_counts: OffsetArray | None  # of an output: training examples of each class; None where not counted
+
+    @property
+    def weights(self) -> FloatArray:
+        """float32[nodes, fan_in]."""
+
+    @property
+    def bias(self) -> FloatArray:
+        """float32[nodes]."""
+
+    @property
+    def work(self) -> LayerWork:
+        """The layer's counters."""
 
     @property
     def scan(self) -> bool:

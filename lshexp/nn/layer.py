@@ -30,7 +30,7 @@ from lshexp.kernels.by_input import (
     scan_csr,
     scan_csr_cost,
 )
-from lshexp.kernels.csr import gather_rows, gather_rows_cost
+from lshexp.kernels.csr import gather_rows, gather_rows_cost, keep_positive, keep_positive_cost
 from lshexp.kernels.forward import forward_csr, forward_csr_cost, forward_rows, forward_rows_cost
 from lshexp.kernels.group import (
     group_by_column,
@@ -50,6 +50,7 @@ from lshexp.kernels.update import (
     update_rows,
     update_rows_cost,
 )
+from lshexp.methods.base import LayerView, Selection, Step
 from lshexp.nn.gemm import Gemm, scores_cost
 from lshexp.nn.plan import LayerPlan
 from lshexp.streams import stream
@@ -92,6 +93,11 @@ class Layer:
         """Whether a method is to compute every node from the stored inputs; the plan's decision."""
         return self.plan.scan
 
+    @property
+    def units(self) -> LayerView:
+        """The layer as methods see it."""
+        return self
+
     def every_node(self, examples: int) -> Pairs:
         """All nodes for each of `examples` examples, as pairs; their values are not set."""
         if examples not in self._every:
@@ -99,6 +105,45 @@ class Layer:
             every.indices[:] = np.tile(np.arange(self.nodes, dtype=np.int32), examples)
             self._every[examples] = Pairs(every, group_columns(every, self.threads))
         return self._every[examples]
+
+    def values_of_every_node(self, rows: FloatArray) -> FloatArray:
+        """Rows float32[B, nodes] as the values of `every_node`."""
+        return rows.ravel()
+
+    def all_scores(self, inputs: Inputs, selection: Selection) -> tuple[FloatArray, np.float32 | FloatArray]:
+        """Where a method chose every node: pre-activations float32[B, nodes], and what multiplies them."""
+        rows = selection.scores if selection.scored else self.scores_of_all(inputs)
+        assert rows is not None  # `scored` promises the scores
+        given = selection.multiplier
+        return rows, given if isinstance(given, np.ndarray) else np.float32(given)
+
+    def activate(self, inputs: Inputs, active: CSR, scored: bool, multiplier: np.float32) -> Pairs:
+        """Activations of active pairs, times a multiplier, those that are zero left out; counted as forward.
+
+        `scored`: the pairs' values are their pre-activations, which are else computed.
+        """
+        if not scored:
+            active = active.with_data(self.scores_of_pairs(inputs, active))
+        indptr, indices = np.empty_like(active.indptr), np.empty_like(active.indices)
+        data = np.empty_like(active.data)
+        keep_positive(*active.arrays, multiplier, indptr, indices, data)
+        kept = int(indptr[-1])
+        live = CSR(indptr, indices[:kept], data[:kept], active.shape)
+        pairs = Pairs(live, self.group(live))
+        self.work.count("forward", keep_positive_cost(active.data, float(multiplier), indptr))
+        return pairs
+
+    def step_of(self, pairs: Pairs, deltas: FloatArray, token: object) -> Step:
+        """A step of active pairs as the method that chose them sees it."""
+        return Step(pairs.by_node, deltas, token)
+
+    def selected(self, active: CSR) -> int:
+        """Number of active pairs of example and node that a method's choice stands for."""
+        return active.nnz
+
+    def nodes_of(self, active: CSR) -> CSR:
+        """A method's choice as active nodes."""
+        return active
 
     def group(self, active: CSR, phase: str = "forward") -> CSC:
         """Group active pairs by node, counted under `phase`."""
@@ -324,11 +369,6 @@ def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray
     """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
     draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
     return draws * np.float32(np.sqrt(2 / fan_in))
-
-
-def build_layer(weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> Layer:
-    """Return a layer stored as its plan says, with these weights, float32[nodes, fan_in]."""
-    return (LayerByInput if plan.by_input else Layer)(weights, plan, rule, gemm, threads)
 
 
 def group_columns(matrix: CSR, threads: int) -> CSC:

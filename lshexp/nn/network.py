@@ -14,27 +14,16 @@ from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from lshexp.arrays import CSR, FloatArray, Inputs, OffsetArray, Targets
-from lshexp.kernels.csr import (
-    add_csr,
-    add_csr_cost,
-    count_union,
-    count_union_cost,
-    gather_rows,
-    gather_rows_cost,
-    keep_positive,
-    keep_positive_cost,
-    scatter_rows,
-    scatter_rows_cost,
-)
-from lshexp.kernels.parallel import balanced_bounds, even_bounds
+from lshexp.arrays import BSR, CSR, FloatArray, Inputs, OffsetArray, Targets
 from lshexp.kernels.step import rule_of
-from lshexp.methods.base import Batch, Method, Selection, Selector, Step
+from lshexp.methods.base import Batch, Method, Selection, Selector
+from lshexp.nn.blocks import BlockLayer, build_layer
 from lshexp.nn.gemm import Gemm
-from lshexp.nn.layer import Layer, Pairs, build_layer, initial_weights
+from lshexp.nn.layer import Layer, Pairs, initial_weights
 from lshexp.nn.output import OutputStep, build_output
-from lshexp.nn.plan import SPARSE_UP_TO, InputForm, LayerPlan, output_method, plan_layers, tail_method
-from lshexp.nn.tape import Skip, Tape
+from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, output_method, plan_layers, tail_method
+from lshexp.nn.signals import add_input, gathered, rows_of, split
+from lshexp.nn.tape import Tape
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
 from lshexp.work import LayerWork, Work, elementwise
@@ -107,10 +96,10 @@ class Network:
             for index, plan in enumerate(self.plans)
         ]  # fmt: skip
         for layer, (_, bias) in zip(self.layers, parameters or (), strict=False):
-            layer.bias[:] = bias
+            layer.bias = np.array(bias)
         self.hidden, self.output = self.layers[:-1], self.layers[-1]
         self.selectors: list[Selector] = [
-            method.selector(layer, spec.active_pct / 100, stream_key(key, "method", index))
+            method.selector(layer.units, spec.active_pct / 100, stream_key(key, "method", index))
             for index, layer in enumerate(self.hidden)
         ]
         self.output.label_counts = label_counts
@@ -232,7 +221,8 @@ class Network:
         with self.counting("paused"):
             for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
                 selection = selector.select(signal, batch)
-                seen.append(look(View(layer.scores_of_all(signal), selection.active)))
+                active = None if selection.active is None else layer.nodes_of(selection.active)
+                seen.append(look(View(layer.scores_of_all(signal), active)))
                 _, signal = self._through(index, signal, selection)
         return seen
 
@@ -243,12 +233,15 @@ class Network:
         output = tape.rows if tape.pairs is None else tape.pairs.by_example
         assert output is not None  # without pairs the activations are rows
         if self._skip and index:
-            tape, output = self._add_input(layer, tape, output)
-        return tape, self._in_form(layer, output, self.plans[index + 1].input)
+            tape, output = add_input(layer, tape, output, self._places)
+        return tape, self._in_form(layer, output, index + 1)
 
     def _input(self, x: Inputs) -> Inputs:
         """A batch in the form the first layer reads."""
-        if self.layers[0].plan.input == "csr":
+        first = self.layers[0]
+        if isinstance(first, BlockLayer):
+            return first.in_blocks_of(x)
+        if first.plan.input == "csr":
             return x if isinstance(x, CSR) else CSR.from_dense(x)
         return x.to_dense() if isinstance(x, CSR) else x
 
@@ -268,8 +261,7 @@ class Network:
         given = selection.multiplier
         multiplier = given if isinstance(given, np.ndarray) else np.float32(given)
         if selection.active is None:
-            rows = selection.scores if selection.scored else layer.scores_of_all(inputs)
-            assert rows is not None  # `scored` promises the scores
+            rows, multiplier = layer.all_scores(inputs, selection)
             # maximum() passes NaN on: a diverged network must not look healthy
             np.maximum(rows, 0, out=rows)
             layer.work.count("forward", elementwise(rows.size))
@@ -278,49 +270,20 @@ class Network:
                 rows *= multiplier
                 layer.work.count("forward", elementwise(rows.size, mults=rows.size))
             return tape
-        active = selection.active
-        if not selection.scored:
-            active = active.with_data(layer.scores_of_pairs(inputs, active))
-        indptr, indices = np.empty_like(active.indptr), np.empty_like(active.indices)
-        data = np.empty_like(active.data)
-        keep_positive(*active.arrays, multiplier, indptr, indices, data)
-        kept = int(indptr[-1])
-        live = CSR(indptr, indices[:kept], data[:kept], active.shape)
-        tape = Tape(inputs, Pairs(live, layer.group(live)), None, multiplier, selection.token)
-        layer.work.count("forward", keep_positive_cost(active.data, float(multiplier), indptr))
-        return tape
+        assert not isinstance(multiplier, np.ndarray)  # `Selection` promises it
+        pairs = layer.activate(inputs, selection.active, selection.scored, multiplier)
+        return Tape(inputs, pairs, None, multiplier, selection.token)
 
-    def _add_input(self, layer: Layer, tape: Tape, own: Inputs) -> tuple[Tape, Inputs]:
-        """Add the layer's input to what it computed: identity skips (He et al., 2016), one layer long."""
-        inputs, none = tape.inputs, np.empty(0, dtype=np.int64)
-        if not (isinstance(inputs, CSR) and isinstance(own, CSR)):
-            rows = self._rows(layer, inputs) + self._rows(layer, own)
-            layer.work.count("forward", elementwise(rows.size, operands=2, adds=rows.size))
-            return tape._replace(skip=Skip(None, none, none)), rows
-        bounds, counts = even_bounds(len(own), self._threads), np.empty(len(own), dtype=np.int64)
-        count_union(inputs.indptr, inputs.indices, own.indptr, own.indices, bounds, self._places, counts)
-        total = CSR.from_lengths(counts, layer.nodes)
-        skip = Skip(total, np.empty(inputs.nnz, dtype=np.int64), np.empty(own.nnz, dtype=np.int64))
-        add_csr(*inputs.arrays, *own.arrays, bounds, self._places, *total.arrays, skip.of_input, skip.of_own)
-        layer.work.count("forward", count_union_cost(inputs.indices, own.indices, counts))
-        layer.work.count("forward", add_csr_cost(inputs.indices, own.indices, total.indptr, total.indices))
-        return tape._replace(skip=skip), total
-
-    def _in_form(self, layer: Layer, output: Inputs, form: InputForm) -> Inputs:
-        """A layer's output in the form that the plan of the next one says."""
+    def _in_form(self, layer: Layer, output: Inputs, above: int) -> Inputs:
+        """A layer's output in the form that the plan of the layer `above` says."""
+        to, form = self.layers[above], self.plans[above].input
+        if isinstance(to, BlockLayer):
+            return to.in_blocks_of(output)
         if not isinstance(output, CSR) or form == "csr":
             return output
         if form != "rows" and output.nnz <= SPARSE_UP_TO * output.shape[0] * output.shape[1]:
             return output
-        return self._rows(layer, output)
-
-    def _rows(self, layer: Layer, signal: Inputs) -> FloatArray:
-        if not isinstance(signal, CSR):
-            return signal
-        rows = np.empty(signal.shape, dtype=np.float32)
-        scatter_rows(*signal.arrays, balanced_bounds(signal.indptr, self._threads), rows)
-        layer.work.count("forward", scatter_rows_cost(signal.indices, rows))
-        return rows
+        return rows_of(layer, output)
 
     def _backward(self, tapes: list[Tape], signal: Inputs, output: OutputStep) -> Iterator[LayerStep]:
         """From the output down: gradient at a layer's input, then the layer's own step.
@@ -333,37 +296,13 @@ class Network:
         for index in range(len(tapes) - 1, -1, -1):
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one
-            own, passed = self._split(layer, tape, gradient)
+            own, passed = split(layer, tape, gradient)
             flat = self._through_relu(layer, tape, own)
             gradient = layer.input_gradient(tape.inputs, tape.pairs, flat) if index else None
             if passed is not None and gradient is not None:
                 gradient += passed
                 layer.work.count("backward", elementwise(passed.size, operands=2, adds=passed.size))
             yield LayerStep(index, tape.inputs, tape.pairs, flat, tape.token)
-
-    def _split(self, layer: Layer, tape: Tape, gradient: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-        """The gradient at a layer's output as that at what it computed and, with skips, that at its input."""
-        skip = tape.skip
-        if skip is None:
-            return gradient, None
-        if skip.total is None:
-            inputs = tape.inputs
-            passed = self._gathered(layer, gradient, inputs) if isinstance(inputs, CSR) else gradient
-            layer.work.count("backward", elementwise(gradient.size))
-            return gradient.copy(), passed
-        if gradient.ndim == 2:  # the layer above read rows
-            gradient = self._gathered(layer, gradient, skip.total)
-        entries = len(skip.of_own) + len(skip.of_input)  # each by its place, one int64
-        layer.work.count("backward", Work(0, 0, 16 * entries))
-        return gradient[skip.of_own], gradient[skip.of_input]
-
-    def _gathered(self, layer: Layer, rows: FloatArray, entries: CSR) -> FloatArray:
-        """Values of rows float32[B, N] at the entries of a CSR."""
-        values = np.empty(entries.nnz, dtype=np.float32)
-        bounds = balanced_bounds(entries.indptr, self._threads)
-        gather_rows(rows, entries.indptr, entries.indices, bounds, values)
-        layer.work.count("backward", gather_rows_cost(entries.indptr, entries.indices))
-        return values
 
     def _take(self, step: LayerStep) -> None:
         """Write a layer's step and report it to the layer's selector."""
@@ -375,7 +314,7 @@ class Network:
         """Report to the selector of a layer, if it has one, the step that its nodes have taken."""
         selector = self.selectors[layer] if layer < len(self.selectors) else self.head.selector
         if selector:
-            selector.after_update(Step(pairs.by_node, deltas, token))
+            selector.after_update(self.layers[layer].step_of(pairs, deltas, token))
 
     def _through_relu(self, layer: Layer, tape: Tape, gradient: FloatArray) -> FloatArray:
         """Turn the gradient at a layer's output into that at its pre-activations."""
@@ -388,8 +327,11 @@ class Network:
                 layer.work.count("backward", elementwise(gradient.size, mults=gradient.size))
             return gradient
         if gradient.ndim == 2:  # the layer above read rows
-            gradient = self._gathered(layer, gradient, tape.pairs.by_example)
-        # the pairs kept are live, so the derivative of ReLU is one
+            gradient = gathered(layer, gradient, tape.pairs.by_example)
+        if isinstance(tape.pairs.by_example, BSR):
+            gradient *= tape.pairs.by_example.data > 0
+            layer.work.count("backward", Work(0, 0, 14 * gradient.size))  # a mask of one byte an element
+        # other pairs that are kept are live, so the derivative of ReLU is one
         if tape.scaled:
             gradient *= tape.multiplier
             layer.work.count("backward", elementwise(len(gradient), mults=len(gradient)))
@@ -397,4 +339,4 @@ class Network:
 
 
 def _size(selection: Selection, layer: Layer, examples: int) -> int:
-    return layer.nodes * examples if selection.active is None else selection.active.nnz
+    return layer.nodes * examples if selection.active is None else layer.selected(selection.active)

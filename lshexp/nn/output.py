@@ -132,7 +132,8 @@ class DenseOutput(Output):
         deltas, losses = self._exact(scores, labels)
         self.layer.work.count("forward", softmax_cross_entropy_cost(scores))
         if isinstance(inputs, CSR):
-            return OutputStep(self.layer.every_node(len(scores)), deltas.ravel(), losses, deltas.size)
+            every = self.layer.every_node(len(scores))
+            return OutputStep(every, self.layer.values_of_every_node(deltas), losses, deltas.size)
         return OutputStep(None, deltas, losses, deltas.size)
 
 

@@ -7,6 +7,7 @@
 | csr   | all      | by input | all scores as whole rows read in order; whole rows are stepped     |
 | csr   | selected | by node  | kernels over the batch grouped by node, stored inputs only         |
 | csr   | selected | by input | all scores as whole rows read in order; the rest at active nodes   |
+| bsr   | selected | in tiles | whole blocks of nodes and inputs, a contiguous tile for each pair  |
 
 Methods say what they would like (`Method.scans_sparse_inputs`); layers and methods read what was decided.
 """
@@ -22,7 +23,7 @@ from lshexp.errors import ConfigError, Problem
 from lshexp.methods.base import Method, wanted_nodes
 from lshexp.spec import UNIFORM, RunSpec, Update
 
-InputForm = Literal["rows", "csr", "rows or csr"]
+InputForm = Literal["rows", "csr", "rows or csr", "bsr"]
 
 # Up to this share of non-zero inputs a layer reads them as a CSR. A stored input costs an index and a
 # scattered load where a dense row is read in order, so it saves time only where most of the row is skipped.
@@ -57,12 +58,15 @@ class LayerPlan:
     linear: bool  # the optimiser's steps are w -= lr * gradient
     listed: bool  # active nodes are listed, so that no step costs anything for each node there is
     first: bool  # the network's first layer, which passes no gradient on
+    block: int = 1  # nodes that are stored side by side, chosen and computed together
 
     @property
     def kernels(self) -> tuple[str, ...]:
         """Kernels of forward pass, input gradient and update, in this order; `blas` is a matrix product."""
         if self.update == "hogwild":
             return ("hogwild_round",)
+        if self.block > 1:
+            return self._for_blocks()
         forms = {"rows": self._for_rows(), "csr": self._for_csr()}
         wanted = [form for name, form in forms.items() if name in self.input.split(" or ")]
         return tuple(dict.fromkeys(kernel for form in wanted for kernel in form if kernel))
@@ -81,9 +85,15 @@ class LayerPlan:
         gradient = "input_products" if self.gradient_by_node else "input_gradient_csr"
         return "forward_csr", "" if self.first else gradient, "update_csr"
 
+    def _for_blocks(self) -> tuple[str, ...]:
+        gradient = () if self.first else ("input_gradient_blocks",)
+        return ("forward_blocks", *gradient, "update_blocks")
+
     def __str__(self) -> str:
         """One line: `csr 1000 -> 1000 by input: scan_csr input_gradient_by_input update_csr`."""
         stored = "by input" if self.by_input else "by node"
+        if self.block > 1:
+            stored = f"in blocks of {self.block}"
         return f"{self.input} {self.fan_in} -> {self.nodes} {stored}: {' '.join(self.kernels)}"
 
 
@@ -102,6 +112,9 @@ def plan_layers(
     last = len(widths) - 2
     for index in range(last + 1):
         fan_in, nodes = widths[index], widths[index + 1]
+        if spec.block > 1 and method.uses_active_pct:
+            plans.append(_block_plan(spec, method, fan_in, nodes, index, last, sparse_examples))
+            continue
         form = _input_form(spec, method, index, fan_in, sparse_examples)
         scan = index < last and form == "csr" and method.scans_sparse_inputs
         whole = index < last and form == "csr" and not method.uses_active_pct
@@ -128,6 +141,27 @@ def plan_layers(
         )
         raise ConfigError([Problem((spec.method, "where_sparse"), message)])
     return plans
+
+
+def _block_plan(
+    spec: RunSpec, method: Method, fan_in: int, nodes: int, index: int, last: int, sparse_examples: bool
+) -> LayerPlan:
+    """The plan of a layer whose nodes are chosen in blocks; the output computes all of its own."""
+    sparse = index > 0 or sparse_examples or spec.input == "lists"
+    return LayerPlan(
+        fan_in=fan_in,
+        nodes=nodes,
+        input="bsr",
+        selected=index < last,
+        scan=index < last and sparse and method.scans_sparse_inputs,
+        by_input=False,
+        gradient_by_node=False,
+        listed=False,
+        update=spec.update,
+        linear=spec.optimizer == "sgd",
+        first=index == 0,
+        block=spec.block,
+    )
 
 
 def require_labels(spec: RunSpec, multilabel: bool) -> None:
@@ -201,6 +235,9 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
     if output.scans_sparse_inputs:
         message = "an output's weights are stored by class; leave where_sparse out"
         raise ConfigError([Problem(("output", "where_sparse"), message)])
+    if spec.block > 1 and output.uses_active_pct:
+        message = "give it with an output that computes all classes; they are not chosen in blocks"
+        raise ConfigError([Problem(("block",), message)])
     tail_method(spec)
     if output.draws and spec.tail_pct:
         message = f"'{output.name}' draws its classes already; only classes that are looked up take a tail"

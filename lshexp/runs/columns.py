@@ -165,7 +165,7 @@ def plain(cell: str) -> str:
 def _cell(value: Any) -> Cell:
     if isinstance(value, list | tuple):
         simple = all(isinstance(item, str | int | float) for item in value)
-        return joined(value) if simple else json.dumps(value, sort_keys=True)
+        return (joined(value) or "none") if simple else json.dumps(value, sort_keys=True)
     cell: Cell = value
     return cell
 
@@ -205,7 +205,7 @@ RUN_IDENTITY: tuple[Column[RunRow], ...] = (
     Column("error", "text", lambda row: row.record.result.error),
     _spec("dataset", "category"),
     _spec("method", "category"),
-    Column("hidden", "category", lambda row: joined(row.record.spec.hidden)),
+    Column("hidden", "category", lambda row: joined(row.record.spec.hidden) or "none"),
     _spec("active_pct", "float"),
     _spec("lr", "float"),
     _spec("optimizer", "category"),
@@ -261,6 +261,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("inputs", "category"),
     _spec("simulate_workers", "int"),
     _spec("skip", "bool"),
+    _spec("block", "int"),
     _spec("output_method", "category"),
     _spec("output_active_pct", "float"),
     _spec("tail_pct", "float"),

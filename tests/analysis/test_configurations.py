@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lshexp import registry
+from lshexp.analysis.compare import compare
 from lshexp.analysis.configurations import PARTS, label_of, named, setting_columns
 from lshexp.analysis.results import read_results
 from lshexp.methods.dense import Dense
@@ -95,7 +96,8 @@ def test_data_and_networks_have_names_of_their_own(runs_of):
 
 
 def test_outputs_are_named_and_what_they_computed_is_no_setting(runs_of):
-    drawn = {"output_method": "popularity", "output_active_pct": 5.0}
+    options = {"output_options": {"distribution": "unigram"}}
+    drawn = {"output_method": "popularity", "output_active_pct": 5.0, **options}
     looked_up = {"output_method": "lsh", "output_active_pct": 5.0, "tail_pct": 2.5}
     runs = runs_of(
         spec("dense"), spec("dense", **drawn), spec("dense", **looked_up, tail="popularity"),
@@ -105,6 +107,10 @@ def test_outputs_are_named_and_what_they_computed_is_no_setting(runs_of):
         "dense output=dense", "dense output=popularity", "dense output=lsh tail=popularity",
         "dense output=lsh", "dense output=lsh correction=none",
     ]  # fmt: skip
+    (told,) = set(
+        compare(runs, baseline="output_method=dense").query("output_method == 'popularity'")["differs"]
+    )
+    assert "popularity" in told and "output_active_pct=5" in told and "distribution" not in told
     assert "output_active_pct_achieved" in runs and "output_active_pct_achieved" not in setting_columns(runs)
 
 

@@ -26,7 +26,9 @@ from lshexp.analysis.results import read_results
 from lshexp.config import load_sweep
 from lshexp.errors import ConfigError, StoreError
 from lshexp.nn.result import EpochRow, RunResult, SelectionRow, WorkRow
+from lshexp.runs.columns import settings
 from lshexp.runs.sweep import run_sweep
+from lshexp.spec import RunSpec
 
 HEAD = """
 name: drawn
@@ -257,6 +259,13 @@ def test_what_is_drawn_is_never_a_mean_over_two_configurations(tmp_path, name):
         )
         if drawing.name not in once_a_row:
             assert len(set(titles)) == len(titles), titles
+
+
+def test_a_network_without_hidden_layers_can_be_drawn(tmp_path):
+    runs = read_results(folder_of(tmp_path, "one_run")).runs
+    assert settings(RunSpec(hidden=[]))["hidden"] == "none"
+    whole = labelled(runs.assign(hidden=pd.Categorical(["none"])))
+    assert [*whole["layers"], *whole["network"]] == [0, "none"]
 
 
 def test_every_configuration_has_a_point_and_a_name_of_its_own(tmp_path):

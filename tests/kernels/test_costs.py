@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from kernel_cases import SHAPES, grouped_by_column, grouped_by_filled_column, random_csr
-from metered import Meter, call
+from metered import check, whole
 
 from lshexp.arrays import CSR
 from lshexp.kernels import (
@@ -30,32 +28,6 @@ from lshexp.kernels import (
     winners,
 )
 from lshexp.kernels.step import OPTIMIZERS
-from lshexp.work import Work
-
-
-def whole(items):
-    """One chunk of all items: counts are those of one thread."""
-    return np.array([0, items])
-
-
-def total(work):
-    """Sum of the parts that a formula tells apart."""
-    return work if isinstance(work, Work) else sum(map(total, work), Work(0, 0, 0))
-
-
-def check(kernel, *arguments):
-    """Run the kernel on counted arrays, and compare; returns what the formula says."""
-    meter = Meter()
-    names = list(inspect.signature(getattr(kernel, "py_func", kernel)).parameters)
-    named = dict(zip(names, arguments, strict=True))
-    returned = call(kernel, *arguments, meter=meter)
-    cost = getattr(sys.modules[kernel.__module__], f"{kernel.__name__}_cost")
-    wanted = inspect.signature(cost).parameters
-    work = cost(**{name: (named | {"returned": returned})[name] for name in wanted})
-    work = total(work)
-    assert work.bytes == meter.nbytes
-    assert all(isinstance(part, int | np.integer) for part in work)
-    return work
 
 
 @pytest.fixture(params=[(shape, kind) for shape in SHAPES for kind in ("all", "listed")], ids=str)

@@ -57,6 +57,14 @@ OUTPUTS = {
     "uniform": {"output_method": "dropout", "output_active_pct": 50.0},
     "popularity": {"output_method": "popularity", "output_active_pct": 50.0},
 }
+IN_BLOCKS = (
+    "winners-example", "winners-batch", "lsh", "lsh-no-tables", "lsh-hybrid", "dropout", "adaptive_dropout",
+)  # fmt: skip
+BLOCKS = {
+    4: {"optimizer": "adam", "skip": True, "active_pct": 20.0},
+    8: {"optimizer": "sgd", "input": "lists", "active_pct": 20.0},
+    16: {"optimizer": "momentum", "threads": 2, "skip": True, "active_pct": 40.0},
+}
 SCANNING = ("winners-scan", "lsh-hybrid")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adagrad_momentum", "adam")
 UPDATES = {
@@ -83,6 +91,11 @@ def _cases():
             cases[f"{name} adam skip"] = (method, options, skip)
         for share in (30.0, 100.0) if name not in SCANNING else ():  # refused without a sparse input
             cases[f"{name} {share:g} %"] = (method, options, {"active_pct": share, "optimizer": "sgd"})
+    for name in IN_BLOCKS:  # of 40 nodes, which 16 do not divide
+        method, options = METHODS[name]
+        for block, changes in BLOCKS.items():
+            hidden = [40, 40, 40]
+            cases[f"{name} block {block}"] = (method, options, {"block": block, "hidden": hidden, **changes})
     for name, changes in OUTPUTS.items():
         for optimizer in ("sgd", "adam"):
             cases[f"output {name} {optimizer}"] = ("dense", {}, {"optimizer": optimizer, **changes})

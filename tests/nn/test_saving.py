@@ -70,8 +70,13 @@ def held_out(spec):
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize(
     "more",
-    [{}, {"average_from": 1, "optimizer": "sgd"}, {"inputs": "standard", "input": "lists", "skip": True}],
-    ids=["plain", "averaged", "standard"],
+    [
+        {},
+        {"average_from": 1, "optimizer": "sgd"},
+        {"inputs": "standard", "input": "lists", "skip": True},
+        {"average_from": 1, "block": 8},
+    ],
+    ids=["plain", "averaged", "standard", "blocks"],
 )
 def test_a_kept_network_predicts_as_at_the_end_of_its_run(tmp_path, monkeypatch, name, more):
     method, options = METHODS[name]

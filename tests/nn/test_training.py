@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_networks import data, network, train
+from small_networks import data, network, reference_loss, slope, train
 
 from lshexp import registry
 from lshexp.errors import ConfigError
@@ -33,22 +33,6 @@ METHODS = {
 def form_of(options):
     """How the first layer reads its input: methods that scan are refused without a sparse one."""
     return "lists" if "scan" in str(options) or "hybrid" in str(options) else "rows"
-
-
-def reference_loss(weights, biases, x, y, chosen, scale, skip=False):
-    """Mean loss of a plain float64 network with its active nodes held fixed."""
-    signal = x.astype(np.float64)
-    for index, (w, bias, active) in enumerate(zip(weights[:-1], biases[:-1], chosen, strict=True)):
-        z = np.maximum(signal @ w.T + bias, 0) * scale
-        if active is not None:
-            mask = np.zeros_like(z)
-            for b, nodes in enumerate(active):
-                mask[b, nodes] = 1
-            z *= mask
-        signal = signal + z if skip and index else z
-    logits = signal @ weights[-1].T + biases[-1]
-    top = logits.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0] - logits[range(len(y)), y]))
 
 
 @pytest.mark.parametrize("skip", [False, True])
@@ -81,16 +65,6 @@ def test_gradient_matches_finite_differences(name, share, skip):
                 assert gradient[spot] == pytest.approx(reference, rel=1e-3, abs=2e-6)
                 checked += abs(reference) > 1e-4
     assert checked > 10  # the comparison was not of zeros with zeros
-
-
-def slope(weights, biases, index, spot, x, y, chosen, scale, skip):
-    """Central difference of the loss at one weight."""
-    losses = []
-    for sign in (1, -1):
-        moved = [w.copy() for w in weights]
-        moved[index][spot] += sign * 1e-5
-        losses.append(reference_loss(moved, biases, x, y, chosen, scale, skip))
-    return (losses[0] - losses[1]) / 2e-5
 
 
 @pytest.mark.parametrize("name", METHODS)

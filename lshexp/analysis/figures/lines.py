@@ -46,7 +46,8 @@ def labelled(runs: pd.DataFrame, along: Sequence[str] = (), points: bool = False
         if (runs.groupby("method", observed=True)["optimizer"].nunique() > 1).any():
             along.remove("lr")  # it goes with the optimiser, which must be told
     whole = named(runs, along)
-    nodes = [[int(count) for count in str(hidden).split("-")] for hidden in runs["hidden"]]
+    # a network may have no hidden layer
+    nodes = [[int(c) for c in str(hidden).split("-") if c.isdecimal()] for hidden in runs["hidden"]]
     whole["layers"] = [len(each) for each in nodes]
     whole["width"] = [each[0] if len(set(each)) == 1 else 0 for each in nodes]
     sizes = dict(zip(whole["network"], ((len(each), each) for each in nodes), strict=True))
@@ -97,7 +98,7 @@ def _notes(runs: pd.DataFrame, along: Sequence[str]) -> list[str]:
         ]
         if (lines > 1).any() and name not in along:
             changing.append(name)
-        elif not name.startswith("p_") and name != "active_pct" and not any(told):
+        elif not name.startswith(("p_", "output_")) and name != "active_pct" and not any(told):
             panels = runs.groupby(list(PLACE), observed=True)[name].nunique(dropna=False)
             differing += [name] if (panels > 1).any() else []
     told_changing = [name.removeprefix("p_").replace("_", " ") for name in changing]

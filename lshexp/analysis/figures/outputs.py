@@ -121,10 +121,12 @@ def _classes(results: Results) -> pd.DataFrame:
     seen = runs["train_examples"].fillna(runs[EXAMPLES]).astype("float64") * runs["epochs"]
     alone = runs["timing_valid"].fillna(False).astype(bool)
     runs["classes"] = runs[CLASSES].astype("float64")
+    runs["full"] = runs["output_active_pct"] == 100
     runs["mults"] = runs["mults_total"].astype("float64") / seen
     runs["us"] = (1e6 * runs["train_s"] / seen).where(alone)
     parts = [
-        mean_and_range(runs, ["network", "label", "classes"], name).assign(measure=name) for name in EACH
+        mean_and_range(runs, ["network", "label", "full", "classes"], name).assign(measure=name)
+        for name in EACH
     ]
     frame = pd.concat(parts, ignore_index=True).dropna(subset="mean").reset_index(drop=True)
     sizes = frame.groupby(["network", "label", "measure"], observed=True)["classes"].nunique()
@@ -145,7 +147,7 @@ def _break_evens(part: pd.DataFrame) -> dict[int, float]:
     stands for one at which it already costs less; a label that never does, or is cheap at some size and dear
     at a larger one, has none.
     """
-    dense = part[part["label"].astype(str).str.endswith("output=dense")].set_index("classes")["mean"]
+    dense = part[part["full"]].set_index("classes")["mean"]
     found: dict[int, float] = {}
     for _, line in part.groupby("label", observed=True):
         both = line[line["classes"].isin(dense.index)].sort_values("classes")
@@ -183,8 +185,17 @@ def output_cost_vs_classes(frame: pd.DataFrame, canvas: Canvas) -> None:
             draw_lines(canvas, axis, here, "classes", shown)
             axis.set_xscale("log")
             axis.set_yscale("log")
-            least = here["classes"].min()
-            for label, value in here.groupby("label", observed=True)["break_even"].first().dropna().items():
-                if value > least:
-                    axis.axvline(value, color=shown[str(label)].color, linewidth=1.0, linestyle=style.DASHED,
-                                 alpha=0.7)  # fmt: skip
+            _mark_break_evens(axis, here, shown)
+
+
+def _mark_break_evens(axis: Axes, part: pd.DataFrame, shown: Mapping[str, style.Look]) -> None:
+    """An upright line with its number of classes where a label begins to cost less than dense."""
+    least = part["classes"].min()
+    for label, value in part.groupby("label", observed=True)["break_even"].first().dropna().items():
+        if value > least:
+            color = shown[str(label)].color
+            axis.axvline(value, color=color, linewidth=1.0, linestyle=style.DASHED, alpha=0.7)
+            axis.annotate(
+                f"{float(f'{value:.2g}'):,.0f}", (value, 1), xycoords=("data", "axes fraction"),
+                xytext=(-3, -2), textcoords="offset points", color=color, fontsize=9, ha="right", va="top",
+            )  # fmt: skip

@@ -1,0 +1,101 @@
+"""What passes between layers: its forms, and skips, which add a layer's input to what it computed.
+
+Skips are identities (He et al., 2016), one layer long. Each function counts under the layer it is given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lshexp.arrays import BSR, CSR, FloatArray, Inputs, IntArray
+from lshexp.kernels.blocks import add_blocks, add_blocks_cost
+from lshexp.kernels.csr import (
+    add_csr,
+    add_csr_cost,
+    count_union,
+    count_union_cost,
+    gather_rows,
+    gather_rows_cost,
+    scatter_rows,
+    scatter_rows_cost,
+)
+from lshexp.kernels.parallel import balanced_bounds, even_bounds
+from lshexp.nn.layer import Layer
+from lshexp.nn.tape import Skip, Tape
+from lshexp.work import Work, elementwise
+
+
+def rows_of(layer: Layer, signal: Inputs) -> FloatArray:
+    """A layer's output as rows float32[B, nodes]."""
+    if not isinstance(signal, CSR):
+        return signal
+    rows = np.empty(signal.shape, dtype=np.float32)
+    scatter_rows(*signal.arrays, balanced_bounds(signal.indptr, layer.threads), rows)
+    layer.work.count("forward", scatter_rows_cost(signal.indices, rows))
+    return rows if rows.shape[1] == layer.nodes else np.ascontiguousarray(rows[:, : layer.nodes])
+
+
+def gathered(layer: Layer, rows: FloatArray, entries: CSR) -> FloatArray:
+    """Values of rows float32[B, N] at the entries of a CSR, counted as backward."""
+    values = np.empty(entries.nnz, dtype=np.float32)
+    bounds = balanced_bounds(entries.indptr, layer.threads)
+    gather_rows(rows, entries.indptr, entries.indices, bounds, values)
+    layer.work.count("backward", gather_rows_cost(entries.indptr, entries.indices))
+    return values
+
+
+def add_input(layer: Layer, tape: Tape, own: Inputs, places: IntArray) -> tuple[Tape, Inputs]:
+    """Add the layer's input to what it computed, `own`; places int32[threads, >= nodes] are all -1."""
+    inputs, none = tape.inputs, np.empty(0, dtype=np.int64)
+    if isinstance(inputs, BSR) and isinstance(own, BSR):
+        return _add_blocks(layer, tape, inputs, own, places)
+    if not (isinstance(inputs, CSR) and isinstance(own, CSR)):
+        rows = rows_of(layer, inputs) + rows_of(layer, own)
+        layer.work.count("forward", elementwise(rows.size, operands=2, adds=rows.size))
+        return tape._replace(skip=Skip(None, none, none)), rows
+    bounds, counts = even_bounds(len(own), layer.threads), np.empty(len(own), dtype=np.int64)
+    count_union(inputs.indptr, inputs.indices, own.indptr, own.indices, bounds, places, counts)
+    total = CSR.from_lengths(counts, layer.nodes)
+    skip = Skip(total, np.empty(inputs.nnz, dtype=np.int64), np.empty(own.nnz, dtype=np.int64))
+    add_csr(*inputs.arrays, *own.arrays, bounds, places, *total.arrays, skip.of_input, skip.of_own)
+    layer.work.count("forward", count_union_cost(inputs.indices, own.indices, counts))
+    layer.work.count("forward", add_csr_cost(inputs.indices, own.indices, total.indptr, total.indices))
+    return tape._replace(skip=skip), total
+
+
+def _add_blocks(layer: Layer, tape: Tape, inputs: BSR, own: BSR, places: IntArray) -> tuple[Tape, Inputs]:
+    bounds, counts = even_bounds(len(own), layer.threads), np.empty(len(own), dtype=np.int64)
+    a, b = (inputs.block_indptr, inputs.blocks), (own.block_indptr, own.blocks)
+    count_union(*a, *b, bounds, places, counts)
+    indptr = np.concatenate(([0], np.cumsum(counts)))
+    blocks, data = np.empty(indptr[-1], dtype=np.int32), np.empty((indptr[-1], own.block), dtype=np.float32)
+    of_input, of_own = (np.empty(len(numbers), dtype=np.int64) for _, numbers in (a, b))
+    lanes = (0,) * own.block
+    add_blocks(
+        *a, inputs.data, *b, own.data, bounds, places, lanes, indptr, blocks, data.reshape(-1),
+        of_input, of_own,
+    )  # fmt: skip
+    layer.work.count("forward", count_union_cost(inputs.blocks, own.blocks, counts))
+    layer.work.count("forward", add_blocks_cost(inputs.blocks, own.blocks, lanes, indptr, blocks))
+    total = BSR(indptr, blocks, data, layer.nodes)
+    return tape._replace(skip=Skip(total, of_input, of_own)), total
+
+
+def split(layer: Layer, tape: Tape, gradient: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+    """The gradient at a layer's output as that at what it computed and, with skips, that at its input."""
+    skip = tape.skip
+    if skip is None:
+        return gradient, None
+    if skip.total is None:
+        inputs = tape.inputs
+        passed = gathered(layer, gradient, inputs) if isinstance(inputs, CSR) else gradient
+        layer.work.count("backward", elementwise(gradient.size))
+        return gradient.copy(), passed
+    if gradient.ndim == 2:  # the layer above read rows
+        gradient = gathered(layer, gradient, skip.total)
+    block = skip.total.block if isinstance(skip.total, BSR) else 1
+    entries = len(skip.of_own) + len(skip.of_input)  # each by its place, one int64
+    layer.work.count("backward", Work(0, 0, (8 + 8 * block) * entries))
+    if block > 1:
+        gradient = gradient.reshape(-1, block)
+    return gradient[skip.of_own].ravel(), gradient[skip.of_input].ravel()
