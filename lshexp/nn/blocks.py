@@ -28,7 +28,6 @@ from lshexp.kernels.blocks_step import (
     update_blocks,
     update_blocks_cost,
 )
-from lshexp.kernels.group import group_by_column_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import Rule
 from lshexp.methods.base import Selection, Step
@@ -229,10 +228,8 @@ class BlockLayer(Layer):
         return Pairs(self._bsr(indptr, blocks, values), group_columns(matrix, self.threads))
 
     def _grouped(self, indptr: OffsetArray, blocks: IntArray, phase: str) -> CSC:
-        matrix = CSR(indptr, blocks, np.empty(0, dtype=np.float32), (len(indptr) - 1, self.blocks))
-        by_block = group_columns(matrix, self.threads)
-        self.work.count(phase, group_by_column_cost(indptr, blocks, by_block.indptr))
-        return by_block
+        none = np.empty(0, dtype=np.float32)
+        return super().group(CSR(indptr, blocks, none, (len(indptr) - 1, self.blocks)), phase)
 
 
 class BlockView:

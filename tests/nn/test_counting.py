@@ -18,6 +18,7 @@ from lshexp.arrays import CSR
 from lshexp.data.base import Dataset, DatasetInfo, Part, Splits
 from lshexp.kernels.step import OPTIMIZERS
 from lshexp.nn import asynchronous, trainer
+from lshexp.nn.blocks import BlockLayer
 from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.layer import Layer
 from lshexp.nn.network import Network
@@ -219,7 +220,8 @@ def metered_kernels(monkeypatch):
             if cost and cost.__module__.startswith("lshexp.kernels."):
                 monkeypatch.setattr(module, name, run(kernel, name))
                 monkeypatch.setattr(module, f"{name}_cost", count(cost, name), raising=False)
-    monkeypatch.setattr(Layer, "every_node", leave_out(Layer.every_node))
+    for kind in (Layer, BlockLayer):
+        monkeypatch.setattr(kind, "every_node", leave_out(kind.every_node))
     monkeypatch.setattr(Output, "losses", leave_out(Output.losses))
     return found, given
 
@@ -229,7 +231,7 @@ def bytes_of(costs):
     return costs.bytes if isinstance(costs, Work) else sum(map(bytes_of, costs))
 
 
-@pytest.mark.parametrize("storage", ["rows", "stored", "sparse examples", "skip"])
+@pytest.mark.parametrize("storage", ["rows", "stored", "sparse examples", "skip", "blocks"])
 @pytest.mark.parametrize("name", METHODS)
 def test_every_kernel_of_a_run_counts_the_bytes_that_a_meter_finds(monkeypatch, name, storage):
     """For the arguments of the run itself: no call is left out, counted twice, or given another's formula.
@@ -237,7 +239,8 @@ def test_every_kernel_of_a_run_counts_the_bytes_that_a_meter_finds(monkeypatch, 
     Plain steps, as others are counted and not taken where a gradient is exactly zero.
     """
     found, given = metered_kernels(monkeypatch)
-    trained(monkeypatch, tiny(*METHODS[name], optimizer="sgd", **STORAGE[storage]))
+    more = {"block": 4, **STORAGE["skip"]} if storage == "blocks" else STORAGE[storage]
+    trained(monkeypatch, tiny(*METHODS[name], optimizer="sgd", **more))
     assert found and {name: (found[name], given[name]) for name in found if found[name] != given[name]} == {}
 
 
