@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import evidence
+import findings as found
 from typer.testing import CliRunner
 
 from lshexp import registry
@@ -66,7 +67,7 @@ def table(*words: str) -> str:
 
 def few(folder: str, rows: str) -> str:
     """The configurations of a folder that are closest to the baseline, a few of them, cheapest first."""
-    return evidence.closest(ROOT / folder, int(rows))
+    return found.closest(ROOT / folder, int(rows))
 
 
 def file(path: str) -> str:
@@ -125,8 +126,8 @@ def _fields(head: str, fields: Iterable[FieldWords]) -> str:
 
 def findings() -> str:
     """What was found, in sentences whose numbers are read from the tables in results/."""
-    told = [f"{i}. {sentence}" for i, sentence in enumerate(evidence.findings(), 1)]
-    return "\n".join([*told, "", evidence.age()]).rstrip()
+    told = [f"{i}. {sentence}" for i, sentence in enumerate(found.findings(), 1)]
+    return "\n".join([*told, "", found.age()]).rstrip()
 
 
 PARTS: dict[str, Callable[..., str]] = {

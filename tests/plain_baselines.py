@@ -65,10 +65,12 @@ def main(datasets: list[str]) -> None:
 def beside_ours(table: pd.DataFrame) -> pd.DataFrame:
     """Add the mean accuracy of our dense network of the same dataset and size, and its number of seeds."""
     runs = lshexp.read_results(ROOT / "results" / SWEEP.stem).runs
-    ours = runs[(runs["method"] == "dense") & (runs["status"] == "ok")].groupby(["dataset", "hidden"])
-    found = [ours.get_group((row.dataset, row.hidden))["test_acc_pct"] for row in table.itertuples()]
-    means = [round(float(each.mean()), 2) for each in found]
-    beside = table.assign(ours_acc_pct=means, ours_seeds=[len(each) for each in found])
+    dense = runs[(runs["method"] == "dense") & (runs["status"] == "ok")]
+    ours = dense.groupby(["dataset", "hidden"], observed=True)["test_acc_pct"].agg(["mean", "size"])
+    found = ours.reindex(pd.MultiIndex.from_frame(table[["dataset", "hidden"]])).reset_index(drop=True)
+    beside = table.reset_index(drop=True).assign(
+        ours_acc_pct=found["mean"].astype(float).round(2), ours_seeds=found["size"].astype("Int64")
+    )
     return beside.assign(ours_minus_pytorch=(beside["ours_acc_pct"] - beside["pytorch_acc_pct"]).round(2))
 
 

@@ -33,6 +33,7 @@ from lshexp.runs.columns import (
 )
 from lshexp.runs.record import SCHEMA_VERSION, Record
 from lshexp.runs.store import Store
+from lshexp.spec import ADDED_LATER, RunSpec
 
 DEFAULT_ENERGY_MODEL = "horowitz45"
 MAX_TABLE_BYTES = 2**31
@@ -187,12 +188,19 @@ class _OldCells(_RunCells):
     def __init__(self, row: Cells) -> None:
         prefixes = tuple(f"{prefix}_" for prefix in (DATASET_PREFIX, OUTPUT_PREFIX, NOTE_PREFIX))
         known = {column.name for column in RUN_OUTCOME}
-        self.identity = [row.get(column.name, "") for column in RUN_IDENTITY]
-        self.outcome = [row.get(column.name, "") for column in RUN_OUTCOME]
+        self.identity = [_old_cell(row, column.name) for column in RUN_IDENTITY]
+        self.outcome = [_old_cell(row, column.name) for column in RUN_OUTCOME]
         self.options = {name: cell for name, cell in row.items() if name.startswith(f"{OPTION_PREFIX}_")}
         self.extras = {
             name: cell for name, cell in row.items() if name.startswith(prefixes) and name not in known
         }
+
+
+def _old_cell(row: Cells, name: str) -> str:
+    """A cell of a row that was read back; a setting that did not exist then has its default."""
+    if not row.get(name) and name in ADDED_LATER:
+        return text(RunSpec.model_fields[name].get_default(call_default_factory=True))
+    return row.get(name, "")
 
 
 def _texts(cells: dict[str, Cell]) -> Cells:

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from fake_runs import FakeSweep, Toy, accuracy, fake_run, spec, sweep_of
 
@@ -337,6 +338,18 @@ def test_a_clone_has_the_tables_without_records_and_keeps_each_row_until_its_run
     assert len(rows(tmp_path, "epochs")) == 8 and len(rows(tmp_path, "work")) == 40
     assert run_sweep(probed, tmp_path, run=better).complete
     assert {row["mults_dense"] for row in rows(tmp_path)} == {"2000"}
+
+
+def test_rows_kept_from_before_a_setting_existed_have_its_default(tmp_path):
+    run_sweep(sweep_of(), tmp_path, run=fake_run)
+    path = tmp_path / "fake" / "runs.csv"
+    before = pd.read_csv(path, dtype=str, keep_default_na=False)
+    before.drop(columns=["skip", "loss"]).to_csv(path, index=False, lineterminator="\n")
+    shutil.rmtree(tmp_path / "fake" / "records")
+    first = plan_sweep(sweep_of(), tmp_path).runs[0].run_id
+    run_sweep(sweep_of(), tmp_path, run=fake_run, wanted=Wanted(only=(first,)))
+    after = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert after[["skip", "loss"]].equals(before[["skip", "loss"]]) and set(after["loss"]) == {"softmax"}
 
 
 def test_missing_data_is_told_once_before_any_run(tmp_path):

@@ -20,7 +20,7 @@ from lshexp.nn.network import Network
 from lshexp.nn.prediction import EVALUATION_BATCH
 from lshexp.nn.threads import using_threads
 from lshexp.runs.worker import SPINS
-from lshexp.spec import Input, RunSpec
+from lshexp.spec import Block, Input, RunSpec
 
 
 class Variant(NamedTuple):
@@ -30,6 +30,7 @@ class Variant(NamedTuple):
     options: Mapping[str, Any] = {}
     batch: int | None = None  # None = that of the task
     input: Input = "rows"
+    block: Block = 1
 
 
 VARIANTS = {
@@ -41,6 +42,7 @@ VARIANTS = {
     "winner_take_all_lists_512": Variant(
         "winner_take_all", {"over": "example", "where_sparse": "scan"}, batch=512, input="lists"
     ),
+    "winner_take_all_blocks_of_8_512": Variant("winner_take_all", {"over": "example"}, batch=512, block=8),
 }
 NAMES = tuple(VARIANTS)
 ENVIRONMENT = {"GOMP_SPINCOUNT": SPINS}  # as in the runs of a sweep: idle kernel threads soon sleep
@@ -88,6 +90,7 @@ def our_network(task: Task, variant: Variant, gemm: Gemm) -> tuple[Network, int]
         momentum=MOMENTUM,
         batch=variant.batch or task.batch,
         input=variant.input,
+        block=variant.block,
         threads=task.threads,
         seed=task.seed,
     )
