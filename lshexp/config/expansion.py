@@ -296,7 +296,8 @@ class Expander:
                 message = f"method '{method}' needs 'active_pct', and none is given"
                 self._problems.at(combination["method"], message)
             return None
-        if not (self._enough(values, dataset, combination) and self._consistent(values, combination)):
+        enough = self._enough(values, dataset, combination)
+        if not self._consistent(values, combination) or not enough:
             return None
         try:
             spec = validate(RunSpec, values)
@@ -322,6 +323,11 @@ class Expander:
             if (values.get(key) or 0) > most:
                 self._problems.at(combination[key], f"{values[key]} is more than the {most} {there}")
                 enough = False
+        left = train - (values.get("validation_examples") or 0)
+        if enough and "batch" in values and values["batch"] > left:
+            message = f"{values['batch']} is more than the {left} examples to train on"
+            self._problems.at(combination["batch"], message)
+            enough = False
         return enough
 
     def _consistent(self, values: Mapping[str, Any], combination: Combination) -> bool:
@@ -334,11 +340,4 @@ class Expander:
             )
             self._problems.at(combination["average_from"], message)
             consistent = False
-        if values.get("train_examples") and "batch" in values:
-            left = values["train_examples"] - values.get("validation_examples", 0)
-            if values["batch"] > left:
-                self._problems.at(
-                    combination["batch"], f"{values['batch']} is more than the {left} examples to train on"
-                )
-                consistent = False
         return consistent

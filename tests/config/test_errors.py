@@ -317,6 +317,14 @@ CORPUS = {
         s.yaml:6:79: sweep[1].set.batch: 64 is more than the 60 examples to train on
         """,
     ),
+    "a batch beyond the dataset": (
+        """
+        method: dense
+        dataset: {name: boxes, train: 600}
+        batch: 601
+        """,
+        "s.yaml:3:8: batch: 601 is more than the 600 examples to train on",
+    ),
     "an empty baseline": (
         "baseline: {}\nmethod: dense",
         "s.yaml:1:11: baseline: an empty map picks nothing; name at least one key, as in {method: dense}",
