@@ -98,6 +98,12 @@ def descend_by_input(x, indptr, indices, deltas, rate, columns):
     return columns - rate * x.T.astype(float) @ dense(indptr, indices, deltas, columns.shape[1])
 
 
+def pass_back_by_input(x, indptr, indices, deltas, rate, columns, in_indptr, in_indices):
+    """The gradient at the inputs, and the weights after the step."""
+    gradient = input_gradient_by_input(indptr, indices, deltas, columns, in_indptr, in_indices)
+    return gradient, descend_by_input(x, indptr, indices, deltas, rate, columns)
+
+
 def step_weight(rule, w, g, state, lr, momentum, epsilon=1e-8):
     """One step of one weight: its new value, and the new values of its state."""
     if rule == "sgd":

@@ -15,7 +15,7 @@ from counted import Rows, Stored, counted
 
 from lshexp import registry
 from lshexp.arrays import CSR
-from lshexp.nn.layer import LayerByInput
+from lshexp.nn.by_input import LayerByInput
 from lshexp.streams import stream, stream_key
 from lshexp.work import PREDICT
 

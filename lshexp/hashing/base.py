@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
-from lshexp.kernels.parallel import balanced_bounds
+from lshexp.kernels.parallel import all_threads, balanced_bounds, even_bounds
 from lshexp.kernels.project import project_csr, project_csr_cost, sign_codes, sign_codes_cost
 from lshexp.registry import Plugin
 from lshexp.work import LayerWork, Work, elementwise, matrix_product
@@ -119,7 +119,7 @@ def project(inputs: Inputs, matrix: FloatArray, work: LayerWork, phase: str) -> 
     if isinstance(inputs, CSR):
         examples = len(inputs)
         out = np.empty((examples, matrix.shape[1]), dtype=np.float32)
-        project_csr(*inputs.arrays, matrix, balanced_bounds(inputs.indptr, 1), out)
+        project_csr(*inputs.arrays, matrix, balanced_bounds(inputs.indptr, all_threads()), out)
         work.count(phase, project_csr_cost(inputs.indices, out))
         return out
     work.count(phase, matrix_product(len(inputs), *matrix.shape))
@@ -129,7 +129,7 @@ def project(inputs: Inputs, matrix: FloatArray, work: LayerWork, phase: str) -> 
 def signs(projections: FloatArray, bits: int, work: LayerWork, phase: str = "rebuild") -> Codes:
     """Pack the signs of float32[B, L * K] into uint32[B, L]."""
     codes = np.empty((len(projections), projections.shape[1] // bits), dtype=np.uint32)
-    sign_codes(projections, bits, codes)
+    sign_codes(projections, bits, even_bounds(len(codes), all_threads()), codes)
     work.count(phase, sign_codes_cost(codes, bits))
     return codes
 

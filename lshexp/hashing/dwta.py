@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
 from lshexp.hashing.base import Codes, Hasher, HashFamily, Query
-from lshexp.kernels.parallel import balanced_bounds
+from lshexp.kernels.parallel import all_threads, balanced_bounds
 from lshexp.kernels.winners import winner_codes, winner_codes_cost
 from lshexp.registry import register
 from lshexp.streams import stream, stream_key
@@ -82,7 +82,7 @@ class _Winners(Hasher):
         packed = np.zeros((examples, self._tables), dtype=np.uint32)
         for size, n_hashes, positions, key in self._windows:
             codes = np.empty((examples, n_hashes), dtype=np.int32)
-            bounds = balanced_bounds(sparse.indptr, 1)
+            bounds = balanced_bounds(sparse.indptr, all_threads())
             touched = winner_codes(*sparse.arrays, positions, size, key, bounds, codes)
             work.count(phase, winner_codes_cost(sparse.indices, positions, codes, touched))
             for column in np.split(codes, n_hashes // self._tables, axis=1):

@@ -108,7 +108,8 @@ class SortedTables(Tables):
     def put(self, ids: IntArray, codes: Codes, work: LayerWork) -> None:
         """Move nodes to the buckets of their new codes; buckets are sorted anew, in integers only."""
         self.codes[ids] = codes
-        fill_buckets(self.codes, self._offsets, self._starts, self._nodes)
+        bounds = even_bounds(len(self._starts), self._threads)
+        fill_buckets(self.codes, self._offsets, bounds, self._starts, self._nodes)
         work.count("rebuild", elementwise(codes.size) + fill_buckets_cost(self.codes, self._starts))
 
     def buckets(self) -> Buckets:

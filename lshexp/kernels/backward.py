@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 from lshexp.arrays import CSC, FloatArray, IntArray, OffsetArray
-from lshexp.kernels._cost import ID, OFFSET, VALUE, fours, groups_bytes, passes, products
+from lshexp.kernels._cost import ID, OFFSET, VALUE, fours, groups_bytes, passed_products, products
 from lshexp.kernels.group import column_of
 from lshexp.kernels.parallel import REASSOCIATE
 from lshexp.work import Work
@@ -133,7 +133,7 @@ def input_gradient_csr_cost(
 ) -> Work:
     """A weight for each product; an id, and a sum loaded and stored, for each input of a pass."""
     terms = products(indptr, in_indptr)
-    passed = int(passes(np.diff(indptr), 4) @ np.diff(in_indptr))
+    passed = passed_products(indptr, in_indptr, 4)
     nbytes = VALUE * (terms + len(gradient)) + (ID + 2 * VALUE) * passed + (ID + VALUE) * len(indices)
     return Work(terms, terms, nbytes + 4 * OFFSET * (len(indptr) - 1))
 
@@ -217,6 +217,6 @@ def sum_products_cost(
 ) -> Work:
     """Each term, and the sums loaded and stored once a pass."""
     terms = int(offsets[-1])
-    passed = int(passes(np.diff(indptr), 4) @ np.diff(in_indptr))
+    passed = passed_products(indptr, in_indptr, 4)
     nbytes = VALUE * (terms + 2 * passed + len(gradient)) + 6 * OFFSET * (len(indptr) - 1)
     return Work(0, terms, nbytes)

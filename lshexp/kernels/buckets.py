@@ -15,40 +15,42 @@ from lshexp.kernels.parallel import REASSOCIATE
 from lshexp.work import Work
 
 
-@njit(parallel=False, cache=True, fastmath=False)
-def fill_buckets(codes, offsets, starts, nodes):
+@njit(parallel=True, cache=True, fastmath=False)
+def fill_buckets(codes, offsets, bounds, starts, nodes):
     """Sort node ids into buckets.
 
-    Symbols: N nodes, L tables, H = 2**K buckets.
+    Symbols: N nodes, L tables, H = 2**K buckets, C chunks.
 
     Parameters
     ----------
     codes : uint32[N, L]            bucket of each node in each table, < H
     offsets : int64[L]              0..N-1: the node a table is filled from, so that no id is always first
+    bounds : int64[C + 1]           chunks of tables
     starts : int32[L, H + 1], out
     nodes : int32[L, N], out        each id exactly once a table
 
     Cost: O(L * (N + H)) integer operations.
     """
-    n_nodes, n_tables = codes.shape
+    n_nodes = len(codes)
     n_buckets = starts.shape[1] - 1
-    for table in range(n_tables):
-        cursor = starts[table]
-        cursor[:] = 0
-        for node in range(n_nodes):
-            cursor[codes[node, table] + 1] += 1
-        for bucket in range(n_buckets):
-            cursor[bucket + 1] += cursor[bucket]
-        offset = offsets[table]
-        for i in range(n_nodes):
-            node = (i + offset) % n_nodes
-            bucket = codes[node, table]
-            place = cursor[bucket]
-            nodes[table, place] = node
-            cursor[bucket] = place + 1
-        for bucket in range(n_buckets, 0, -1):
-            cursor[bucket] = cursor[bucket - 1]
-        cursor[0] = 0
+    for c in prange(len(bounds) - 1):
+        for table in range(bounds[c], bounds[c + 1]):
+            cursor = starts[table]
+            cursor[:] = 0
+            for node in range(n_nodes):
+                cursor[codes[node, table] + 1] += 1
+            for bucket in range(n_buckets):
+                cursor[bucket + 1] += cursor[bucket]
+            offset = offsets[table]
+            for i in range(n_nodes):
+                node = (i + offset) % n_nodes
+                bucket = codes[node, table]
+                place = cursor[bucket]
+                nodes[table, place] = node
+                cursor[bucket] = place + 1
+            for bucket in range(n_buckets, 0, -1):
+                cursor[bucket] = cursor[bucket - 1]
+            cursor[0] = 0
 
 
 def fill_buckets_cost(codes: NDArray[np.uint32], starts: IntArray) -> Work:

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, prange
 
 from lshexp.arrays import CSC, FloatArray, IntArray, OffsetArray
-from lshexp.kernels._cost import ID, OFFSET, VALUE, grouped_products, groups_bytes, passes
+from lshexp.kernels._cost import ID, OFFSET, VALUE, groups_bytes, passes
 from lshexp.kernels.forward import dot_sparse
 from lshexp.kernels.group import column_of
 from lshexp.kernels.parallel import REASSOCIATE
@@ -71,12 +71,42 @@ def scan_csr_cost(in_indptr: OffsetArray, in_indices: IntArray, scores: FloatArr
     """A weight for each product, and the sums loaded and stored once a pass."""
     examples, nodes = scores.shape
     products = len(in_indices) * nodes
-    passed = int(passes(np.diff(in_indptr), 8).sum()) * nodes
+    passed = passes(in_indptr, 8) * nodes
     nbytes = VALUE * (products + 2 * passed + 2 * scores.size) + (ID + VALUE) * len(in_indices)
     return Work(products, products, nbytes + 2 * OFFSET * examples)
 
 
-@njit(parallel=True, cache=True, fastmath=False)
+@njit(parallel=False, cache=True, fastmath={"contract"}, inline="always")
+def _gradient_of(group, by_input, indptr, indices, deltas, columns, gradient):
+    """Gradient at one input of the examples that store it; returns the number of products."""
+    input_indptr, examples, positions, listed = by_input
+    row = columns[column_of(listed, group)]
+    products = 0
+    for at in range(input_indptr[group], input_indptr[group + 1]):
+        b = np.uint32(examples[at])
+        start, end = indptr[b], indptr[b + np.uint32(1)]
+        products += end - start
+        gradient[np.uint32(positions[at])] = dot_sparse(row, indices, deltas, start, end)
+    return products
+
+
+@njit(parallel=False, cache=True, fastmath={"contract"}, inline="always")
+def _descend_of(group, by_input, in_data, indptr, indices, deltas, rate, columns):
+    """Step the weights from one input to the active nodes of its examples; returns the number of products."""
+    input_indptr, examples, positions, listed = by_input
+    row = columns[column_of(listed, group)]
+    products = 0
+    for at in range(input_indptr[group], input_indptr[group + 1]):
+        b = np.uint32(examples[at])
+        factor = rate * in_data[np.uint32(positions[at])]
+        start, end = indptr[b], indptr[b + np.uint32(1)]
+        products += end - start
+        for k in range(start, end):
+            row[np.uint32(indices[np.uint64(k)])] -= factor * deltas[np.uint64(k)]
+    return products
+
+
+@njit(parallel=True, cache=True, fastmath={"contract"})
 def input_gradient_by_input(by_input, indptr, indices, deltas, columns, bounds, gradient):
     """Gradient at the stored inputs: gradient[position] = columns[input] . deltas over the active nodes.
 
@@ -90,28 +120,20 @@ def input_gradient_by_input(by_input, indptr, indices, deltas, columns, bounds, 
     bounds : int64[C + 1]                   chunks of groups
     gradient : float32[Q], out
 
-    Cost: sum over examples of active nodes x input entries.
+    Returns the number of products: the sum over examples of active nodes x input entries.
     """
-    input_indptr, examples, positions, listed = by_input
+    products = 0
     for c in prange(len(bounds) - 1):
         for group in range(bounds[c], bounds[c + 1]):
-            row = columns[column_of(listed, group)]
-            for at in range(input_indptr[group], input_indptr[group + 1]):
-                b = examples[at]
-                active = slice(indptr[b], indptr[b + 1])
-                gradient[positions[at]] = dot_sparse(row, indices[active], deltas[active])
+            products += _gradient_of(group, by_input, indptr, indices, deltas, columns, gradient)
+    return products
 
 
-def input_gradient_by_input_cost(
-    by_input: CSC,
-    indptr: OffsetArray,
-    gradient: FloatArray,
-) -> Work:
+def input_gradient_by_input_cost(by_input: CSC, gradient: FloatArray, returned: int) -> Work:
     """An id, a delta and a weight for each product; of an input its places and the result."""
-    products = grouped_products(by_input[1], indptr)
     of_input = 2 * ID + 2 * OFFSET + VALUE
-    nbytes = (ID + 2 * VALUE) * products + of_input * len(gradient) + groups_bytes(by_input)
-    return Work(products, products, nbytes)
+    nbytes = (ID + 2 * VALUE) * returned + of_input * len(gradient) + groups_bytes(by_input)
+    return Work(returned, returned, nbytes)
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"})
@@ -126,26 +148,41 @@ def descend_by_input(by_input, in_data, indptr, indices, deltas, rate, columns, 
     rate : float32
     columns : float32[D, N], updated
 
-    Cost: as there, and one multiplication an input entry.
+    Returns the number of products, as there; each input entry takes one multiplication more.
     """
-    input_indptr, examples, positions, listed = by_input
+    products = 0
     for c in prange(len(bounds) - 1):
         for group in range(bounds[c], bounds[c + 1]):
-            row = columns[column_of(listed, group)]
-            for at in range(input_indptr[group], input_indptr[group + 1]):
-                b = examples[at]
-                factor = rate * in_data[positions[at]]
-                for k in range(indptr[b], indptr[b + 1]):
-                    row[np.uint32(indices[k])] -= factor * deltas[k]
+            products += _descend_of(group, by_input, in_data, indptr, indices, deltas, rate, columns)
+    return products
 
 
-def descend_by_input_cost(
-    by_input: CSC,
-    in_data: FloatArray,
-    indptr: OffsetArray,
-) -> tuple[Work, Work]:
+def descend_by_input_cost(by_input: CSC, in_data: FloatArray, returned: int) -> tuple[Work, Work]:
     """Gradient and step: an id, a delta and a product; a weight loaded and stored, a factor an input."""
-    products, listed = grouped_products(by_input[1], indptr), len(in_data)
-    gradient = Work(products, 0, (ID + VALUE) * products + groups_bytes(by_input))
+    listed = len(in_data)
+    gradient = Work(returned, 0, (ID + VALUE) * returned + groups_bytes(by_input))
     of_input = 2 * ID + 2 * OFFSET + VALUE
-    return gradient, Work(listed, products, 2 * VALUE * products + of_input * listed)
+    return gradient, Work(listed, returned, 2 * VALUE * returned + of_input * listed)
+
+
+@njit(parallel=True, cache=True, fastmath={"contract"})
+def pass_back_by_input(by_input, in_data, indptr, indices, deltas, rate, columns, bounds, gradient):
+    """`input_gradient_by_input` and then `descend_by_input`, row by row, to the same bits.
+
+    A row is fetched once for both: the gradient at its input is complete before its first step.
+    Parameters as in both. Returns the number of products of either.
+    """
+    products = 0
+    for c in prange(len(bounds) - 1):
+        for group in range(bounds[c], bounds[c + 1]):
+            _gradient_of(group, by_input, indptr, indices, deltas, columns, gradient)
+            products += _descend_of(group, by_input, in_data, indptr, indices, deltas, rate, columns)
+    return products
+
+
+def pass_back_by_input_cost(
+    by_input: CSC, in_data: FloatArray, gradient: FloatArray, returned: int
+) -> tuple[Work, Work]:
+    """Both gradients, and the step: those of the two kernels whose work it does."""
+    gradients, steps = descend_by_input_cost(by_input, in_data, returned)
+    return input_gradient_by_input_cost(by_input, gradient, returned) + gradients, steps

@@ -44,13 +44,13 @@ class Outcomes(NamedTuple):
     products: OffsetArray
 
 
-@njit(parallel=False, cache=True, fastmath=False)
+@njit(parallel=False, cache=True, fastmath={"contract"})
 def _forward(weights, bias, scale, chosen, in_indices, in_data, nodes, values, at):
     """Write the live ones of the chosen nodes, their activations and places; return how many there are."""
     n = 0
     for i in range(len(chosen)):
         node = chosen[i]
-        value = (dot_sparse(weights[node], in_indices, in_data) + bias[0, node]) * scale
+        value = (dot_sparse(weights[node], in_indices, in_data, 0, len(in_indices)) + bias[0, node]) * scale
         if not value <= 0:  # NaN is kept: a diverged network must not look healthy
             nodes[n] = node
             values[n] = value
@@ -96,7 +96,7 @@ def _step(rule, weights, bias, state, bias_state, nodes, deltas, in_indices, in_
         bias[0, node] = step_weight(rule, bias[0, node], delta, bias_state, 0, node)
 
 
-@njit(parallel=False, cache=True, fastmath=False)
+@njit(parallel=False, cache=True, fastmath={"contract"})
 def _train_example(b, label, inputs, chosen, scales, layers, rule, scratch, live, outcomes):
     """One example: forward, backward from the output down, a step at each layer. Outcomes of one chunk."""
     in_indptr, in_indices, in_data = inputs
@@ -120,10 +120,10 @@ def _train_example(b, label, inputs, chosen, scales, layers, rule, scratch, live
         products[h, 2] += n
         live[h] = n
         below, below_values = nodes[h, :n], values[h, :n]
-    n = len(weights[top])
+    n, n_below = len(weights[top]), len(below)
     for y in range(n):
         nodes[top, y] = y
-        values[top, y] = dot_sparse(weights[top][y], below, below_values) + bias[top][0, y]
+        values[top, y] = dot_sparse(weights[top][y], below, below_values, 0, n_below) + bias[top][0, y]
     losses[b], hits[b] = softmax_row(values[top, :n], label, np.float32(1), gradient[top])
     products[top, 0] += n * len(below)
     products[top, 1] += n * len(below)

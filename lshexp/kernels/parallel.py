@@ -7,7 +7,11 @@ never depend on the bounds or on the number of threads.
 
 from __future__ import annotations
 
+import functools
+
+import numba
 import numpy as np
+from numba import njit
 
 from lshexp.arrays import OffsetArray
 
@@ -16,8 +20,17 @@ from lshexp.arrays import OffsetArray
 REASSOCIATE = {"reassoc", "contract", "nsz"}
 
 
+def all_threads() -> int:
+    """Threads that kernels called from here run on: chunks to cut work into that no layer cuts."""
+    return int(numba.get_num_threads())
+
+
+@functools.lru_cache(maxsize=256)
 def even_bounds(items: int, chunks: int) -> OffsetArray:
-    """Split `items` equal pieces of work into `chunks` runs, int64[chunks + 1]."""
+    """Split `items` equal pieces of work into `chunks` runs, int64[chunks + 1]; not to be written to.
+
+    They are asked for several times a step, and remembered.
+    """
     return np.arange(chunks + 1, dtype=np.int64) * items // chunks
 
 
@@ -26,11 +39,26 @@ def balanced_bounds(indptr: OffsetArray, chunks: int) -> OffsetArray:
 
     The work of an item is its number of entries, indptr[i + 1] - indptr[i].
     """
-    items = len(indptr) - 1
     if chunks == 1:
-        return np.array([0, items])
-    # one unit more an item, so that items without work are spread out too
-    progress = indptr + np.arange(items + 1)
-    targets = np.linspace(0, progress[-1], chunks + 1)[1:-1]
-    inner = np.searchsorted(progress, targets)
-    return np.concatenate(([0], inner, [items])).astype(np.int64)
+        return even_bounds(len(indptr) - 1, 1)
+    bounds: OffsetArray = _balanced(indptr, chunks)
+    return bounds
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def _balanced(indptr, chunks):
+    """Bounds at which the entries before an item, and one more an item, reach each chunk's share of all."""
+    items = len(indptr) - 1
+    bounds = np.empty(chunks + 1, dtype=np.int64)
+    bounds[0], bounds[chunks] = 0, items
+    for c in range(1, chunks):
+        # one unit more an item, so that items without work are spread out too
+        low, high, target = 0, items, (indptr[items] + items) * c // chunks
+        while low < high:
+            middle = (low + high) // 2
+            if indptr[middle] + middle < target:
+                low = middle + 1
+            else:
+                high = middle
+        bounds[c] = low
+    return bounds

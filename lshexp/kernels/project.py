@@ -69,23 +69,25 @@ def spread_csr_cost(indices: IntArray, coordinates: FloatArray) -> Work:
     return Work(products, products, nbytes)
 
 
-@njit(parallel=False, cache=True, fastmath=False)
-def sign_codes(projections, bits, codes):
+@njit(parallel=True, cache=True, fastmath=False)
+def sign_codes(projections, bits, bounds, codes):
     """Pack the signs of K projections a table into its bucket number, the first bit lowest; zero counts as 0.
 
     Parameters
     ----------
     projections : float32[B, L * K]
     bits : int                      K, 1..32
+    bounds : int64[C + 1]           chunks of examples or nodes
     codes : uint32[B, L], out
     """
-    for b in range(codes.shape[0]):
-        for table in range(codes.shape[1]):
-            code = np.uint32(0)
-            for bit in range(bits):
-                if projections[b, table * bits + bit] > 0:
-                    code |= np.uint32(1) << np.uint32(bit)
-            codes[b, table] = code
+    for c in prange(len(bounds) - 1):
+        for b in range(bounds[c], bounds[c + 1]):
+            for table in range(codes.shape[1]):
+                code = np.uint32(0)
+                for bit in range(bits):
+                    if projections[b, table * bits + bit] > 0:
+                        code |= np.uint32(1) << np.uint32(bit)
+                codes[b, table] = code
 
 
 def sign_codes_cost(codes: NDArray[np.uint32], bits: int) -> Work:

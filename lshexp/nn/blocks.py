@@ -31,8 +31,9 @@ from lshexp.kernels.blocks_step import (
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import Rule
 from lshexp.methods.base import Selection, Step
+from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.gemm import Gemm
-from lshexp.nn.layer import Layer, LayerByInput, Pairs, group_columns
+from lshexp.nn.layer import Layer, Pairs, group_columns
 from lshexp.nn.plan import LayerPlan
 from lshexp.work import LayerWork, elementwise
 

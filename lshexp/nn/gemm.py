@@ -1,8 +1,8 @@
 """Dense matrix products through BLAS, in blocks that do not depend on the thread count.
 
-Each product is cut into fixed column blocks; BLAS computes a block on one thread and a pool shares the
-blocks out. Every sum is therefore formed in the same order at any number of threads, which a BLAS left to
-thread itself does not promise.
+Each product is cut into fixed column blocks. BLAS computes a block on one thread; the calling thread and
+those of a pool take the blocks in turn. Every sum is therefore formed in the same order at any number of
+threads, which a BLAS left to thread itself does not promise.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ BLOCK = 256  # columns of a result computed by one call
 
 
 class Gemm:
-    """A context in which BLAS itself is held to one thread and `threads` workers share the blocks."""
+    """A context in which BLAS itself is held to one thread and `threads` threads share the blocks."""
 
     def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gemm") if threads > 1 else None
+        self._helpers = threads - 1  # beside the thread that calls
+        self._pool = ThreadPoolExecutor(self._helpers, thread_name_prefix="gemm") if threads > 1 else None
         self._limits: threadpool_limits | None = threadpool_limits(1, user_api="blas")
 
     def __enter__(self) -> Gemm:
@@ -40,7 +41,7 @@ class Gemm:
 
     def __getstate__(self) -> dict[str, object]:
         """What a copy has: neither workers nor limits, so that it computes on the calling thread."""
-        return {"_pool": None, "_limits": None}
+        return {"_helpers": 0, "_pool": None, "_limits": None}
 
     def scores(self, x: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
         """Return x @ weights.T + bias: float32[B, N] from float32[B, D], float32[N, D] and float32[N]."""
@@ -66,13 +67,19 @@ class Gemm:
         return out
 
     def _share(self, columns: int, block: Callable[[int, int], object]) -> None:
+        """Compute all blocks: whichever thread is free takes the next one, the calling thread among them."""
         spans = [(a, min(a + BLOCK, columns)) for a in range(0, columns, BLOCK)]
-        if self._pool is None or len(spans) == 1:
-            for a, b in spans:
+        left = iter(spans)
+
+        def compute() -> None:
+            for a, b in left:
                 block(a, b)
-        else:
-            for done in [self._pool.submit(block, a, b) for a, b in spans]:
-                done.result()
+
+        helpers = min(self._helpers, len(spans) - 1)
+        helping = [self._pool.submit(compute) for _ in range(helpers)] if self._pool else []
+        compute()
+        for helper in helping:
+            helper.result()
 
 
 def scores_cost(examples: int, fan_in: int, nodes: int) -> Work:

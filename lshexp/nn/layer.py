@@ -1,6 +1,6 @@
 """One fully connected layer: its parameters, its optimiser state, and how they are computed with.
 
-`lshexp.nn.plan` decides which of the two classes stores a layer: `Layer` by node, `LayerByInput` by input.
+`lshexp.nn.plan` decides which class stores a layer: `Layer` by node, `by_input.LayerByInput` by input.
 Forward, backward, update and counting are the same for every method. All gradients are those of the batch's
 mean loss.
 """
@@ -22,15 +22,7 @@ from lshexp.kernels.backward import (
     sum_products,
     sum_products_cost,
 )
-from lshexp.kernels.by_input import (
-    descend_by_input,
-    descend_by_input_cost,
-    input_gradient_by_input,
-    input_gradient_by_input_cost,
-    scan_csr,
-    scan_csr_cost,
-)
-from lshexp.kernels.csr import gather_rows, gather_rows_cost, keep_positive, keep_positive_cost
+from lshexp.kernels.csr import keep_positive, keep_positive_cost
 from lshexp.kernels.forward import forward_csr, forward_csr_cost, forward_rows, forward_rows_cost
 from lshexp.kernels.group import (
     group_by_column,
@@ -43,8 +35,6 @@ from lshexp.kernels.step import Rule, step_dense, step_dense_cost
 from lshexp.kernels.update import (
     step_bias,
     step_bias_cost,
-    update_by_input,
-    update_by_input_cost,
     update_csr,
     update_csr_cost,
     update_rows,
@@ -178,8 +168,9 @@ class Layer:
         return values
 
     def _forward_csr(self, inputs: CSR, pairs: Pairs, values: FloatArray, phase: str) -> None:
-        forward_csr(*inputs.arrays, self.weights, self.bias, pairs.by_node, self._node_bounds(pairs), values)
-        self.work.count(phase, forward_csr_cost(inputs.indptr, pairs.by_node, values))
+        bounds = self._node_bounds(pairs)
+        products = forward_csr(*inputs.arrays, self.weights, self.bias, pairs.by_node, bounds, values)
+        self.work.count(phase, forward_csr_cost(pairs.by_node, values, products))
 
     def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
         """Gradient at the layer's input: rows for rows, one value a stored input for a CSR.
@@ -226,6 +217,16 @@ class Layer:
         self.work.count("backward", sum_products_cost(active.indptr, inputs.indptr, offsets, gradient))
         return gradient
 
+    def pass_back(
+        self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray, at_once: bool
+    ) -> tuple[FloatArray, bool]:
+        """The `input_gradient`, and whether the step of `update` has been taken with it.
+
+        Where the layer can and `at_once` allows it, both are done, to the same bits, in one visit of each
+        weight.
+        """
+        return self.input_gradient(inputs, pairs, deltas), False
+
     def next_rule(self, steps: int = 1) -> Rule:
         """The rule of the layer's next step; `steps` follow that share it, as in lock-free training."""
         rule = self.rule.at(self._steps + 1)
@@ -251,12 +252,16 @@ class Layer:
         if isinstance(inputs, CSR):
             stepped = update_csr(*inputs.arrays, deltas, by_node, bounds, rule, self.weights, self.state)
             self._count_update(update_csr_cost(inputs.indptr, by_node, rule, self.state, stepped))
-            step_bias(deltas, by_node, bounds, rule, self.bias[None], self.bias_state)
-            self._count_update(step_bias_cost(by_node, rule))
+            self._step_bias(pairs, deltas, rule)
         else:
             parameters = (rule, self.weights, self.bias[None], self.state, self.bias_state)
             stepped = update_rows(inputs, deltas, by_node, bounds, *parameters)
             self._count_update(update_rows_cost(by_node, rule, self.weights, stepped))
+
+    def _step_bias(self, pairs: Pairs, deltas: FloatArray, rule: Rule) -> None:
+        by_node, bounds = pairs.by_node, self._node_bounds(pairs)
+        step_bias(deltas, by_node, bounds, rule, self.bias[None], self.bias_state)
+        self._count_update(step_bias_cost(by_node, rule))
 
     def _count_update(self, costs: tuple[Work, Work]) -> None:
         """Count a weight gradient, and the step that it ends in."""
@@ -265,104 +270,6 @@ class Layer:
 
     def _node_bounds(self, pairs: Pairs) -> OffsetArray:
         return balanced_bounds(pairs.by_node.indptr, self.threads)
-
-
-class LayerByInput(Layer):
-    """As `Layer`, for inputs that are always sparse; `weights` is the transposed view of what is stored.
-
-    The scores of all nodes are whole rows read in order, one for each stored input, where a layer stored by
-    node would gather its weights one at a time. Gradient and step touch a row at the places of the active
-    nodes, row by row for all examples of a batch, so that a row is fetched once and has one owner.
-    """
-
-    def __init__(self, weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
-        super().__init__(weights, plan, rule, gemm, threads)
-        self.state = np.zeros((self.cost.slots, self.fan_in, self.nodes), dtype=np.float32)
-        self._last: tuple[CSR, CSC] | None = None  # the last inputs, and their grouping by column
-
-    @property
-    def weights(self) -> FloatArray:
-        """float32[nodes, fan_in], a view."""
-        return self._columns.T
-
-    @weights.setter
-    def weights(self, weights: FloatArray) -> None:
-        self._columns = np.ascontiguousarray(weights.T)
-
-    def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
-        """Pre-activations of every node as rows float32[B, N], counted under `phase`."""
-        inputs = _csr(inputs)
-        examples = len(inputs)
-        scores = np.empty((examples, self.nodes), dtype=np.float32)
-        bounds = balanced_bounds(inputs.indptr, self.threads)
-        scan_csr(*inputs.arrays, self._columns, self.bias, bounds, scores)
-        self.work.count(phase, scan_csr_cost(inputs.indptr, inputs.indices, scores))
-        return scores
-
-    def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
-        """Pre-activations of active pairs, for which every node is computed."""
-        scores = self.scores_of_all(inputs, phase)
-        values = np.empty(active.nnz, dtype=np.float32)
-        bounds = balanced_bounds(active.indptr, self.threads)
-        gather_rows(scores, active.indptr, active.indices, bounds, values)
-        self.work.count(phase, gather_rows_cost(active.indptr, active.indices))
-        return values
-
-    def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
-        """Gradient at the stored inputs, float32[Q]; deltas float32[P]."""
-        inputs = _csr(inputs)
-        assert pairs is not None  # with every node active it is the first layer, which passes none on
-        by_input = self._grouped_by_input(inputs)
-        gradient = np.empty(inputs.nnz, dtype=np.float32)
-        bounds = balanced_bounds(by_input.indptr, self.threads)
-        active = pairs.by_example.arrays[:2]
-        input_gradient_by_input(by_input, *active, deltas, self._columns, bounds, gradient)
-        self.work.count("backward", input_gradient_by_input_cost(by_input, active[0], gradient))
-        return gradient
-
-    def update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> None:
-        """Form the weight gradient and take one optimiser step; deltas as in `Layer.update`.
-
-        Where nodes were selected, plain SGD does both term by term.
-        """
-        inputs = _csr(inputs)
-        rule = self.next_rule()
-        by_input = self._grouped_by_input(inputs)
-        bounds = balanced_bounds(by_input.indptr, self.threads)
-        if pairs is None:
-            self._update_every_node(inputs, by_input, deltas, rule, bounds)
-            return
-        active = pairs.by_example.arrays[:2]
-        if rule.linear:
-            descend_by_input(by_input, inputs.data, *active, deltas, rule.lr, self._columns, bounds)
-            self._count_update(descend_by_input_cost(by_input, inputs.data, active[0]))
-        else:
-            parameters = (rule, self._columns, self.state)
-            stepped = update_csr(*active, deltas, inputs.data, by_input, bounds, *parameters)
-            self._count_update(update_csr_cost(active[0], by_input, rule, self.state, stepped))
-        bounds = self._node_bounds(pairs)
-        step_bias(deltas, pairs.by_node, bounds, rule, self.bias[None], self.bias_state)
-        self._count_update(step_bias_cost(pairs.by_node, rule))
-
-    def _update_every_node(
-        self, inputs: CSR, by_input: CSC, deltas: FloatArray, rule: Rule, bounds: OffsetArray
-    ) -> None:
-        """Gradient and step of whole rows, those of the inputs that an example stores."""
-        parameters = (rule, self._columns, self.state)
-        stepped = update_by_input(inputs.data, deltas, by_input, bounds, *parameters)
-        self._count_update(update_by_input_cost(by_input, rule, self._columns, stepped))
-        step_dense(rule, self.bias[None], deltas.sum(axis=0)[None], self.bias_state, np.array([0, 1]))
-        summed = Work(0, deltas.size, 4 * (deltas.size + self.nodes))
-        self._count_update((summed, step_dense_cost(rule, self.bias)))
-
-    def _grouped_by_input(self, inputs: CSR) -> CSC:
-        """Examples of each input: grouped once for gradient and step of the same inputs."""
-        if self._last is None or self._last[0].indices is not inputs.indices:
-            by_input = group_columns(inputs, self.threads)
-            cost = group_by_column_cost(inputs.indptr, inputs.indices, by_input.indptr)
-            self.work.count("backward", cost)
-            self._last = inputs, by_input
-        return self._last[1]
 
 
 def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray:
@@ -392,8 +299,3 @@ def group_filled(matrix: CSR, cursors: IntArray) -> CSC:
     rows, positions = np.empty(entries, dtype=np.int32), np.empty(entries, dtype=np.int32)
     filled = group_filled_columns(matrix.indptr, matrix.indices, cursors, columns, indptr, rows, positions)
     return CSC(indptr[: filled + 1], rows, positions, columns[:filled])
-
-
-def _csr(inputs: Inputs) -> CSR:
-    assert isinstance(inputs, CSR)  # the plan stores a layer by input only where all inputs are sparse
-    return inputs

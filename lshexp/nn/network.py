@@ -45,6 +45,7 @@ class View(NamedTuple):
 
 
 Seen = TypeVar("Seen")
+Steps = Iterator["LayerStep"]
 
 
 class LayerStep(NamedTuple):
@@ -55,6 +56,7 @@ class LayerStep(NamedTuple):
     pairs: Pairs | None  # None = every node
     deltas: FloatArray  # float32[P], or float32[B, N] where pairs is None
     token: object  # of the selection that the step began with
+    taken: bool = False  # the weights have been stepped as the gradient was passed on
 
 
 class Pending(NamedTuple):
@@ -142,14 +144,14 @@ class Network:
 
     def train_batch(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """One step on a mini-batch: select, forward, backward and update, layer by layer."""
-        outcome, steps = self._gradients(x, y, batch)
+        outcome, steps = self._gradients(x, y, batch, at_once=True)
         for step in steps:
             self._take(step)
         return outcome
 
     def start(self, x: Inputs, y: Targets, batch: Batch) -> Pending:
         """All of a step but its writes: select, forward and backward on the weights of the moment."""
-        outcome, steps = self._gradients(x, y, batch)
+        outcome, steps = self._gradients(x, y, batch, at_once=False)
         return Pending(outcome, list(steps))
 
     def finish(self, pending: Pending) -> None:
@@ -157,16 +159,15 @@ class Network:
         for step in pending.steps:
             self._take(step)
 
-    def _gradients(self, x: Inputs, y: Targets, batch: Batch) -> tuple[Outcome, Iterator[LayerStep]]:
+    def _gradients(self, x: Inputs, y: Targets, batch: Batch, at_once: bool) -> tuple[Outcome, Steps]:
         """Select, go forward, and return the layers' steps; each is computed when it is asked for."""
         tapes, signal, selected = self.choose(x, batch)
         step = self.head.step(signal, y, batch)
         self.select_s += step.select_s
         if batch.weights is not None:
             step = self.head.weighted(step, batch.weights)
-        losses, hits = step.losses
-        outcome = Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected, step.active)
-        return outcome, self._backward(tapes, signal, step)
+        outcome = Outcome(*step.losses.sums(), selected, step.active)
+        return outcome, self._backward(tapes, signal, step, at_once)
 
     def choose(self, x: Inputs, batch: Batch) -> tuple[list[Tape], Inputs, list[int]]:
         """Select the nodes of each hidden layer, which takes going forward through them.
@@ -181,7 +182,8 @@ class Network:
             selection = selector.select(signal, batch)
             if batch.training:
                 self.select_s += time.perf_counter() - started
-            selected.append(_size(selection, layer, len(x)))
+            active = selection.active
+            selected.append(layer.nodes * len(x) if active is None else layer.selected(active))
             tape, signal = self._through(len(tapes), signal, selection)
             tapes.append(tape)
         return tapes, signal, selected
@@ -189,8 +191,7 @@ class Network:
     def predict(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """Loss and hits of a batch, nodes selected as the method does at test; counted as `predict`."""
         logits, selected = self.scores(x, batch)
-        losses, hits = self.head.losses(logits, y)
-        return Outcome(float(losses.sum(dtype=np.float64)), int(hits.sum()), selected)
+        return Outcome(*self.head.losses(logits, y).sums(), selected)
 
     def scores(self, x: Inputs, batch: Batch) -> tuple[FloatArray, list[int]]:
         """Scores of the classes before softmax, float32[B, classes], and the pairs selected in each layer.
@@ -284,10 +285,11 @@ class Network:
             return output
         return rows_of(layer, output)
 
-    def _backward(self, tapes: list[Tape], signal: Inputs, output: OutputStep) -> Iterator[LayerStep]:
+    def _backward(self, tapes: list[Tape], signal: Inputs, output: OutputStep, at_once: bool) -> Steps:
         """From the output down: gradient at a layer's input, then the layer's own step.
 
-        A step may be taken as soon as it is there: nothing that follows reads that layer's weights.
+        A step may be taken as soon as it is there: nothing that follows reads that layer's weights. Layers
+        that can take it with the gradient do so, if `at_once`.
         """
         pairs, flat = output.pairs, output.deltas
         gradient = self.output.input_gradient(signal, pairs, flat) if tapes else None
@@ -295,17 +297,19 @@ class Network:
         for index in range(len(tapes) - 1, -1, -1):
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one
-            own, passed = split(layer, tape, gradient)
-            flat = self._through_relu(layer, tape, own)
-            gradient = layer.input_gradient(tape.inputs, tape.pairs, flat) if index else None
+            at_own, passed = split(layer, tape, gradient)
+            flat = self._through_relu(layer, tape, at_own)
+            own = tape.inputs, tape.pairs, flat
+            gradient, taken = layer.pass_back(*own, at_once) if index else (None, False)
             if passed is not None and gradient is not None:
                 gradient += passed
                 layer.work.count("backward", elementwise(passed.size, operands=2, adds=passed.size))
-            yield LayerStep(index, tape.inputs, tape.pairs, flat, tape.token)
+            yield LayerStep(index, *own, tape.token, taken)
 
     def _take(self, step: LayerStep) -> None:
         """Write a layer's step and report it to the layer's selector."""
-        self.layers[step.layer].update(step.inputs, step.pairs, step.deltas)
+        if not step.taken:
+            self.layers[step.layer].update(step.inputs, step.pairs, step.deltas)
         if step.pairs is not None:
             self.report_step(step.layer, step.pairs, step.deltas, step.token)
 
@@ -335,7 +339,3 @@ class Network:
             gradient *= tape.multiplier
             layer.work.count("backward", elementwise(len(gradient), mults=len(gradient)))
         return gradient
-
-
-def _size(selection: Selection, layer: Layer, examples: int) -> int:
-    return layer.nodes * examples if selection.active is None else layer.selected(selection.active)

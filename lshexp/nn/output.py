@@ -37,6 +37,10 @@ class Losses(NamedTuple):
     losses: FloatArray  # float32[B], nats
     hits: BoolArray
 
+    def sums(self) -> tuple[float, int]:
+        """Both summed over the examples."""
+        return float(self.losses.sum(dtype=np.float64)), int(self.hits.sum())
+
 
 class OutputStep(NamedTuple):
     """A batch's loss and its gradient at the pre-activations of the output layer."""

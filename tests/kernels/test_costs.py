@@ -71,7 +71,8 @@ def test_forward(case):
 
 
 def test_dot_sparse(case):
-    check(forward.dot_sparse, case.weights[0], case.inputs.indices[:7], case.inputs.data[:7])
+    _, indices, data = case.inputs.arrays
+    check(forward.dot_sparse, case.weights[0], indices, data, 0, min(7, len(data)))
 
 
 def test_input_gradients(case):
@@ -97,6 +98,8 @@ def test_by_input(case):
     own = case.in_grouped, inputs.data, *pairs.arrays, np.float32(0.1)
     work = check(by_input.descend_by_input, *own, columns, bounds)
     assert work[:2] == (case.products + inputs.nnz, case.products)
+    work = check(by_input.pass_back_by_input, *own, columns, bounds, gradient)
+    assert work[:2] == (2 * case.products + inputs.nnz, 2 * case.products)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -175,7 +178,7 @@ def test_projections(case):
     work = check(project.project_csr, *case.inputs.arrays, matrix, case.by_example, out)
     assert work.mults == work.adds == 6 * case.inputs.nnz
     check(project.spread_csr, *case.inputs.arrays, out, np.zeros_like(matrix))
-    check(project.sign_codes, out, 3, np.empty((case.examples, 2), np.uint32))
+    check(project.sign_codes, out, 3, case.by_example, np.empty((case.examples, 2), np.uint32))
     check(project.orthonormalise, matrix)
     coordinates = case.random.standard_normal((case.nodes, 6)).astype(np.float32)
     own = out, coordinates, case.pairs.indptr, case.pairs.indices
@@ -190,7 +193,7 @@ def test_tables(collect, most, probes):
     nodes, tables, bits, examples = 30, 4, 3, 5
     codes = random.integers(0, 8, (nodes, tables)).astype(np.uint32)
     starts, ids = np.empty((tables, 9), np.int32), np.empty((tables, nodes), np.int32)
-    check(buckets.fill_buckets, codes, random.integers(0, nodes, tables), starts, ids)
+    check(buckets.fill_buckets, codes, random.integers(0, nodes, tables), whole(tables), starts, ids)
     queries = random.integers(0, 8, (examples, tables)).astype(np.uint32)
     margins = random.random((examples, tables, bits)).astype(np.float32)
     check(buckets.probe_sequence, queries[0, 0], margins[0, 0], probes, np.empty(probes, np.uint32))

@@ -326,7 +326,7 @@ def test_sign_codes(bits):
     projections = np.random.default_rng(7).standard_normal((5, 3 * bits)).astype(np.float32)
     projections[0] = 0
     codes = np.empty((5, 3), np.uint32)
-    project.sign_codes(projections, bits, codes)
+    project.sign_codes(projections, bits, np.array([0, 2, 5]), codes)
     np.testing.assert_array_equal(codes, naive.sign_codes(projections, bits))
 
 
@@ -359,7 +359,7 @@ def test_fill_buckets(nodes):
     codes = random.integers(0, 8, (nodes, 3)).astype(np.uint32)
     offsets = random.integers(0, nodes, 3)
     starts, ids = np.empty((3, 9), np.int32), np.empty((3, nodes), np.int32)
-    buckets.fill_buckets(codes, offsets, starts, ids)
+    buckets.fill_buckets(codes, offsets, np.array([0, 1, 3]), starts, ids)
     for table, ref in enumerate(naive.fill_buckets(codes, offsets, 8)):
         assert [ids[table, starts[table, h] : starts[table, h + 1]].tolist() for h in range(8)] == ref
         assert sorted(ids[table].tolist()) == list(range(nodes))
@@ -389,7 +389,7 @@ def test_collect(kind, most, probes, cap):
     codes = random.integers(0, 8, (n_nodes, n_tables)).astype(np.uint32)
     offsets = random.integers(0, n_nodes, n_tables)
     starts, ids = np.empty((n_tables, 9), np.int32), np.empty((n_tables, n_nodes), np.int32)
-    buckets.fill_buckets(codes, offsets, starts, ids)
+    buckets.fill_buckets(codes, offsets, np.array([0, n_tables]), starts, ids)
     queries = random.integers(0, 8, (examples, n_tables)).astype(np.uint32)
     margins = random.random((examples, n_tables, bits)).astype(np.float32)
     found = np.empty((examples, most), np.int32)

@@ -71,10 +71,11 @@ def test_forward_rows_and_forward_csr(case):
 
 
 def test_dot_sparse(case):
-    for n in (0, 1, 5, 8):
-        indices, data = case.inputs.indices[:n], case.inputs.data[:n]
-        comp = forward.dot_sparse(case.weights[0], indices, data)
-        close(comp, naive_layers.dot_sparse(case.weights[0], indices, data))
+    _, indices, data = case.inputs.arrays
+    for first, last in ((0, 0), (0, 1), (1, 6), (0, 8), (2, len(data))):
+        first, last = min(first, len(data)), min(last, len(data))
+        comp = forward.dot_sparse(case.weights[0], indices, data, first, last)
+        close(comp, naive_layers.dot_sparse(case.weights[0], indices[first:last], data[first:last]))
 
 
 def test_input_gradients(case):
@@ -105,8 +106,16 @@ def test_by_input(case):
     close(comp, naive_layers.input_gradient_by_input(*pairs, columns, *case.in_where))
     ref = naive_layers.descend_by_input(case.x, *pairs, 0.5, columns)
     own = case.in_grouped, case.inputs.data, *pairs, np.float32(0.5)
+    before, expected = columns.copy(), comp.copy()
     by_input.descend_by_input(*own, columns, case.by_input)
     close(columns, ref)
+    comp[:] = np.nan
+    by_input.pass_back_by_input(*own, before, case.by_input, comp)
+    twins = naive_layers.pass_back_by_input(case.x, *pairs, 0.5, case.weights.T, *case.in_where)
+    for ours, twin in zip((comp, before), twins, strict=True):
+        close(ours, twin)
+    np.testing.assert_array_equal(comp, expected)  # to the bit
+    np.testing.assert_array_equal(before, columns)
 
 
 def test_sparse_and_dense(case):

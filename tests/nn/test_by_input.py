@@ -14,7 +14,8 @@ from lshexp.errors import ConfigError
 from lshexp.kernels import by_input, parallel
 from lshexp.kernels.step import OPTIMIZERS
 from lshexp.methods.base import Batch
-from lshexp.nn.layer import Layer, LayerByInput
+from lshexp.nn.by_input import LayerByInput
+from lshexp.nn.layer import Layer
 
 SCAN = {"preset": "hybrid", "K": 2, "L": 3}
 
