@@ -54,9 +54,9 @@ bounds: install
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-bounds $(PYTEST) tests/kernels
 
 LOWEST := $(VENV)-lowest
-lowest:
+lowest: install
 	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check $$($(PYTHON) tests/lowest.py)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python tests/test_bounds.py)
 	PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest -q tests/config tests/analysis/test_compare.py \
 		tests/nn/test_golden.py
 

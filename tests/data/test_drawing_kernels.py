@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import naive_data
+import naive_data as naive
 import naive_render
-import naive_shapes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 
 from lshexp.data import _drawing, _renderer, convex, rectangles, rectangles_images
 from lshexp.data._toys import Toy
+from lshexp.data.convex import GEOMETRIC, convex_images, has_gap
+from lshexp.data.rectangles import Rectangles, rectangle_outlines
+from lshexp.data.rectangles_images import rectangle_patches, textures
 
 KEY = 2**63 + 29
 keys = st.integers(0, 2**64 - 1)
@@ -19,14 +23,14 @@ keys = st.integers(0, 2**64 - 1)
 @given(keys, st.integers(-5, 5), st.integers(0, 9))
 def test_integer(bits, low, more):
     comp = _drawing.integer(np.uint64(bits), low, low + more)
-    assert comp == naive_shapes.integer(bits, low, low + more)
+    assert comp == naive_data.integer(bits, low, low + more)
     assert low <= comp <= low + more
 
 
 @given(keys, st.integers(0, 2**40))
 def test_balanced_label_and_example_key(key, i):
-    assert _drawing.balanced_label(np.uint64(key), i) == naive_shapes.balanced_label(key, i)
-    assert _drawing.example_key(np.uint64(key), i) == naive_shapes.example_key(key, i)
+    assert _drawing.balanced_label(np.uint64(key), i) == naive_data.balanced_label(key, i)
+    assert _drawing.example_key(np.uint64(key), i) == naive_data.example_key(key, i)
 
 
 @pytest.mark.parametrize("wide", [False, True])
@@ -34,7 +38,7 @@ def test_balanced_label_and_example_key(key, i):
 def test_rectangle(shortest, longest, difference, wide):
     for key in range(40):
         comp = rectangles.rectangle(np.uint64(key), shortest, longest, difference, wide)
-        assert comp == naive_shapes.rectangle(key, shortest, longest, difference, wide)
+        assert comp == naive_data.rectangle(key, shortest, longest, difference, wide)
 
 
 @pytest.mark.parametrize("side", [1, 2, 9])
@@ -45,7 +49,7 @@ def test_cut(side):
         inside, counter, ref_counter = np.ones((side, side), bool), 3, 3
         while inside.any():
             pixels, counter = convex.cut(np.uint64(key), counter, lows, highs)
-            inside, ref_pixels, ref_counter = naive_shapes.cut(key, ref_counter, inside)
+            inside, ref_pixels, ref_counter = naive_data.cut(key, ref_counter, inside)
             assert (pixels, counter) == (ref_pixels, ref_counter)
             comp = (lows[rows] <= columns) & (columns <= highs[rows])
             np.testing.assert_array_equal(comp, inside)
@@ -56,7 +60,7 @@ def test_add_convex_set(fewest_cuts):
     image = np.zeros((11, 11), np.float32)
     counter = ref_counter = 0
     for _ in range(12):
-        ref, ref_counter = naive_shapes.add_convex_set(KEY, ref_counter, fewest_cuts, 0.2, 5, image)
+        ref, ref_counter = naive_data.add_convex_set(KEY, ref_counter, fewest_cuts, 0.2, 5, image)
         counter = convex.add_convex_set(np.uint64(KEY), counter, fewest_cuts, 0.2, 5, image)
         assert counter == ref_counter
         np.testing.assert_array_equal(image, ref)
@@ -69,7 +73,7 @@ def test_copy_patch(shape):
     for counter in range(20):
         target = np.full(shape, np.nan, np.float32)
         rectangles_images.copy_patch(np.uint64(KEY), counter, pool, target)
-        np.testing.assert_array_equal(target, naive_shapes.copy_patch(KEY, counter, pool, shape))
+        np.testing.assert_array_equal(target, naive_data.copy_patch(KEY, counter, pool, shape))
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +161,65 @@ def test_nearest_solids_and_picture(solids, count, side):
     _renderer.picture(rows, -0.5, camera, lamp, 0.6, distance, which, image)
     ref = naive_render.picture(rows, -0.5, camera, lamp, 0.6, side)
     assert np.mean(np.abs(image - ref) < 1e-5) > 0.95
+
+
+def blank(n, side):
+    return np.full((n, side, side), np.nan, np.float32), np.zeros(n, np.int32)
+
+
+def test_rectangles_equal_their_twin():
+    for count in (0, 1, 60):
+        images, labels = blank(count, 13)
+        rectangle_outlines(np.uint64(KEY), 3, 5, images, labels)
+        ref = naive.rectangle_outlines(KEY, 3, 5, count, 13)
+        assert labels.tolist() == ref[1]
+        np.testing.assert_array_equal(images, ref[0])
+
+
+def test_convex_equals_its_twin():
+    for count in (0, 1, 30):
+        images, labels = blank(count, 14)
+        convex_images(np.uint64(KEY), GEOMETRIC, 9, 4, 4, images, labels)
+        ref = naive.convex_images(KEY, GEOMETRIC, 9, 4, 4, count, 14)
+        assert labels.tolist() == ref[1]
+        np.testing.assert_array_equal(images, ref[0])
+
+
+@given(bits=st.lists(st.booleans(), min_size=25, max_size=25))
+def test_gap_test_equals_its_twin(bits):
+    image = np.array(bits, dtype=np.float32).reshape(5, 5)
+    assert has_gap(image) == naive.has_gap(image)
+
+
+def test_patches_equal_their_twin():
+    pool = textures(1, 3, 17)
+    for count in (0, 1, 40):
+        images, labels = blank(count, 13)
+        rectangle_patches(np.uint64(KEY), pool, 4, 5, 8, images, labels)
+        ref = naive.rectangle_patches(KEY, pool, 4, 5, 8, count, 13)
+        assert labels.tolist() == ref[1]
+        np.testing.assert_array_equal(images, ref[0])
+
+
+def test_amplitude_of_textures_falls_as_one_over_frequency():
+    pool = textures(5, 8, 128)
+    assert pool.dtype == np.float32 and pool.min() >= 0 and pool.max() <= 1
+    spectrum = np.abs(np.fft.fft2(pool - pool.mean())).mean(axis=0)
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(128), np.fft.fftfreq(128)))
+    some = (frequency > 0.03) & (frequency < 0.4)
+    slope = np.polyfit(np.log(frequency[some]), np.log(spectrum[some]), 1)[0]
+    assert -1.1 < slope < -0.9
+    np.testing.assert_array_equal(pool, textures(5, 8, 128))
+    assert not np.array_equal(pool, textures(6, 8, 128))
+
+
+def test_rectangles_are_of_all_sizes_and_in_all_places():
+    images = Rectangles().examples("train", 0, 3000).x.reshape(-1, 28, 28)
+    for sides in (images.any(axis=1).sum(axis=1), images.any(axis=2).sum(axis=1)):
+        assert set(sides) == set(range(1, 29)) | {28}
+    assert images.any(axis=0).all()
+
+
+def test_labels_do_not_alternate():
+    first = Rectangles().examples("train", 0, 400).y[::2]
+    assert 0.4 < first.mean() < 0.6

@@ -7,7 +7,7 @@ import gzip
 import os
 from pathlib import Path
 
-import naive_rows
+import naive_data
 import numpy as np
 import pytest
 from hypothesis import given
@@ -184,7 +184,7 @@ def compare_rows(content, first_index=0, features=50, ordered=False, comments=Fa
     text = np.frombuffer(content, np.uint8)
     mine, twin = arrays(content), arrays(content)
     given = text, first_index, features, ordered, comments
-    found, expected = parse_rows(*given, *mine), naive_rows.parse_rows(*given, *twin)
+    found, expected = parse_rows(*given, *mine), naive_data.parse_rows(*given, *twin)
     assert found == expected, content
     if found[2] == 0:
         undecided = np.isnan(mine[3][: found[0]])
@@ -252,7 +252,7 @@ def test_the_parser_of_labels_is_its_twin(lists):
     spans = np.array([[stop - len(text), stop] for text, stop in zip(lists, stops, strict=True)], np.int64)
     text = np.frombuffer(content + b" ", np.uint8)
     found = []
-    for parse in (parse_labels, naive_rows.parse_labels):
+    for parse in (parse_labels, naive_data.parse_labels):
         lengths, numbers = np.zeros(len(lists), np.int64), np.zeros(len(content) + len(lists), np.int32)
         count, row = parse(text, spans, 5000, lengths, numbers)
         found.append(row if row >= 0 else (count, numbers[:count].tolist(), lengths.tolist()))

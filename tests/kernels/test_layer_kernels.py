@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import naive
 import naive_layers
-import naive_output
 import numpy as np
 import pytest
 from kernel_cases import CHUNKS, SHAPES, close, grouped_by_column, grouped_by_filled_column, random_csr
@@ -319,13 +318,13 @@ def test_sums(rows, columns, most, chunks):
     bounds, places = even_bounds(rows, chunks), np.full((chunks, columns), -1, dtype=np.int32)
     counts = np.empty(rows, dtype=np.int64)
     count_union(left.indptr, left.indices, right.indptr, right.indices, bounds, places, counts)
-    assert counts.tolist() == naive_output.count_union(a, b)
+    assert counts.tolist() == naive_layers.count_union(a, b)
     comp = CSR.from_lengths(counts, columns)
     positions = np.empty(left.nnz, np.int64), np.empty(right.nnz, np.int64)
     add_csr(*left.arrays, *right.arrays, bounds, places, *comp.arrays, *positions)
     assert (places == -1).all()
     values = [m.data[m.indptr[i] : m.indptr[i + 1]] for m in (left, right) for i in range(rows)]
-    ref = naive_output.add_csr(a, b, values[:rows], values[rows:])
+    ref = naive_layers.add_csr(a, b, values[:rows], values[rows:])
     for i, row in enumerate(ref):
         span = slice(comp.indptr[i], comp.indptr[i + 1])
         assert comp.indices[span].tolist() == [column for column, _ in row]

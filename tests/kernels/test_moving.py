@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-import naive_moving
+import naive
 import numpy as np
 import pytest
 from kernel_cases import CHUNKS, SHAPES, grouped_by_column, grouped_by_filled_column, random_csr
@@ -51,7 +51,7 @@ def test_fill_and_move(nodes, chunks):
     offsets = random.integers(0, nodes, TABLES).astype(np.int32)
     bounds, state = parallel.even_bounds(TABLES, chunks), empty_tables(nodes)
     moving.fill_with_room(codes, offsets, bounds, *state)
-    ref = naive_moving.fill_with_room(codes, offsets, BUCKETS)
+    ref = naive.fill_with_room(codes, offsets, BUCKETS)
     assert buckets_of(state[0], state[2]) == ref
     check_places(*state)
     sets, twin, refilled = [[set(bucket) for bucket in table] for table in ref], codes.copy(), 0
@@ -61,7 +61,7 @@ def test_fill_and_move(nodes, chunks):
         if turn % 3 == 0:
             to[:] = turn % BUCKETS  # one bucket gets them all
         refilled += moving.move_nodes(ids, to, offsets, bounds, codes, *state)[1]
-        naive_moving.move_nodes(ids, to, twin, sets)
+        naive.move_nodes(ids, to, twin, sets)
         np.testing.assert_array_equal(codes, twin)
         assert [[set(bucket) for bucket in table] for table in buckets_of(state[0], state[2])] == sets
         check_places(*state)
@@ -119,7 +119,7 @@ def test_both_kinds_of_tables_hold_the_same_nodes():
 def test_group_filled_columns(shape):
     examples, _, nodes, active = shape
     pairs = random_csr(np.random.default_rng(1), examples, nodes, active)
-    comp, ref = grouped_by_filled_column(pairs, nodes), naive_moving.group_filled_columns(*pairs.arrays[:2])
+    comp, ref = grouped_by_filled_column(pairs, nodes), naive.group_filled_columns(*pairs.arrays[:2])
     assert comp.columns.tolist() == ref[0]
     for part, grouped in ((comp.indices, ref[1]), (comp.positions, ref[2])):
         assert [part[a:b].tolist() for a, b in zip(comp.indptr, comp.indptr[1:], strict=False)] == grouped
@@ -127,7 +127,7 @@ def test_group_filled_columns(shape):
     np.testing.assert_array_equal(comp.filled_columns(), every.filled_columns())
     for columns in (comp.columns, np.empty(0, np.int32)):
         for group in range(len(comp.columns)):
-            assert column_of(columns, group) == naive_moving.column_of(columns, group)
+            assert column_of(columns, group) == naive.column_of(columns, group)
     meter, entries = Meter(), pairs.nnz
     out = np.empty(entries + 1, np.int32), np.empty(entries + 1, np.int64), *np.empty((2, entries), np.int32)
     own = pairs.indptr, pairs.indices, np.zeros(nodes, np.int32), *out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import naive_output
+import naive_layers
 import numpy as np
 import pytest
 from kernel_cases import CHUNKS
@@ -58,7 +58,7 @@ def complete(found, labels, tail, classes, chunks, examples=None):
 def test_complete_active(examples, classes, tail, chunks):
     found, labels = draw_cases(np.random.default_rng(examples), examples, classes)
     comp = complete(found, labels, tail, classes, chunks)
-    ref = naive_output.complete_active(int(KEY), range(examples), found, labels, tail, classes)
+    ref = naive_layers.complete_active(int(KEY), range(examples), found, labels, tail, classes)
     assert comp[0] == [[[int(c), int(s)] for c, s in row] for row in ref[0]]
     assert comp[1] == ref[1]
 
@@ -89,7 +89,7 @@ def test_losses(kernel, examples, chunks):
         losses,
         hits,
     )
-    ref = getattr(naive_output, kernel.__name__)(
+    ref = getattr(naive_layers, kernel.__name__)(
         [row.astype(float) for row in rows], [q.astype(float) for q in log_q], labels
     )
     np.testing.assert_allclose(deltas, np.concatenate([*ref[0], []]), rtol=2e-5, atol=1e-6)
@@ -107,7 +107,7 @@ def test_losses_over_all_classes(kernel, classes, chunks):
     logits = random.normal(0, 3, (9, classes)).astype(np.float32)
     deltas, losses, hits = np.empty_like(logits), np.empty(9, np.float32), np.empty(9, np.bool_)
     kernel(logits, *ragged(labels), even_bounds(9, chunks), deltas, losses, hits)
-    ref = getattr(naive_output, kernel.__name__)(logits.astype(float), labels)
+    ref = getattr(naive_layers, kernel.__name__)(logits.astype(float), labels)
     np.testing.assert_allclose(deltas, ref[0], rtol=2e-5, atol=1e-6)
     np.testing.assert_allclose(losses, ref[1], rtol=2e-5, atol=1e-5)
     assert hits.tolist() == [bool(hit) for hit in ref[2]]
