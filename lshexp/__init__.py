@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lshexp import torch
     from lshexp.analysis import figures
     from lshexp.analysis.compare import compare
     from lshexp.analysis.results import Results, read_results
@@ -34,8 +35,10 @@ __all__ = [
     "load_sweep",
     "read_results",
     "run_sweep",
+    "torch",
 ]
 
+_MODULES = {"figures": "lshexp.analysis.figures", "torch": "lshexp.torch"}
 _HOMES = {
     "Results": "lshexp.analysis.results",
     "compare": "lshexp.analysis.compare",
@@ -48,8 +51,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "figures":
-        return importlib.import_module("lshexp.analysis.figures")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'lshexp' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

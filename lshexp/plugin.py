@@ -1,4 +1,4 @@
-"""What to write a method, hash family, dataset or energy model against, outside this package.
+"""What to write a method, hash family, dataset, energy model, figure or bench competitor against.
 
     # my_method.py; used with: lshexp sweep my.yaml --plugin my_method.py
     from lshexp.plugin import Field, Method, Selection, Selector, register
@@ -10,11 +10,16 @@
 
 The fields of the class are its options in a sweep file, and the first line of its docstring is what
 `lshexp list` shows. A package offers the same by an entry point of the group `lshexp.plugins` that names a
-module. Version, or digest of the file's content, are part of a run's id. `check("method", "first_ones")`
-tries the contract.
+module. Version, or digest of the file's content, are part of a run's id. A figure is a function under
+`@figure(numbers)`, a bench competitor a class under `@competitor("name")`.
+
+`check("method", "first_ones")` tries the contract.
 """
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -33,21 +38,52 @@ from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
 from lshexp.work import LayerWork, Work
 
+if TYPE_CHECKING:
+    from lshexp.analysis.figures import figure
+    from lshexp.analysis.figures.canvas import Canvas
+    from lshexp.analysis.figures.lines import NothingToDrawError
+    from lshexp.analysis.results import Results
+    from lshexp.bench.competitors import competitor
+    from lshexp.bench.task import Networks, Predictor, Predictors, Recipe, Task, Trainee
+
 __all__ = [
-    "CSC", "CSR", "Batch", "BoolArray", "Dataset", "DatasetInfo", "EnergyModel", "Field", "FloatArray",
-    "HashFamily", "Hasher", "Inputs", "IntArray", "LayerView", "LayerWork", "Method", "OffsetArray", "Part",
-    "Plugin", "Query", "Selection", "Selector", "Splits", "Step", "Work", "check", "freeze", "register",
-    "stream", "stream_key", "wanted_nodes",
+    "CSC", "CSR", "Batch", "BoolArray", "Canvas", "Dataset", "DatasetInfo", "EnergyModel", "Field",
+    "FloatArray", "HashFamily", "Hasher", "Inputs", "IntArray", "LayerView", "LayerWork", "Method",
+    "Networks", "NothingToDrawError", "OffsetArray", "Part", "Plugin", "Predictor", "Predictors", "Query",
+    "Recipe", "Results", "Selection", "Selector", "Splits", "Step", "Task", "Trainee", "Work", "check",
+    "competitor", "figure", "freeze", "register", "stream", "stream_key", "wanted_nodes",
 ]  # fmt: skip
 
 _FEATURES, _CLASSES, _EXAMPLES = 12, 3, 24
+# loaded when first used: a run of a sweep needs none of them
+_HOMES = {
+    "figure": "lshexp.analysis.figures",
+    "Canvas": "lshexp.analysis.figures.canvas",
+    "NothingToDrawError": "lshexp.analysis.figures.lines",
+    "Results": "lshexp.analysis.results",
+    "competitor": "lshexp.bench.competitors",
+    **dict.fromkeys(
+        ("Networks", "Predictor", "Predictors", "Recipe", "Task", "Trainee"), "lshexp.bench.task"
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def check(kind: str, name: str, **options: object) -> list[str]:
     """Try the contract of a registered plug-in with these options, and return what has been found to hold.
 
-    Raises AssertionError that says what does not, ConfigError for options that are wrong.
+    A figure takes `results`, the folder of a sweep that it can be drawn of. Raises AssertionError that says
+    what does not hold, ConfigError for a name or for options that are wrong.
     """
+    if kind == "figure":
+        return _check_figure(name, **options)
+    if kind == "competitor":
+        return _check_competitor(name)
     plugin = registry.KINDS[kind].build(name, options)
     held = ["its options are read and written"]
     again = registry.KINDS[kind].build(name, plugin.model_dump(mode="json"))
@@ -157,3 +193,43 @@ def _check_dataset(dataset: Dataset) -> list[str]:
             assert part.y.dtype == np.int32 and 0 <= part.y.min() <= part.y.max() < info.classes, "labels"
     assert dataset.fingerprint() == dataset.fingerprint(), "the fingerprint changes by itself"
     return ["sizes are those it tells", "examples are finite float32, labels classes"]
+
+
+def _check_figure(name: str, results: Any) -> list[str]:
+    from lshexp.analysis.figures import drawings
+    from lshexp.analysis.results import read_results
+
+    (first,), (second,) = (list(drawings(read_results(results), [name])) for _ in range(2))
+    assert len(first.plot.caption) > 15, "the first paragraph of its docstring is the caption"
+    assert not first.reason, f"it is not drawn of these results: {first.reason}"
+    assert len(first.frame), "the frame that is drawn has no rows"
+    assert first.csv() == second.csv(), "the numbers drawn change by themselves"
+    assert first.rendered("svg") == second.rendered("svg"), "the picture changes by itself"
+    return ["it has a caption", "the numbers that are drawn can be written", "its picture is always the same"]
+
+
+def _check_competitor(name: str) -> list[str]:
+    from lshexp.bench.competitors import family_of
+    from lshexp.bench.task import Task
+
+    family = family_of(name)
+    assert family.NAMES and len(set(family.NAMES)) == len(family.NAMES), "NAMES of its networks differ"
+    assert {recipe.name for recipe in family.RECIPES} <= set(family.NAMES), "a recipe is of no name in NAMES"
+    if reason := family.missing():
+        return [f"it says why it cannot run here: {reason}"]
+    random = np.random.default_rng(0)
+    y = random.integers(0, _CLASSES, _EXAMPLES).astype(np.int32)
+    x = random.random((_EXAMPLES, _FEATURES), dtype=np.float32)
+    x[np.arange(_EXAMPLES), y] += 3
+    before = x.copy()
+    task = Task(_FEATURES, _CLASSES, (16,), 50.0, 8, 1)
+    with family.networks(task, family.NAMES) as networks:
+        assert tuple(each.name for each in networks.trainees) == family.NAMES, "its networks are not NAMES"
+        for each in networks.trainees:
+            losses = [each.train(x, y) for _ in range(30)]
+            assert np.isfinite(losses).all() and losses[-1] < losses[0], f"{each.name} does not learn"
+            assert 0 <= each.test(x, y) <= _EXAMPLES, f"{each.name} counts what it gets right wrongly"
+        for predictor in networks.predictors().ready:
+            predictor.predict(x, y)
+    assert np.array_equal(x, before), "the examples have been changed"
+    return ["its networks learn, one for each name", "examples are left as they are", "it predicts"]

@@ -86,7 +86,7 @@ class Kind(Generic[T]):
                 except Exception as error:  # a broken plug-in must not take the others down
                     failures[module] = f"{type(error).__name__}: {error}"
             self._unavailable = failures
-        _load_outside()
+        load_outside()
         return {name: self._checked(name) for name in sorted(self._entries)}
 
     def unavailable(self) -> dict[str, str]:
@@ -165,8 +165,8 @@ _outside_failures: dict[str, str] = {}
 _entry_points_loaded = False
 
 
-def _load_outside() -> None:
-    """Load what has been added from outside since it was last asked for."""
+def load_outside() -> None:
+    """Load what has been added from outside the package since this was last called. Raises ConfigError."""
     global _entry_points_loaded
     if not _entry_points_loaded:
         _entry_points_loaded = True
@@ -178,7 +178,7 @@ def _load_outside() -> None:
 
 def origin(kind: str, name: object) -> str | None:
     """Version or content digest of a plug-in from outside, on which its numbers hang; None for our own."""
-    _load_outside()
+    load_outside()
     cls = KINDS[kind].discover().get(str(name)) if _outside else None
     if cls is None:
         return None

@@ -173,29 +173,6 @@ def _bench() -> str:
     )
 
 
-def _bench_output() -> str:
-    """Time of an output layer of many classes: ours, and the fastest of each of PyTorch's ways."""
-    table = pd.read_csv(RESULTS / "bench" / "bench_output.csv")
-    kind = table["competitor"].str.replace(r"_\d+$", "", regex=True)
-    fastest = table.loc[table.groupby(["classes", kind])["us_per_example"].idxmin()]
-    heads = ["classes", "active", "competitor", "microseconds", "least", "most", "times as long as lsh"]
-    lines = ["| " + " | ".join(heads) + " |", "| ---: | ---: | --- | ---: | ---: | ---: | ---: |"]
-    lines += [
-        f"| {row.classes:,} | {row.active} | {row.competitor} | {row.us_per_example:.0f} "
-        f"| {row.us_per_example_min:.0f} | {row.us_per_example_max:.0f} | {row.ratio_to_reference:.2f} |"
-        for row in fastest.sort_values(["classes", "us_per_example"]).itertuples()
-    ]
-    return (
-        "## Time of an output layer\n\n"
-        "`lshexp bench --output N`: median microseconds of training an output layer alone on one example, "
-        "128 inputs, Adam, one thread, at the batch that suits each kind best. `softmax`, `adaptive` and "
-        "`sampled` are PyTorch's; `active` is how many classes ours and sampled softmax compute. Made-up "
-        "activations, so this says what a step costs and nothing of what it learns. All measurements are in "
-        "[bench_output.csv](bench/bench_output.csv), those of prediction in "
-        "[bench_output_predict.csv](bench/bench_output_predict.csv).\n\n" + "\n".join(lines) + "\n"
-    )
-
-
 def _spread(row: Held) -> str:
     return f" ±{row.deviation:.2f}" if row.seeds > 1 else ""
 

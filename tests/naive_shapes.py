@@ -1,4 +1,4 @@
-"""Plain NumPy twins of the shape kernels."""
+"""Plain NumPy twins of the kernels that draw datasets: shapes, deformed digits, planted labels."""
 
 import numpy as np
 from naive import mix, uniform
@@ -167,3 +167,83 @@ def copy_patch(key, counter, textures, shape):
     top = draws.integer(0, texture.shape[0] - shape[0])
     left = draws.integer(0, texture.shape[1] - shape[1])
     return texture[top : top + shape[0], left : left + shape[1]]
+
+
+F = np.float32
+
+
+def deformed_digits(key, digits, fields, most_thickening, farthest, first_round, ids):
+    side = digits.shape[1]
+    constants = digits, fields, most_thickening, farthest, first_round
+    images = [deformed_digit(key, *constants, int(i), side) for i in ids]
+    return np.array(images, F).reshape(len(ids), side, side)
+
+
+def deformed_digit(key, digits, fields, most_thickening, farthest, first_round, i, side):
+    """One image: whole-array arithmetic in the kernel's order, so that not a bit differs."""
+    version, which = divmod(i, len(digits))
+    digit = digits[which]
+    if version < first_round:
+        return digit.astype(F) / F(255)
+    draws, last = draws_of(key, i), fields.shape[1] - side
+    down, right = draws.integer(-farthest, farthest), draws.integer(-farthest, farthest)
+    across = patch(fields, draws.integer(0, len(fields) - 1), draws, last, side)
+    downwards = patch(fields, draws.integer(0, len(fields) - 1), draws, last, side)
+    thickening = F(most_thickening * (2 * draws.uniform() - 1))
+    return deform(shifted(digit, down, right), across, downwards, thickening)
+
+
+def patch(fields, which, draws, last, side):
+    top, left = draws.integer(0, last), draws.integer(0, last)
+    return fields[which, top : top + side, left : left + side]
+
+
+def shifted(digit, down, right):
+    side = len(digit)
+    wide = np.pad(digit, side)
+    return wide[side - down : 2 * side - down, side - right : 2 * side - right]
+
+
+def deform(digit, across, down, thickening):
+    grey = np.pad(digit.astype(F), 1)
+    falling, rising = grey[2:, 2:] - grey[:-2, :-2], grey[:-2, 2:] - grey[2:, :-2]
+    gx = F(0.125) * (falling + rising + (grey[1:-1, 2:] - grey[1:-1, :-2]) * F(2))
+    gy = F(0.125) * (falling - rising + (grey[2:, 1:-1] - grey[:-2, 1:-1]) * F(2))
+    value = grey[1:-1, 1:-1] + across * gx + down * gy
+    value = value + thickening * np.sqrt(gx * gx + gy * gy)
+    return np.floor(np.clip(value, F(0), F(255)) + F(0.5)) / F(255)
+
+
+def planted_patterns(key, features, patterns):
+    for label, pattern in enumerate(patterns):
+        own, found, counter = mix(int(key), label), [], 0
+        while len(found) < len(pattern):
+            feature = integer(mix(own, counter), 0, features - 1)
+            counter += 1
+            if feature not in found:
+                found.append(feature)
+        pattern[:] = found
+
+
+def planted_examples(key, start, patterns, frequencies, features, extra, noise, labels, columns, counts):
+    def label_of(bits):
+        return int(np.argmax(frequencies > uniform(bits)))
+
+    for n in range(len(labels)):
+        own = example_key(int(key), start + n)
+        draws = iter(mix(own, counter) for counter in range(2, 10_000))
+        wanted = integer(mix(own, 0), 1, labels.shape[1])
+        planted = list(dict.fromkeys(label_of(next(draws)) for _ in range(wanted)))
+        found = {int(feature) for label in planted for feature in patterns[label]}
+        found |= {integer(next(draws), 0, features - 1) for _ in range(extra)}
+        recorded = planted
+        if uniform(mix(own, 1)) < noise:
+            recorded = []
+            for _ in planted:
+                label = label_of(next(draws))
+                while label in planted or label in recorded:
+                    label = (label + 1) % len(frequencies)
+                recorded.append(label)
+        counts[n] = len(recorded), len(found)
+        labels[n, : len(recorded)] = sorted(recorded)
+        columns[n, : len(found)] = sorted(found)

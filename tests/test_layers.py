@@ -13,9 +13,10 @@ PACKAGE = Path(__file__).parent.parent / "lshexp"
 # from the top down; a module may import from its own layer and from those below
 LAYERS = [
     {"__main__", "cli", "render"},
+    {"plugin"},
     {"bench"},
     {"analysis"},
-    {"runs", "classifier", "plugin"},
+    {"runs", "classifier", "torch"},
     {"config"},
     {"nn"},
     {"methods"},

@@ -42,7 +42,37 @@ def test_a_sweep_is_run_read_and_compared_in_a_notebook(tmp_path, monkeypatch):
         )
         for cell in notebook.cells
     ]
+    shown = "".join(
+        output.get("text", "") or str(output.get("data", "")) for output in notebook.cells[0].outputs
+    )
+    assert "note" in shown and "100%" in shown and "2/2 runs" in shown, "the bar of the sweep"
     assert said[0] == "True"
     assert said[1] == "'seconds'"
     assert "category" in said[2] and said[2].count("float64") >= 2
     assert "lsh" in said[3] and "dense" in said[3]
+
+
+INTERRUPTED = """\
+import _thread, threading, lshexp
+from lshexp.runs.listener import Listener
+
+class Stop(Listener):
+    def run_finished(self, run, record):
+        threading.Thread(target=_thread.interrupt_main).start()
+
+try:
+    lshexp.run_sweep(lshexp.load_sweep('note.yaml'), 'results', listener=Stop())
+except KeyboardInterrupt as stopped:
+    said = str(stopped)
+said, lshexp.run_sweep(lshexp.load_sweep('note.yaml'), 'results').complete
+"""
+
+
+def test_a_sweep_in_a_notebook_can_be_interrupted_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "note.yaml").write_text(SWEEP)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(INTERRUPTED)])
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=180, kernel_name="python3", resources=resources).execute()
+    (result,) = (out for out in notebook.cells[0].outputs if out.output_type == "execute_result")
+    assert result["data"]["text/plain"] == "('1 of 2 done; the same call goes on', True)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ from lshexp import registry
 from lshexp.plugin import check
 
 ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(
+    r"^```python\n# (my_\w+\.py)\n(.*?)^```$", (ROOT / "docs" / "adding.md").read_text(), re.M | re.S
+)
+DOCUMENTED = dict(BLOCKS)
 METHOD = '''\
 """A method of one's own."""
 
@@ -149,3 +154,53 @@ def test_every_hash_family_of_ours_keeps_the_contract(name):
 def test_a_dataset_and_the_energy_models_keep_the_contract():
     assert len(check("dataset", "rectangles", train=50, test=20)) == 3
     assert len(check("energy", "horowitz45")) == 2
+
+
+def test_a_figure_of_ours_keeps_the_contract():
+    assert len(check("figure", "accuracy_vs_mults", results=ROOT / "results" / "quickstart")) == 3
+
+
+def test_a_figure_of_a_file_is_drawn_and_keeps_the_contract(tmp_path):
+    (tmp_path / "my_figure.py").write_text(DOCUMENTED["my_figure.py"])
+    results = ROOT / "results" / "quickstart"
+    words = ("figures", str(results), "-o", "drawn", "--only", "accuracy_by_method")
+    refused = python("-m", "lshexp", *words, cwd=tmp_path)
+    assert refused.returncode == 2 and "no figure 'accuracy_by_method'" in refused.stderr
+    done = python("-m", "lshexp", *words, "--plugin", "my_figure.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "drawn" / "accuracy_by_method.svg").exists()
+    code = (
+        "import sys; from lshexp.plugin import check; "
+        "print(len(check('figure', 'accuracy_by_method', results=sys.argv[1])))"
+    )
+    use = {"LSHEXP_PLUGINS": str(tmp_path / "my_figure.py")}
+    assert ids(python("-c", code, str(results), cwd=tmp_path, **use)) == "3\n"
+    nothing = DOCUMENTED["my_figure.py"].replace("if results.runs.empty", "if True")
+    (tmp_path / "my_figure.py").write_text(nothing)
+    assert "is not drawn of these" in python("-c", code, str(results), cwd=tmp_path, **use).stderr
+
+
+def test_a_competitor_of_a_file_is_timed_and_keeps_the_contract(tmp_path):
+    (tmp_path / "my_competitor.py").write_text(DOCUMENTED["my_competitor.py"])
+    code = "from lshexp.plugin import check; print(len(check('competitor', 'numpy')))"
+    use = {"LSHEXP_PLUGINS": str(tmp_path / "my_competitor.py")}
+    assert ids(python("-c", code, cwd=tmp_path, **use)) == "3\n"
+    options = (
+        "--only numpy --reference numpy_8 --widths 8 --threads 1 --examples 32 --repeats 1 --seconds 0.1"
+    )
+    bench = ("-m", "lshexp", "bench", "-o", "timed", *options.split())
+    assert python(*bench, cwd=tmp_path).returncode == 2
+    done = python(*bench, "--plugin", "my_competitor.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "numpy_8" in (tmp_path / "timed" / "bench.csv").read_text()
+    lazy = DOCUMENTED["my_competitor.py"].replace("weights[:] -=", "0 *")
+    (tmp_path / "my_competitor.py").write_text(lazy)
+    assert "does not learn" in python("-c", code, cwd=tmp_path, **use).stderr
+    taken = DOCUMENTED["my_competitor.py"].replace('f"numpy_{BATCH}"', '"lsh"')
+    (tmp_path / "my_competitor.py").write_text(taken)
+    assert "two competitors are named 'lsh'" in python("-c", code, cwd=tmp_path, **use).stderr
+
+
+@pytest.mark.parametrize("name", ["ours", "scikit_learn", "pytorch_lsh"])
+def test_competitors_of_ours_keep_the_contract(name):
+    assert len(check("competitor", name)) in (1, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -87,7 +88,7 @@ DROPPED_IN = ["lshexp/methods/first_k.py"]
 
 
 def test_the_readme_is_short():  # marks of generated parts included
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 145
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 135
 
 
 def test_goals_of_make_exist():
@@ -126,7 +127,10 @@ def test_commands_of_the_guide_run(path, tmp_path):
 
 @pytest.mark.parametrize("path", [ROOT / "docs" / "python.md"], ids=name_of)
 def test_python_of_the_guide_runs(path, tmp_path):
-    script = "\n".join(text for _, text in blocks(path, "python"))
+    parts = [text for _, text in blocks(path, "python")]
+    if not importlib.util.find_spec("torch"):
+        parts = [text for text in parts if "import torch" not in text]
+    script = "\n".join(parts)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
     words = [sys.executable, "-c", script]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -14,7 +14,7 @@ from lshexp.bench.machine import Machine
 from lshexp.bench.target import RUN, best, kinds, reached
 
 # each family has a colour and marker of its own, and a dash for each further batch size
-_FAMILIES = ("lsh", "dense", "pytorch_fp32", "pytorch_bf16", "scikit_learn", "winner_take_all")
+_FAMILIES = ("lsh", "dense", "pytorch_fp32", "pytorch_bf16", "scikit_learn", "winner_take_all", "pytorch_lsh")
 _DASHES = ("-", (0, (5, 2)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 

@@ -76,7 +76,7 @@ Plugins = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin", metavar="FILE.py", is_eager=True, callback=_load_plugins,
-        help="Load methods, datasets ... from this file; repeatable. LSHEXP_PLUGINS does the same.",
+        help="Load plug-ins from this file; repeatable. LSHEXP_PLUGINS does the same.",
     ),
 ]  # fmt: skip
 ResultsFolder = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lshexp.cli._app import app, span
+from lshexp.cli._app import Plugins, app, span
 
 if TYPE_CHECKING:
     from lshexp.bench.task import BenchPlan, Question
@@ -89,6 +89,7 @@ def bench(
     reference: Annotated[
         str, typer.Option(metavar="NAME", help="The competitor that ratios are to.")
     ] = "lsh",
+    plugins: Plugins = None,
 ) -> None:
     """Time training and prediction beside PyTorch and scikit-learn.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lshexp.cli._app import Baseline, Form, Format, Margin, Metric, SweepFolder, app
+from lshexp.cli._app import Baseline, Form, Format, Margin, Metric, Plugins, SweepFolder, app
 
 
 @app.command()
@@ -20,6 +20,7 @@ def figures(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="NAME", help="Draw this figure alone; repeatable.")
     ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Draw the figures of a sweep, each with the numbers it shows.
 
@@ -51,6 +52,7 @@ def report(
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Judge these claims and show them as a matrix.")
     ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Write one HTML page: what was found, claims, figures, tables.
 

@@ -133,9 +133,12 @@ def sweep(
         check_data(plan.to_run(wanted))
     if dry_run:
         from lshexp.runs.estimate import estimate
+        from lshexp.runs.pace import keep_expected
         from lshexp.runs.tables import default_energy_model
 
-        render.plan(plan, estimate(plan.to_run(wanted), default_energy_model()), jobs or 1)
+        costs = estimate(plan.to_run(wanted), default_energy_model())
+        keep_expected(plan.name, {cost.run.run_id: cost.seconds for cost in costs})
+        render.plan(plan, costs, jobs or 1)
         return
     with render.watch(progress.value, f"lshexp sweep {file}") as listener:
         summary = run_sweep(

@@ -23,12 +23,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lshexp.arrays import CSR, FloatArray, Inputs, Targets
-from lshexp.kernels.conflicts import count_conflicts
-from lshexp.kernels.hogwild import Outcomes, Parameters, hogwild_round, hogwild_round_cost
+from lshexp.kernels.hogwild import Outcomes, Parameters, count_conflicts, hogwild_round, hogwild_round_cost
 from lshexp.methods.base import Batch
 from lshexp.nn.layer import Pairs
 from lshexp.nn.network import LayerStep, Network, Outcome, Pending
-from lshexp.nn.tape import Tape
+from lshexp.nn.signals import Tape
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 

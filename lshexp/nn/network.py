@@ -22,8 +22,7 @@ from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, initial_weights
 from lshexp.nn.output import OutputStep, build_output
 from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, output_method, plan_layers, tail_method
-from lshexp.nn.signals import add_input, gathered, rows_of, split
-from lshexp.nn.tape import Tape
+from lshexp.nn.signals import Tape, add_input, gathered, rows_of, split
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
 from lshexp.work import LayerWork, Work, elementwise

@@ -120,5 +120,10 @@ class Progress:
     train_loss: float  # running mean of the epoch
     test_acc_pct: float | None  # of the last finished epoch
 
+    @property
+    def share(self) -> float:
+        """Of all training, what is done, 0 to 1."""
+        return (self.epoch - 1 + self.examples_done / max(1, self.examples)) / self.epochs
+
 
 Reporter = Callable[[Progress], None]

@@ -1,13 +1,17 @@
-"""What passes between layers: its forms, and skips, which add a layer's input to what it computed.
+"""What passes between layers, and what of it the backward pass needs.
+
+A skip adds a layer's input to what it computed.
 
 Skips are identities (He et al., 2016), one layer long. Each function counts under the layer it is given.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from lshexp.arrays import BSR, CSR, FloatArray, Inputs, IntArray
+from lshexp.arrays import BSR, CSR, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.kernels.blocks import add_blocks, add_blocks_cost
 from lshexp.kernels.csr import (
     add_csr,
@@ -20,9 +24,35 @@ from lshexp.kernels.csr import (
     scatter_rows_cost,
 )
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
-from lshexp.nn.layer import Layer
-from lshexp.nn.tape import Skip, Tape
+from lshexp.nn.layer import Layer, Pairs
 from lshexp.work import Work, elementwise
+
+
+class Skip(NamedTuple):
+    """Where a hidden layer's input and what it computed have gone in their sum, its output.
+
+    `total` None means that rows were added, place by place.
+    """
+
+    total: CSR | None
+    of_input: OffsetArray  # int64[entries of the input], their places in `total`
+    of_own: OffsetArray  # int64[active pairs], likewise
+
+
+class Tape(NamedTuple):
+    """What the backward pass of a hidden layer needs of its forward pass."""
+
+    inputs: Inputs
+    pairs: Pairs | None  # those with a positive activation; None = every node
+    rows: FloatArray | None  # activations of every node, where pairs is None
+    multiplier: np.float32 | FloatArray  # of the activations
+    token: object  # what the selection wants back with its step
+    skip: Skip | None = None  # where the layer's input was added to what it computed
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the activations have been multiplied at all."""
+        return isinstance(self.multiplier, np.ndarray) or self.multiplier != 1
 
 
 def rows_of(layer: Layer, signal: Inputs) -> FloatArray:

@@ -18,7 +18,7 @@ from lshexp.render.comparison import comparison, energies
 from lshexp.render.data import datasets, downloads, fetched, statistics, verified, written
 from lshexp.render.listing import environment, listing
 from lshexp.render.messages import drawn, fail, report_written
-from lshexp.render.progress import label, outcome, watch
+from lshexp.render.progress import outcome, watch
 from lshexp.render.run import predictions, run
 from lshexp.render.sweep import interrupted, plan, summary
 
@@ -39,7 +39,6 @@ __all__ = [
     "fail",
     "fetched",
     "interrupted",
-    "label",
     "listing",
     "machine",
     "outcome",

@@ -26,6 +26,22 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def span(seconds: float) -> str:
+    """A span of time for people: `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def clock(seconds: float | None) -> str:
+    """A span of time as a clock shows it: `0:40`, `12:05`, `3:30:00`; `--:--` as long as it is not known."""
+    if seconds is None:
+        return "--:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def print_table(names: list[str], rows: list[list[str]], title: str | None = None, text: int = 1) -> None:
     """Print rows; the first `text` columns are words, the others numbers. Plain, aligned text when piped."""
     if not sys.stdout.isatty():

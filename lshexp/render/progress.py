@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
-from lshexp.render._console import err
-from lshexp.runs.columns import Cell, settings, variant_columns
-from lshexp.runs.sweep import Listener
+from lshexp.render._console import clock, err, span
+from lshexp.runs.listener import Listener
+from lshexp.runs.pace import Pace, expected
+from lshexp.runs.plan import label
 
 if TYPE_CHECKING:
     from lshexp.nn.result import Progress as RunProgress
@@ -21,24 +22,6 @@ if TYPE_CHECKING:
     from lshexp.runs.record import Record
 
 HEARTBEAT_S = 60.0
-SPEAK_FOR_THEMSELVES = ("method", "dataset", "hidden", "optimizer")
-
-
-def label(run: PlannedRun, plan: Plan) -> str:
-    """Name a run by what tells it from the others of its sweep: `lsh 5% K=6 #0`."""
-    cells = settings(run.spec)
-    words = [_word(name, cells[name]) for name in plan.distinguishing if cells.get(name) is not None]
-    return " ".join([*words, f"#{run.spec.repeat}"])
-
-
-def _word(name: str, value: Cell) -> str:
-    if name == "active_pct":
-        return f"{value:g}%"
-    return (
-        str(value)
-        if name in (*SPEAK_FOR_THEMSELVES, *variant_columns())
-        else f"{name.removeprefix('p_')}={value}"
-    )
 
 
 @contextmanager
@@ -68,7 +51,7 @@ def _bars(console: Console) -> Progress:
         BarColumn(bar_width=12),
         column("{task.fields[count]:>5}"),
         column("{task.fields[note]}"),
-        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True, min_width=7)),
+        column("{task.fields[left]:>7}"),
         console=console,
         transient=True,
         expand=True,
@@ -76,45 +59,62 @@ def _bars(console: Console) -> Progress:
 
 
 class _Bars(Listener):
-    """A bar for the sweep and one for each running run."""
+    """A bar for the sweep and one for each running run, each with the time that is left."""
 
     def __init__(self, bars: Progress, command: str) -> None:
         self._bars, self._command = bars, command
         self._plan: Plan | None = None
         self._sweep: TaskID | None = None
+        self._pace = Pace([], {})
         self._done = self._total = 0
+        self._shares: dict[str, float] = {}  # of running runs, what is done
         self._runs: dict[str, TaskID] = {}
 
-    def sweep_started(self, plan: Plan, to_run: int) -> None:
-        self._plan, self._total = plan, to_run
-        self._sweep = self._bars.add_task(plan.name, total=to_run, note="", count=f"0/{to_run}")
+    def sweep_started(self, plan: Plan, to_run: list[PlannedRun], slots: int) -> None:
+        self._plan, self._total = plan, len(to_run)
+        self._pace = Pace([run.run_id for run in to_run], expected(plan.name), slots)
+        self._sweep = self._bars.add_task(plan.name, total=self._total, note="", count="", left="")
+        self._show_sweep()
 
     def run_started(self, run: PlannedRun) -> None:
+        self._pace.started(run.run_id)
         name = label(run, self._plan) if self._plan else run.run_id
-        self._runs[run.run_id] = self._bars.add_task(name, total=None, note="compiling and loading", count="")
+        self._runs[run.run_id] = self._bars.add_task(
+            name, total=None, note="compiling and loading", count="", left=""
+        )
+        self._show_sweep()
 
     def run_progressed(self, run: PlannedRun, progress: RunProgress) -> None:
         if run.run_id in self._runs:
-            total = progress.epochs * progress.examples
-            done = (progress.epoch - 1) * progress.examples + progress.examples_done
+            self._shares[run.run_id] = progress.share
+            self._pace.progressed(run.run_id, progress.share)
             accuracy = "" if progress.test_acc_pct is None else f" {progress.test_acc_pct:.2f} %"
             self._bars.update(
                 self._runs[run.run_id],
-                total=total,
-                completed=done,
-                count=f"{100 * done / total:.0f} %",
+                total=1.0,
+                completed=progress.share,
+                count=f"{100 * progress.share:.0f} %",
                 note=f"epoch {progress.epoch}/{progress.epochs}{accuracy}",
+                left=clock(self._pace.left_of(run.run_id)),
             )
+            self._show_sweep()
 
     def run_finished(self, run: PlannedRun, record: Record) -> None:
         if run.run_id in self._runs:
             self._bars.remove_task(self._runs.pop(run.run_id))
+        self._shares.pop(run.run_id, None)
+        self._pace.finished(run.run_id)
         self._done += 1
-        if self._sweep is not None:
-            self._bars.update(self._sweep, advance=1, count=f"{self._done}/{self._total}")
+        self._show_sweep()
         if self._plan:
             line = outcome(run, record, self._plan, self._command)
             self._bars.console.print(line, markup=False)
+
+    def _show_sweep(self) -> None:
+        if self._sweep is not None:
+            done = self._done + sum(self._shares.values())
+            left, count = clock(self._pace.left_s()), f"{self._done}/{self._total}"
+            self._bars.update(self._sweep, completed=done, count=count, left=left)
 
 
 class _Lines(Listener):
@@ -123,18 +123,31 @@ class _Lines(Listener):
     def __init__(self, console: Console, command: str) -> None:
         self._console, self._command = console, command
         self._spoke = time.monotonic()
+        self._pace = Pace([], {})
         self._plan: Plan | None = None
         self._done = self._total = 0
 
-    def sweep_started(self, plan: Plan, to_run: int) -> None:
-        self._plan, self._total = plan, to_run
-        self._say(f"{plan.name}: {to_run} of {len(plan.runs)} runs to do, results in {plan.folder}")
+    def sweep_started(self, plan: Plan, to_run: list[PlannedRun], slots: int) -> None:
+        self._plan, self._total = plan, len(to_run)
+        self._pace = Pace([run.run_id for run in to_run], expected(plan.name), slots)
+        left = self._pace.left_s()
+        took = "" if left is None or not to_run else f", about {span(left)}"
+        self._say(
+            f"{plan.name}: {len(to_run)} of {len(plan.runs)} runs to do{took}, results in {plan.folder}"
+        )
+
+    def run_started(self, run: PlannedRun) -> None:
+        self._pace.started(run.run_id)
 
     def run_progressed(self, run: PlannedRun, progress: RunProgress) -> None:
+        self._pace.progressed(run.run_id, progress.share)
         if self._plan and time.monotonic() - self._spoke > HEARTBEAT_S:
-            self._say(f"[{self._done}/{self._total}] {label(run, self._plan)}: {_state(progress)}")
+            left = self._pace.left_s()
+            rest = "" if left is None else f"; the sweep: about {span(left)} left"
+            self._say(f"[{self._done}/{self._total}] {label(run, self._plan)}: {_state(progress)}{rest}")
 
     def run_finished(self, run: PlannedRun, record: Record) -> None:
+        self._pace.finished(run.run_id)
         self._done += 1
         if self._plan:
             line = outcome(run, record, self._plan, self._command)

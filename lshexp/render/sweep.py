@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lshexp.render._console import err, print_narrow
+from lshexp.render._console import err, print_narrow, span
 from lshexp.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def summary(done: SweepSummary) -> None:
     reasons = Counter((r.status, r.result.error) for r in done.records if r.status != "ok")
     for (status, reason), number in reasons.most_common():
         console.print(f"  {number} x {status}: {reason}", markup=False)
+    for line in _costly(_measured(done)):
+        console.print(f"  {line}", markup=False)
     if done.plan.merged:
         console.print(
             f"  {done.plan.merged} configurations were the same as another and ran once", markup=False
@@ -58,6 +60,14 @@ def summary(done: SweepSummary) -> None:
         console.print(f"next:   see why in {folder}/logs, then the same command again", markup=False)
 
 
+def _measured(done: SweepSummary) -> Iterable[tuple[RunSpec, float]]:
+    """Runs that have ended well, with their multiplications over those of the dense network."""
+    for record in done.records:
+        if record.status == "ok" and record.result.mults_dense:
+            mults = sum(row.mults_total for row in record.result.epochs)
+            yield record.spec, mults / record.result.mults_dense
+
+
 def interrupted(done: SweepSummary) -> None:
     """Say how far a sweep got before the interrupt key was pressed."""
     ended = sum(record.finished for record in done.records)
@@ -70,7 +80,7 @@ def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
         rows = [[*_way(key), str(runs), *_cost_cells(costs)] for key, (runs, costs) in groups.items()]
         print_narrow(f"{dataset}, hidden {hidden}", HEADS, rows)
     merged = f"; {planned.merged} duplicates merged" if planned.merged else ""
-    took = f", about {_span(sum(cost.seconds for cost in estimates) / jobs)}" if estimates else ""
+    took = f", about {span(sum(cost.seconds for cost in estimates) / jobs)}" if estimates else ""
     todo = f"{len(estimates)} of {len(planned.runs)} runs to do{took}"
     err().print(f"{planned.name}: {todo}{merged}", markup=False)
     if estimates:
@@ -83,9 +93,27 @@ def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
         largest = max((cost.memory for cost in estimates), key=lambda memory: memory.total)
         err().print(f"  memory of the largest run: {largest}", markup=False)
     _layer_plans(estimates)
+    shares = [(cost.run.spec, cost.mults / cost.mults_dense) for cost in estimates if cost.mults_dense]
+    for line in _costly(shares):
+        err().print(f"  {line}", markup=False)
     scaled = sum(not cost.measured for cost in estimates)
     if scaled:
         err().print(f"  {scaled} estimates are scaled from another configuration of the method", markup=False)
+
+
+def _costly(shares: Iterable[tuple[RunSpec, float]]) -> list[str]:
+    """Say of which runs choosing the nodes takes more than it saves, from their shares of dense's mults."""
+    groups: dict[tuple[tuple[str, str], Way], list[float]] = {}
+    for spec, share in shares:
+        if spec.active_pct < 100:
+            groups.setdefault((_network(spec), _key(spec)), []).append(share)
+    means = {key: sum(found) / len(found) for key, found in groups.items()}
+    return [
+        f"note: {' at '.join(_way(key))} % of {hidden}: choosing the nodes costs more multiplications "
+        f"than it saves at this width, {100 * mean:.0f} % of dense's in all"
+        for ((_, hidden), key), mean in means.items()
+        if mean > 1
+    ]
 
 
 def _networks(planned: Plan, estimates: Sequence[Estimate]) -> dict[tuple[str, str], dict[Way, Group]]:
@@ -162,12 +190,5 @@ def _cost_cells(costs: Sequence[Estimate]) -> list[str]:
         f"{sum(cost.mults for cost in costs):.1e}",
         f"{sum(cost.joules for cost in costs):.2g}",
         f"{max(cost.memory.total for cost in costs):.0f}",
-        _span(sum(cost.seconds for cost in costs)),
+        span(sum(cost.seconds for cost in costs)),
     ]
-
-
-def _span(seconds: float) -> str:
-    """A span of time for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -13,6 +13,7 @@ from lshexp import registry
 from lshexp.data.base import Dataset, DatasetInfo
 from lshexp.energy.base import EnergyModel
 from lshexp.nn.calibration import Cost, measure
+from lshexp.nn.dense_cost import DenseCost
 from lshexp.nn.plan import plan_layers
 from lshexp.runs.memory import Memory, memory_of
 from lshexp.runs.plan import PlannedRun
@@ -31,6 +32,7 @@ class Estimate:
 
     run: PlannedRun
     mults: float
+    mults_dense: float | None  # what the dense network would take; None where that hangs on the data
     joules: float  # of the training arithmetic, under the default energy model
     memory: Memory
     seconds: float  # training and evaluation, on this machine
@@ -112,12 +114,21 @@ def _estimate(run: PlannedRun, known: dict[str, _Known], energy: EnergyModel) ->
     return Estimate(
         run=run,
         mults=work.mults,
+        mults_dense=_mults_dense(spec, info, train),
         joules=energy.joules(work),
         memory=memory_of(spec, _dataset(spec), kept),
         seconds=cost.seconds * (examples + EVALUATION_SHARE * tested),
         measured=kind in known,
         plan=_layers(spec, info),
     )
+
+
+def _mults_dense(spec: RunSpec, info: DatasetInfo, train: int) -> float | None:
+    if info.sparse:
+        return None
+    steps = spec.epochs * math.ceil(train / spec.batch)
+    dense = DenseCost([info.features, *spec.hidden, info.classes])
+    return dense.training(spec.epochs * train, steps, spec.optimizer)
 
 
 def _layers(spec: RunSpec, info: DatasetInfo) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ State = Literal["done", "failed", "missing"]
 Retry = Literal["none", "failed", "diverged"]
 _TOLD_FIRST = ("dataset", "hidden", "active_pct")  # of settings that go together, and a method's variant
 SHOWN_VALUES = 3  # of a setting, in a message
+_SPEAK_FOR_THEMSELVES = ("method", "dataset", "hidden", "optimizer")
 _RETRIED: dict[Retry, tuple[str, ...]] = {
     "none": (),
     "failed": ("failed",),
@@ -140,6 +141,20 @@ class Plan:
             if not any(run.run_id.startswith(prefix) for run in self.runs):
                 raise ConfigError(f"--only {prefix}: no run of this sweep has an id that begins so")
         return [run for run in self.runs if wanted.has(run)]
+
+
+def label(run: PlannedRun, plan: Plan) -> str:
+    """Name a run by what tells it from the others of its sweep: `lsh 5% K=6 #0`."""
+    cells = settings(run.spec)
+    words = [_word(name, cells[name]) for name in plan.distinguishing if cells.get(name) is not None]
+    return " ".join([*words, f"#{run.spec.repeat}"])
+
+
+def _word(name: str, value: Cell) -> str:
+    if name == "active_pct":
+        return f"{value:g}%"
+    alone = name in (*_SPEAK_FOR_THEMSELVES, *variant_columns())
+    return str(value) if alone else f"{name.removeprefix('p_')}={value}"
 
 
 def plan_sweep(sweep: SweepLike, out: str | Path = "results") -> Plan:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from lshexp.config import Sweep, resolved_text
 from lshexp.errors import ConfigError
-from lshexp.nn.result import Progress
 from lshexp.runs.environment import capture
 from lshexp.runs.executors import Event, Executor, Inline, Progressed, Started
+from lshexp.runs.listener import Listener
 from lshexp.runs.local import Local
+from lshexp.runs.notebook import NotebookBar, in_notebook
 from lshexp.runs.plan import WHAT_IS_LEFT, Plan, PlannedRun, SweepLike, Wanted, check_data, plan_sweep
 from lshexp.runs.record import Job, Record
 from lshexp.runs.store import Store
@@ -21,22 +22,6 @@ from lshexp.runs.tables import ResultTables, read_old_rows
 from lshexp.runs.worker import RunFunction
 
 TABLES_SHARE = 0.05  # of the time that may go into rewriting tables while runs are going
-
-
-class Listener:
-    """Whoever watches a sweep; each method does nothing until overridden. Must not raise."""
-
-    def sweep_started(self, plan: Plan, to_run: int) -> None:
-        """The plan is made, and `to_run` of its runs follow."""
-
-    def run_started(self, run: PlannedRun) -> None:
-        """A run begins."""
-
-    def run_progressed(self, run: PlannedRun, progress: Progress) -> None:
-        """A heartbeat of the running run, a few times a second at most."""
-
-    def run_finished(self, run: PlannedRun, record: Record) -> None:
-        """The run's record is on disk."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +49,8 @@ class SweepInterrupted(KeyboardInterrupt):
     """The interrupt key was pressed; finished runs are kept, and the same call does the rest."""
 
     def __init__(self, summary: SweepSummary) -> None:
-        super().__init__()
+        ended = sum(record.finished for record in summary.records)
+        super().__init__(f"{ended} of {len(summary.plan.runs)} done; the same call goes on")
         self.summary = summary
 
 
@@ -87,7 +73,7 @@ def run_sweep(
 
     `wanted` tells which runs; `fail_fast` starts none after the first failure, `budget_s` none after so many
     seconds. `executor` does the runs, by default one after another in processes of their own. `run`
-    replaces the training, in this process.
+    replaces the training, in this process. `listener` is told what happens; a notebook shows a bar without.
 
     Raises DataError when files of a dataset are absent or damaged, StoreError when results cannot be read
     or written; ConfigError for a wanted run that is not there,
@@ -95,7 +81,7 @@ def run_sweep(
     An interrupt is passed on as SweepInterrupted once the tables hold all finished runs.
     """
     executor = executor or (Inline(run) if run else Local())
-    listener = listener or Listener()
+    listener = listener or (NotebookBar() if in_notebook() else Listener())
     plan = plan_sweep(sweep, out)
     todo = plan.to_run(wanted)
     if plan.leaving and not (wanted.force or wanted.replace):
@@ -107,7 +93,7 @@ def run_sweep(
         check_data(todo)
     driver = _Driver(Store(plan.folder), plan, listener)
     driver.open(resolved_text(sweep) if isinstance(sweep, Sweep) else None)
-    listener.sweep_started(plan, len(todo))
+    listener.sweep_started(plan, todo, executor.slots)
     try:
         if todo:
             executor.run(driver.jobs(todo, sweep), driver.handle, driver.limit(fail_fast, budget_s))
@@ -117,6 +103,8 @@ def run_sweep(
     except BaseException:
         driver.write_tables()
         raise
+    finally:
+        listener.sweep_ended()
     driver.write_tables()
     return driver.summary()
 

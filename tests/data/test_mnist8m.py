@@ -1,6 +1,6 @@
 """Infinite MNIST: an example is a function of (seed, i), fields are smooth, streams train like arrays."""
 
-import naive_deform as naive
+import naive_shapes as naive
 import numba
 import numpy as np
 import pytest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import naive_planted
+import naive_shapes
 import numba
 import numpy as np
 import pytest
@@ -47,11 +47,11 @@ def test_the_kernels_are_their_twins(start, most, extra, noise):
     key, features, labels = np.uint64(2**63 + 5), 60, 40
     mine, twin = (np.zeros((labels, 4), np.int32) for _ in range(2))
     planted_patterns(key, features, mine)
-    naive_planted.planted_patterns(key, features, twin)
+    naive_shapes.planted_patterns(key, features, twin)
     np.testing.assert_array_equal(mine, twin)
     frequencies = PlantedLabels(labels=labels, labels_each=1).frequencies()
     found = []
-    for draw in (planted_examples, naive_planted.planted_examples):
+    for draw in (planted_examples, naive_shapes.planted_examples):
         sets, columns = np.full((30, most), -1, np.int32), np.full((30, most * 4 + extra), -1, np.int32)
         counts = np.zeros((30, 2), np.int64)
         draw(key, start, mine, frequencies, features, extra, noise, sets, columns, counts)

@@ -13,7 +13,7 @@ from lshexp.errors import ConfigError
 from lshexp.methods.base import Batch
 from lshexp.nn import trainer
 from lshexp.nn.threads import using_threads
-from lshexp.nn.trainer import run
+from lshexp.nn.trainer import WeightAverage, run
 from lshexp.spec import RunSpec
 
 METHODS = {
@@ -253,3 +253,29 @@ def test_adam_steps_as_pytorch_does(method):
 def test_skips_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         RunSpec(**settings)
+
+
+@pytest.mark.parametrize("method", ["dense", "lsh"])
+def test_average_is_the_mean_and_leaves_training_alone(method):
+    x, y = data(24)
+    images, seen = [], []
+    for look in (False, True):
+        with network(method, hidden=[40, 30]) as net:
+            average = WeightAverage(net)
+            before = sum(layer.work.mults() for layer in net.layers)
+            for epoch in range(3):
+                train(net, x, y, epoch=epoch)
+                counted = sum(layer.work.mults() for layer in net.layers)
+                if look:
+                    average.include()
+                    seen.append(net.layers[0].weights.copy())
+                    parameters = sum(layer.weights.size + layer.bias.size for layer in net.layers)
+                    assert sum(layer.work.mults() for layer in net.layers) == counted + parameters
+                    twin = average.network()
+                    counted = sum(layer.work.mults() for layer in net.layers)
+                    twin.predict(x, y, Batch(np.arange(24), epoch, False))
+                    assert sum(layer.work.mults() for layer in net.layers) == counted
+            assert before == 0
+            images.append([layer.weights.tobytes() for layer in net.layers])
+    assert images[0] == images[1]
+    np.testing.assert_allclose(twin.layers[0].weights, np.mean(seen, axis=0), rtol=1e-5, atol=1e-7)

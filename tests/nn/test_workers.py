@@ -11,7 +11,7 @@ from small_networks import CLASSES, data, network, train
 
 from lshexp import registry
 from lshexp.errors import ConfigError
-from lshexp.kernels.conflicts import count_conflicts
+from lshexp.kernels.hogwild import count_conflicts
 from lshexp.methods.base import Batch
 from lshexp.nn.asynchronous import SimulatedWorkers
 from lshexp.nn.trainer import run

@@ -247,8 +247,8 @@ def test_the_listener_hears_everything_in_order(tmp_path):
     heard = []
 
     class Ear(Listener):
-        def sweep_started(self, plan, to_run):
-            heard.append(to_run)
+        def sweep_started(self, plan, to_run, slots):
+            heard.append(f"{len(to_run)}, {slots} at a time")
 
         def run_started(self, run):
             heard.append(f"start {run.number}")
@@ -259,8 +259,13 @@ def test_the_listener_hears_everything_in_order(tmp_path):
         def run_finished(self, run, record):
             heard.append(f"{record.status} {accuracy(record.spec)}")
 
+        def sweep_ended(self):
+            heard.append("end")
+
     run_sweep(sweep_of(repeats=1), tmp_path, run=fake_run, listener=Ear())
-    assert heard == [2, "start 1", "epoch 1", "ok 98.0", "start 2", "epoch 1", "ok 97.5"]
+    assert heard == [
+        "2, 1 at a time", "start 1", "epoch 1", "ok 98.0", "start 2", "epoch 1", "ok 97.5", "end"
+    ]  # fmt: skip
 
 
 def test_machine_paths_are_cut_from_messages(monkeypatch, tmp_path):

@@ -4,9 +4,9 @@
     axes = figures.accuracy_vs_mults(lshexp.read_results("results/shares"))
     axes.set_title("Ours")
 
-A figure is a function with `@figure(numbers)` in any file of this folder. `numbers(results)` returns the
-frame that is drawn, or raises `NothingToDrawError`; the function draws it on a `Canvas`; its docstring begins
-with the caption. Its CSV file has the figure's name, or that of `table`.
+A figure is a function with `@figure(numbers)` in any file of this folder, or in a plug-in. `numbers(results)`
+returns the frame that is drawn, or raises `NothingToDrawError`; the function draws it on a `Canvas`; its
+docstring begins with the caption. Its CSV file has the figure's name, or that of `table`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lshexp import registry
 from lshexp.analysis.figures.lines import NothingToDrawError
 from lshexp.analysis.results import Results, read_results
 from lshexp.errors import ConfigError, LshexpError, Problem
@@ -137,9 +138,10 @@ def figure(
 
 
 def plots() -> dict[str, Plot]:
-    """All figures by name, in order; the files of this folder are imported when first asked for."""
+    """All figures by name, in order, those of plug-ins among them; imported when first asked for."""
     for module in _modules():
         importlib.import_module(f"{__name__}.{module}")
+    registry.load_outside()
     return dict(sorted(_plots.items()))
 
 

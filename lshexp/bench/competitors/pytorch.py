@@ -63,7 +63,7 @@ def networks(task: Task, names: tuple[str, ...]) -> Iterator[Networks]:
     before = torch.get_num_threads()
     try:
         yield Networks(
-            [_trainee(name, model, optimiser, task.threads) for name in names],
+            [trainee(name, model, optimiser, task.threads) for name in names],
             lambda: _predictors(model, names, task),
         )
     finally:
@@ -94,7 +94,8 @@ def settings(threads: int) -> Iterator[None]:
         torch.set_flush_denormal(False)  # it holds for the whole thread, our kernels included
 
 
-def _trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
+def trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
+    """A model that trains in batches of the size at the end of `name`."""
     import torch
 
     batch = int(name.rpartition("_")[2])
@@ -102,6 +103,7 @@ def _trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
     def train(x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
         inputs, labels = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
         loss = 0.0
+        model.train()
         with (
             settings(threads),
             torch.autocast("cpu", dtype=torch.bfloat16, enabled=name.startswith(BF16)),
@@ -116,6 +118,7 @@ def _trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
         return loss / len(y)
 
     def test(x: NDArray[np.float32], y: NDArray[np.int32]) -> int:
+        model.eval()
         with settings(threads), torch.no_grad():
             guesses = model(torch.from_numpy(x)).argmax(1).numpy()
         return int(np.count_nonzero(guesses == y))
@@ -124,7 +127,8 @@ def _trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
     return Trainee(name, batch, train, test, arithmetic)
 
 
-def _predictor(name: str, model: Any, dtype: Any, threads: int) -> Predictor:
+def predictor(name: str, model: Any, dtype: Any, threads: int) -> Predictor:
+    """A model that predicts in numbers of type `dtype`."""
     import torch
 
     def predict(x: NDArray[np.float32], y: NDArray[np.int32]) -> object:
@@ -140,19 +144,19 @@ def _predictors(model: Any, names: tuple[str, ...], task: Task) -> Predictors:
 
     ready, left_out = [], []
     if any(name.startswith(FP32) for name in names):
-        ready.append(_predictor("pytorch_fp32", model, torch.float32, task.threads))
+        ready.append(predictor("pytorch_fp32", model, torch.float32, task.threads))
         torch._dynamo.reset()  # forget the code of another width or thread count
         compiled = torch.compile(model, dynamic=False)
-        predictor = _predictor("pytorch_compiled", compiled, torch.float32, task.threads)
+        fast = predictor("pytorch_compiled", compiled, torch.float32, task.threads)
         try:
-            predictor.predict(np.zeros((1, task.features), np.float32), np.zeros(1, np.int32))
-            ready.append(predictor)
+            fast.predict(np.zeros((1, task.features), np.float32), np.zeros(1, np.int32))
+            ready.append(fast)
         except Exception as error:  # whatever a compiler may raise
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             left_out.append(f"pytorch_compiled: torch.compile does not work here: {reason}")
     if any(name.startswith(BF16) for name in names):
         reduced = copy.deepcopy(model).to(torch.bfloat16)
-        ready.append(_predictor("pytorch_bf16", reduced, torch.bfloat16, task.threads))
+        ready.append(predictor("pytorch_bf16", reduced, torch.bfloat16, task.threads))
     return Predictors(ready, left_out)
 
 
