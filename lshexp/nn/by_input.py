@@ -16,12 +16,11 @@ from lshexp.kernels.by_input import (
     scan_csr_cost,
 )
 from lshexp.kernels.csr import gather_rows, gather_rows_cost
-from lshexp.kernels.group import group_by_column_cost
 from lshexp.kernels.parallel import balanced_bounds
 from lshexp.kernels.step import Rule, step_dense, step_dense_cost
 from lshexp.kernels.update import update_by_input, update_by_input_cost, update_csr, update_csr_cost
 from lshexp.nn.gemm import Gemm
-from lshexp.nn.layer import Layer, Pairs, group_columns
+from lshexp.nn.layer import Layer, Pairs
 from lshexp.nn.plan import LayerPlan
 from lshexp.work import Work
 
@@ -133,10 +132,7 @@ class LayerByInput(Layer):
     def _grouped_by_input(self, inputs: CSR) -> CSC:
         """Examples of each input: grouped once for gradient and step of the same inputs."""
         if self._last is None or self._last[0].indices is not inputs.indices:
-            by_input = group_columns(inputs, self.threads)
-            cost = group_by_column_cost(inputs.indptr, inputs.indices, by_input.indptr)
-            self.work.count("backward", cost)
-            self._last = inputs, by_input
+            self._last = inputs, self._by_column(inputs, "backward")
         return self._last[1]
 
 

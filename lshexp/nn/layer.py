@@ -137,14 +137,17 @@ class Layer:
 
     def group(self, active: CSR, phase: str = "forward") -> CSC:
         """Group active pairs by node, counted under `phase`."""
-        if self.plan.listed:
-            by_node = group_filled(active, self._cursors)
-            cost = group_filled_columns_cost(active.indptr, active.indices, len(by_node.columns))
-        else:
-            by_node = group_columns(active, self.threads)
-            cost = group_by_column_cost(active.indptr, active.indices, by_node.indptr)
-        self.work.count(phase, cost)
+        if not self.plan.listed:
+            return self._by_column(active, phase)
+        by_node = group_filled(active, self._cursors)
+        self.work.count(phase, group_filled_columns_cost(active.indptr, active.indices, len(by_node.columns)))
         return by_node
+
+    def _by_column(self, matrix: CSR, phase: str) -> CSC:
+        """Group by column, counted under `phase`."""
+        grouped = group_columns(matrix, self.threads)
+        self.work.count(phase, group_by_column_cost(matrix.indptr, matrix.indices, grouped.indptr))
+        return grouped
 
     def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
         """Pre-activations of every node as rows float32[B, N], counted under `phase`."""
