@@ -88,7 +88,7 @@ DROPPED_IN = ["lshexp/methods/first_k.py"]
 
 
 def test_the_readme_is_short():  # marks of generated parts included
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 135
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 140
 
 
 def test_goals_of_make_exist():

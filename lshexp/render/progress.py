@@ -73,7 +73,8 @@ class _Bars(Listener):
     def sweep_started(self, plan: Plan, to_run: list[PlannedRun], slots: int) -> None:
         self._plan, self._total = plan, len(to_run)
         self._pace = Pace([run.run_id for run in to_run], expected(plan.name), slots)
-        self._sweep = self._bars.add_task(plan.name, total=self._total, note="", count="", left="")
+        count, left = f"0/{self._total}", clock(self._pace.left_s())
+        self._sweep = self._bars.add_task(plan.name, total=self._total, note="", count=count, left=left)
         self._show_sweep()
 
     def run_started(self, run: PlannedRun) -> None:
