@@ -222,7 +222,7 @@ def _check_competitor(name: str) -> list[str]:
     x = random.random((_EXAMPLES, _FEATURES), dtype=np.float32)
     x[np.arange(_EXAMPLES), y] += 3
     before = x.copy()
-    task = Task(_FEATURES, _CLASSES, (16,), 50.0, 8, 1)
+    task = Task(_FEATURES, _CLASSES, (64, 64), 12.5, 8, 1)  # sparse enough for every way of choosing
     with family.networks(task, family.NAMES) as networks:
         assert tuple(each.name for each in networks.trainees) == family.NAMES, "its networks are not NAMES"
         for each in networks.trainees:
