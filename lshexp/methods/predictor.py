@@ -21,7 +21,7 @@ from lshexp.work import Work, elementwise, matrix_product
 
 
 @register("method", "predictor")
-class Predictor(Method):
+class LowRankPredictor(Method):
     """Guess the winners by a low-rank scorer B(Ax) that learns from true ones (Liu et al., ICML 2023).
 
     Deja Vu's predictor: two matrices with nothing between them, trained with binary cross-entropy by Adam.
@@ -62,7 +62,7 @@ class Predictor(Method):
 
 
 class _Scorer(Selector):
-    def __init__(self, options: Predictor, layer: LayerView, share: float, key: int) -> None:
+    def __init__(self, options: LowRankPredictor, layer: LayerView, share: float, key: int) -> None:
         self._options = options
         self._layer = layer
         self._budget = wanted_nodes(share, layer.nodes)
