@@ -41,16 +41,30 @@ class Query(NamedTuple):
     steps: FloatArray | None = None
 
 
+class Scored(NamedTuple):
+    """Examples for which every node of a layer has been computed."""
+
+    inputs: Inputs
+    weights: FloatArray  # float32[N, D], of the moment
+    bias: FloatArray  # float32[N]
+    scores: FloatArray  # float32[B, N], pre-activations
+    winners: int  # nodes of an example that are to be active
+
+
 class Hasher(ABC):
     """One draw of a family: L tables of K bits for the nodes and inputs of one layer."""
 
     coordinates: FloatArray | None = (
         None  # float32[N, M]: stand-ins of the nodes, fresh as of their last hash
     )
-    learns = False  # whether `learn` changes anything
+    learns = False  # whether `learn` or `learn_scored` changes anything
+    to_score = 0  # examples that `learn_scored` wants each time
 
     def learn(self, inputs: Inputs, work: LayerWork) -> None:  # noqa: B027 - most families learn nothing
         """Adapt to the inputs a layer sees; called before nodes are hashed anew."""
+
+    def learn_scored(self, scored: Scored, work: LayerWork) -> None:  # noqa: B027 - as above
+        """Adapt to which nodes win; called after `learn`, with at most `to_score` examples."""
 
     @abstractmethod
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:

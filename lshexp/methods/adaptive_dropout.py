@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lshexp.arrays import CSR, FloatArray, Inputs, like
+from lshexp.hashing.learned import sigmoid
 from lshexp.kernels.csr import gather_rows, gather_rows_cost
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.select import draw_gated, draw_gated_cost, take_above, take_above_cost
-from lshexp.methods._learned import sigmoid
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
 from lshexp.registry import register
 from lshexp.streams import stream_key

@@ -12,8 +12,8 @@ from pydantic import Field, field_validator
 
 from lshexp.arrays import CSR, FloatArray, Inputs, like
 from lshexp.hashing.base import project, spread
+from lshexp.hashing.learned import Learned, learned_bytes, sigmoid
 from lshexp.methods._exact import best_of_pairs, best_of_rows
-from lshexp.methods._learned import Learned, learned_bytes, sigmoid
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, wanted_nodes
 from lshexp.registry import register
 from lshexp.streams import stream

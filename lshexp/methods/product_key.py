@@ -12,10 +12,10 @@ from pydantic import Field, field_validator
 
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, like
 from lshexp.hashing.base import project, spread
+from lshexp.hashing.learned import Learned, learned_bytes, sigmoid
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.product import leading_sums, leading_sums_cost, pairs_to_form
 from lshexp.methods._exact import best_of_pairs
-from lshexp.methods._learned import Learned, learned_bytes, sigmoid
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Step, wanted_nodes
 from lshexp.registry import register
 from lshexp.streams import stream

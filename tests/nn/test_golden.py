@@ -47,6 +47,18 @@ METHODS = {
     "lsh-dwta": ("lsh", {"hash": "dwta", "L": 8, "rank": "count", "rehash_every": 16}),
     "lsh-simple": ("lsh", {"hash": "simple_lsh", "L": 8, "rank": "count", "refine": 2.0}),
     "lsh-srp": ("lsh", {"hash": "srp", "L": 8, "rank": "count", "bucket_cap": 5, "rehash_every": 16}),
+    "lsh-learned": (
+        "lsh",
+        {
+            "K": 3,
+            "L": 4,
+            "hash": {"name": "learned_hash", "examples": 8},
+            "rank": "count",
+            "rehash": "moved",
+            "rehash_every": 16,
+            "learn_every": 20,
+        },
+    ),
     "predictor": ("predictor", {"rank": 4, "share": 0.5}),
     "predictor-unrefined": ("predictor", {"rank": 4, "share": 0.5, "refine": 0.0}),
     "product-key": ("product_key", {"dims": 6}),
