@@ -268,7 +268,7 @@ class Network:
             tape = Tape(inputs, None, rows, multiplier, selection.token)
             if tape.scaled:
                 rows *= multiplier
-                layer.work.count("forward", elementwise(rows.size, mults=rows.size))
+                layer.work.count("forward", _times(rows, multiplier))
             return tape
         assert not isinstance(multiplier, np.ndarray)  # `Selection` promises it
         pairs = layer.activate(inputs, selection.active, selection.scored, multiplier)
@@ -327,7 +327,7 @@ class Network:
             layer.work.count("backward", Work(0, 0, 14 * gradient.size))  # a mask of one byte an element
             if tape.scaled:
                 gradient *= tape.multiplier
-                layer.work.count("backward", elementwise(gradient.size, mults=gradient.size))
+                layer.work.count("backward", _times(gradient, tape.multiplier))
             return gradient
         if gradient.ndim == 2:  # the layer above read rows
             gradient = gathered(layer, gradient, tape.pairs.by_example)
@@ -339,3 +339,8 @@ class Network:
             gradient *= tape.multiplier
             layer.work.count("backward", elementwise(len(gradient), mults=len(gradient)))
         return gradient
+
+
+def _times(values: FloatArray, multiplier: np.float32 | FloatArray) -> Work:
+    """Values multiplied in place, by one number or each by its own."""
+    return elementwise(values.size, operands=1 + isinstance(multiplier, np.ndarray), mults=values.size)

@@ -62,7 +62,10 @@ def rows_of(layer: Layer, signal: Inputs) -> FloatArray:
     rows = np.empty(signal.shape, dtype=np.float32)
     scatter_rows(*signal.arrays, balanced_bounds(signal.indptr, layer.threads), rows)
     layer.work.count("forward", scatter_rows_cost(signal.indices, rows))
-    return rows if rows.shape[1] == layer.nodes else np.ascontiguousarray(rows[:, : layer.nodes])
+    if rows.shape[1] == layer.nodes:
+        return rows
+    layer.work.count("forward", elementwise(len(rows) * layer.nodes))
+    return np.ascontiguousarray(rows[:, : layer.nodes])
 
 
 def gathered(layer: Layer, rows: FloatArray, entries: CSR) -> FloatArray:
