@@ -151,6 +151,11 @@ class BSR(CSR):
         object.__setattr__(self, name, value)
         return value
 
+    def _between(self, start: int, stop: int) -> BSR:
+        first, last = self.block_indptr[start], self.block_indptr[stop]
+        indptr = self.block_indptr[start : stop + 1] - first
+        return BSR(indptr, self.blocks[first:last], self.by_block[first:last], self.shape[1])
+
     def __reduce__(self) -> tuple[Any, ...]:
         return BSR, (self.block_indptr, self.blocks, self.by_block, self.shape[1])
 
@@ -191,6 +196,11 @@ class CSC(NamedTuple):
     def column_lengths(self) -> OffsetArray:
         """Number of entries of each group, int64[groups]."""
         return self.indptr[1:] - self.indptr[:-1]
+
+    def entry_columns(self) -> IntArray:
+        """Column of each entry, int32[entries]."""
+        every = np.arange(len(self.indptr) - 1, dtype=np.int32)
+        return np.repeat(self.columns if len(self.columns) else every, self.column_lengths())
 
     def filled_columns(self) -> IntArray:
         """Columns that have an entry, int32[:], ascending."""

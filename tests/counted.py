@@ -61,6 +61,10 @@ class Rows:
     def __len__(self):
         return len(self.x)
 
+    def first(self, examples):
+        """The first examples alone."""
+        return Rows(plain(self.x)[:examples], self.x.meter)
+
     def times(self, matrix):
         """Each example times a matrix."""
         return self.x @ matrix
@@ -90,6 +94,11 @@ class Stored:
 
     def __len__(self):
         return len(self.examples)
+
+    def first(self, examples):
+        part = Stored([0], [], [], self.width, self.meter)
+        part.examples = self.examples[:examples]
+        return part
 
     def times(self, matrix):
         return counted([plain(values @ matrix[places]) for places, values in self.examples], self.meter)

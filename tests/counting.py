@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -68,7 +69,10 @@ class Twin:
         self.finish(self.start(x, y, chosen, listed, scored, scales))
 
     def start(self, x, y, chosen, listed, scored, scales):
-        """Forward and backward pass of a batch; returns its steps, from the output down, for `finish`."""
+        """Forward and backward pass of a batch; returns its steps, from the output down, for `finish`.
+
+        Also, for each hidden layer with gates, the gradient at the logarithm of each.
+        """
         examples = len(x)
         signals, owns, lives, stored = self.forward(x, chosen, listed, scored, scales)
         logits = self.logits(signals[-1], listed[-1])
@@ -76,7 +80,7 @@ class Twin:
         p = np.exp(logits - logits.max(axis=1, keepdims=True))
         deltas = (p / p.sum(axis=1, keepdims=True) - np.eye(p.shape[1])[y]) / examples
         lives.append([list(range(p.shape[1]))] * examples)
-        gradient, steps = None, []
+        gradient, steps, gates = None, [], {}
         for i in range(last, -1, -1):
             above = gradient if self.skip and 0 < i < last else None  # at the layer's output
             gradient = self._input_gradient(i, deltas, lives, stored[i - 1], listed[i]) if i else None
@@ -84,13 +88,15 @@ class Twin:
                 self._pass_on(i, gradient, above, stored[i - 1], listed[i])
             steps.append((i, signals[i], deltas, lives[i], listed[i]))
             if i:
-                deltas = self._through(i - 1, gradient, owns[i - 1], lives[i - 1], scales[i - 1])
-        return steps
+                deltas, gates[i - 1] = self._through(
+                    i - 1, gradient, owns[i - 1], lives[i - 1], scales[i - 1], chosen[i - 1]
+                )
+        return SimpleNamespace(steps=steps, gates=gates)
 
-    def finish(self, steps):
+    def finish(self, started):
         """Take steps that `start` has formed."""
         self.steps += 1
-        for step in steps:
+        for step in started.steps:
             (self._update_by_term if step[0] in self.by_term else self._update)(*step)
 
     def train_alone(self, x, y, chosen, scales):
@@ -184,14 +190,19 @@ class Twin:
                     gradient[b, k] = self.meter.add(gradient[b, k], product)
         return gradient
 
-    def _through(self, i, gradient, out, live, scale):
+    def _through(self, i, gradient, out, live, scale, chosen):
+        """Back through ReLU and multiplier; where some nodes are chosen, one for each pair is a gate."""
         self.meter.at = (i, "backward")
-        deltas = np.zeros_like(gradient)
+        deltas, at_gates = np.zeros_like(gradient), np.zeros_like(gradient)
+        gated, scaled = np.ndim(scale) > 0 and chosen is not None, np.ndim(scale) or scale != 1
+        scale = np.broadcast_to(scale, out.shape)
         for b, nodes in enumerate(live):
             for j in nodes:
                 if out[b, j] > 0:
-                    deltas[b, j] = gradient[b, j] if scale == 1 else self.meter.mul(gradient[b, j], scale)
-        return deltas
+                    at_gates[b, j] = self.meter.mul(gradient[b, j], out[b, j]) if gated else 0.0
+                    g = gradient[b, j]
+                    deltas[b, j] = self.meter.mul(g, scale[b, j]) if scaled else g
+        return deltas, at_gates
 
     def _update_by_term(self, i, signal, deltas, live, listed):
         meter = self.meter

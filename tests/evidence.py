@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from findings import RESULTS, Held, against_the_widest, bench_ratios
+from findings import RESULTS, Held, against_the_widest, age, bench_ratios, findings
 
 from lshexp.spec import KERNEL_REVISION
 
@@ -23,7 +23,7 @@ INTRODUCTION = """\
 
 What the tables in this folder hold, generated from them by `make readme`. Each section says which command
 made its folder, with which code, and what `lshexp compare` says of it. Columns are explained in
-[docs/columns.md](../docs/columns.md); a short account of what was found is in the [README](../README.md).
+[docs/columns.md](../docs/columns.md).
 """
 
 
@@ -31,7 +31,12 @@ def page(printed: Callable[[str], str]) -> str:
     """The text of results/README.md; `printed` gives the output of a command."""
     sections = [_section(folder, printed) for folder in kept_folders()]
     parts = [_within_a_point(printed), _plain_baselines(), _claims(printed), _bench()]
-    return "\n".join([INTRODUCTION, *sections, *parts])
+    return "\n".join([INTRODUCTION, _findings(), *sections, *parts])
+
+
+def _findings() -> str:
+    told = "\n".join(f"{i}. {sentence}" for i, sentence in enumerate(findings(), 1))
+    return f"## What was found\n\n{told}\n\n{age()}".rstrip() + "\n"
 
 
 def kept_folders() -> list[Path]:

@@ -300,3 +300,19 @@ def move_nodes(ids, moved_to, codes, tables):
             tables[table][code].add(int(node))
             codes[node][table] = code
     return tables
+
+
+def leading_sums(first, second, k):
+    """For each example {number of a pair: its sum}, of pairs whose places in both orders multiply to <= k."""
+    out = []
+    for left, right in zip(first, second, strict=True):
+        place_of_m = {int(m): i + 1 for i, m in enumerate(np.argsort(-left, kind="stable"))}
+        place_of_n = {int(n): j + 1 for j, n in enumerate(np.argsort(-right, kind="stable"))}
+        out.append(
+            {
+                m * len(right) + n: left[m] + right[n]
+                for m, n in itertools.product(range(len(left)), range(len(right)))
+                if place_of_m[m] * place_of_n[n] <= k
+            }
+        )
+    return out

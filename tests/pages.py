@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -124,10 +125,10 @@ def _fields(head: str, fields: Iterable[FieldWords]) -> str:
     return markdown([head, "default", "values", "meaning"], rows)
 
 
-def findings() -> str:
-    """What was found, in sentences whose numbers are read from the tables in results/."""
-    told = [f"{i}. {sentence}" for i, sentence in enumerate(found.findings(), 1)]
-    return "\n".join([*told, "", found.age()]).rstrip()
+def findings(most: str) -> str:
+    """The first of what was found, in sentences whose numbers are read from the tables in results/."""
+    told = itertools.islice(found.findings(), int(most))
+    return "\n".join(f"{i}. {sentence}" for i, sentence in enumerate(told, 1))
 
 
 PARTS: dict[str, Callable[..., str]] = {

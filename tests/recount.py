@@ -31,6 +31,7 @@ class Watched:
     def __init__(self, selector, layer, own, at):
         self.selector, self.layer, self.own, self.at = selector, layer, own, at
         self.tokens, self.offered, self.choice, self.listed = {}, [], None, False
+        self.gates = None  # of the step at hand: gradient at the logarithm of each gate, by the twin
         self.overlap = []  # share of each example's active nodes that the twin would have chosen too
         if getattr(selector, "tables", None):
             collect = selector.tables.collect
@@ -82,7 +83,8 @@ class Watched:
             deltas = step.deltas[step.by_node.positions[own]]
             pairs[node] = list(zip(step.by_node.indices[own].tolist(), map(float, deltas), strict=True))
         token = self.tokens[id(step.token)][1]
-        self.own.after_step(self._look(pairs=pairs, token=token, rate=float(self.layer.rule.lr)))
+        rate = float(self.layer.rule.lr)
+        self.own.after_step(self._look(pairs=pairs, token=token, rate=rate, gates=self.gates))
 
 
 class Recount:
@@ -135,8 +137,11 @@ class Recount:
         return pending
 
     def finish(self, pending):
+        own = self.pending.pop(id(pending))[1]
+        for watched in self.net.selectors:
+            watched.gates = own.gates[watched.at.index]
         self._finish(pending)
-        self.twin.finish(self.pending.pop(id(pending))[1])
+        self.twin.finish(own)
 
     def lock_free(self, kernel):
         """The lock-free kernel, followed by the twin's steps on single examples."""

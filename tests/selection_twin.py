@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 import naive
 import numpy as np
-from counted import best, counted, plain, plain_bias, sigmoid
+from counted import NoAddition, best, counted, plain, plain_bias, sigmoid
 from hashing_twin import FAMILIES, Sketch, Unhashed
 
 
@@ -285,10 +285,147 @@ class Lsh(Everything):
             self._hash(look, touched, self.follows)
 
 
+class Learned:
+    """A matrix under Adam, which leaves a number without a gradient alone."""
+
+    def __init__(self, values, lr, meter):
+        self.values = counted(values, meter)
+        self.mean, self.square = (
+            counted(np.zeros(values.shape), meter),
+            counted(np.zeros(values.shape), meter),
+        )
+        self.lr, self.steps = lr, 0
+
+    def step(self, gradient):
+        self.steps += 1
+        rate = self.lr * math.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)  # once a step
+        mean = 0.9 * self.mean + 0.1 * gradient
+        square = 0.999 * self.square + (0.001 * gradient) * gradient
+        values = self.values - rate * mean / (np.sqrt(square) + 1e-8)
+        still = plain(gradient) == 0
+        for name, new in (("mean", mean), ("square", square), ("values", values)):
+            kept = np.where(still, plain(getattr(self, name)), plain(new))
+            setattr(self, name, counted(kept, new.meter))
+
+
+class Predictor(Everything):
+    """Guesses by B(Ax), which some examples teach their true winners."""
+
+    def __init__(self, at):
+        self.at, self.seen, self.share = at, 0, at.options["share"]
+        draws, rank = at.stream(at.key, "predictor"), at.options["rank"]
+        first = draws.standard_normal((at.fan_in, rank), dtype=np.float32) / math.sqrt(at.fan_in)
+        second = draws.standard_normal((rank, at.nodes), dtype=np.float32) / math.sqrt(rank)
+        odds = at.budget / at.nodes
+        start = np.full(at.nodes, math.log(odds / (1 - odds)))
+        self.first, self.second, self.start = (
+            Learned(values, at.options["lr"], at.meter) for values in (first, second, start)
+        )
+
+    def choose(self, look):
+        meter, at, refine = self.at.meter, self.at, self.at.options["refine"]
+        if look.training:
+            before, self.seen = self.seen, self.seen + len(look.inputs)
+            taught = math.floor(self.share * self.seen) - math.floor(self.share * before)
+            phase, meter.at = meter.at, (meter.at[0], "rebuild")
+            if taught:
+                self._learn(look, look.inputs.first(taught))
+            meter.at = phase
+        _, scores = self._scores(look.inputs)
+        kept = [best(row, max(at.budget, round(refine * at.budget))) for row in scores]
+        if refine:
+            exact = [look.inputs.scores(b, look.weights[own]) for b, own in enumerate(kept)]
+            kept = [
+                [own[i] for i in best(plain(row) + look.bias[own], at.budget)]
+                for own, row in zip(kept, exact, strict=True)
+            ]
+        return SimpleNamespace(nodes=kept, scored=refine > 0, multiplier=1.0)
+
+    def _scores(self, inputs):
+        hidden = inputs.times(self.first.values)
+        return hidden, hidden @ self.second.values + NoAddition(plain(self.start.values))
+
+    def _learn(self, look, inputs):
+        truth = plain(inputs.times(look.weights.T)) + look.bias
+        hidden, scores = self._scores(inputs)
+        won = np.zeros(truth.shape)
+        for row, exact in zip(won, truth, strict=True):
+            row[best(exact, self.at.budget)] = 1
+        errors = counted(sigmoid(scores) - won, self.at.meter)
+        back = errors @ self.second.values.T
+        self.second.step(hidden.T @ errors)
+        self.first.step(inputs.back(back))
+        self.start.step(errors.sum(axis=0))
+
+
+class ProductKey(Everything):
+    """Node (m, n) scores half a query times key m plus the other half times key n; its gate learns."""
+
+    def __init__(self, at):
+        self.at, dims = at, at.options["dims"]
+        self.half, self.options = dims // 2, at.options
+        self.rows = max(m for m in range(1, at.nodes + 1) if at.nodes % m == 0 and m * m <= at.nodes)
+        self.columns = at.nodes // self.rows
+        draws = at.stream(at.key, "product_key")
+        shapes = [(at.fan_in, dims), (self.rows, self.half), (self.columns, self.half)]
+        drawn = [draws.standard_normal(shape, dtype=np.float32) for shape in shapes]
+        norms = [math.sqrt(at.fan_in), math.sqrt(dims), math.sqrt(dims)]
+        self.matrix, self.first, self.second = (
+            Learned(values / norm, at.options["lr"], at.meter)
+            for values, norm in zip(drawn, norms, strict=True)
+        )
+        self.mean, self.variance = counted(np.zeros(dims), at.meter), counted(np.ones(dims), at.meter)
+
+    def choose(self, look):
+        queries = look.inputs.times(self.matrix.values)
+        if look.training:
+            self.mean = 0.9 * self.mean + 0.1 * (queries.sum(axis=0) / len(queries))
+        queries = queries - self.mean
+        if look.training:
+            squares = (queries * queries).sum(axis=0) / len(queries)
+            self.variance = 0.9 * self.variance + 0.1 * squares
+        scale = 1 / np.sqrt(self.variance + 1e-5)
+        queries = queries * scale
+        first = queries[:, : self.half] @ self.first.values.T
+        second = queries[:, self.half :] @ self.second.values.T
+        sums = plain(first)[:, :, None] + plain(second)[:, None, :]  # counted below
+        for _ in range(len(sums) * self._formed()):
+            self.at.meter.add(0.0, 0.0)
+        sums = sums.reshape(len(sums), -1)
+        nodes = [best(row, self.at.budget) for row in sums]
+        token = look.inputs, queries, scale, sums
+        return SimpleNamespace(nodes=nodes, scored=False, multiplier=sigmoid(sums), token=token)
+
+    def _formed(self):
+        """Pairs of an example whose places in the two orders, from 1, have a product of at most k."""
+        places = itertools.product(range(1, self.rows + 1), range(1, self.columns + 1))
+        return sum(i * j <= self.at.budget for i, j in places)
+
+    def after_step(self, look):
+        """`look.pairs` has the nodes that were live, look.gates[b, node] the slope at a gate's logarithm."""
+        inputs, queries, scale, sums = look.token
+        at_first, at_second = np.zeros((len(queries), self.rows)), np.zeros((len(queries), self.columns))
+        for node, of_node in look.pairs.items():
+            for b, _ in of_node:
+                rest = self.at.meter.add(1.0, -sigmoid(sums[b, node]))
+                slope = self.at.meter.mul(look.gates[b, node], rest)
+                m, n = divmod(node, self.columns)
+                at_first[b, m] = self.at.meter.add(at_first[b, m], slope)
+                at_second[b, n] = self.at.meter.add(at_second[b, n], slope)
+        at_first, at_second = counted(at_first, self.at.meter), counted(at_second, self.at.meter)
+        back = [at_first @ self.first.values, at_second @ self.second.values]
+        self.first.step(at_first.T @ queries[:, : self.half])
+        self.second.step(at_second.T @ queries[:, self.half :])
+        at_queries = counted(np.hstack([plain(half) for half in back]), self.at.meter) * scale
+        self.matrix.step(inputs.back(at_queries))
+
+
 METHODS = {
     "dense": lambda at: Everything(),
     "dropout": Dropout,
     "adaptive_dropout": AdaptiveDropout,
     "winner_take_all": WinnerTakeAll,
     "lsh": Lsh,
+    "predictor": Predictor,
+    "product_key": ProductKey,
 }

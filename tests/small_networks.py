@@ -110,3 +110,32 @@ def slope(weights, biases, index, spot, x, y, chosen, scale, skip):
         moved[index][spot] += sign * 1e-5
         losses.append(reference_loss(moved, biases, x, y, chosen, scale, skip))
     return (losses[0] - losses[1]) / 2e-5
+
+
+def check_gradients(net, x, y, chosen_by, spots, skip=False):
+    """One plain SGD step of size 1 moves the weights by the gradient, held against finite differences.
+
+    `chosen_by(index, recorder)` gives the active nodes of a hidden layer once they are chosen; `spots` is how
+    many of the strongest weights of a layer are looked at, and how many at random. Returns the outcome of
+    the step, the active nodes of each hidden layer, and how many of those gradients are not next to zero.
+    """
+    random = np.random.default_rng(0)
+    for layer in net.layers:  # no pre-activation sits on the kink of ReLU
+        layer.bias = (0.1 * random.standard_normal(layer.nodes)).astype(np.float32)
+    weights = [layer.weights.astype(np.float64) for layer in net.layers]
+    biases = [layer.bias.astype(np.float64) for layer in net.layers]
+    outcome = net.train_batch(x, y, Batch(np.arange(len(y)), 0, True))
+    chosen = [chosen_by(index, recorder) for index, recorder in enumerate(net.selectors)]
+    scale = net.selectors[0].selections[-1].multiplier
+    wanted = reference_loss(weights, biases, x, y, chosen, scale, skip)
+    np.testing.assert_allclose(outcome.loss / len(y), wanted, rtol=1e-5)
+    checked = 0
+    for index, layer in enumerate(net.layers):
+        gradient = weights[index] - layer.weights
+        strongest = np.argsort(-np.abs(gradient).ravel())[:spots]
+        places = np.concatenate([strongest, random.integers(0, gradient.size, spots)])
+        for spot in zip(*np.unravel_index(places, gradient.shape), strict=True):
+            reference = slope(weights, biases, index, spot, x, y, chosen, scale, skip)
+            np.testing.assert_allclose(gradient[spot], reference, rtol=1e-3, atol=2e-6)
+            checked += abs(reference) > 1e-4
+    return outcome, chosen, checked

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from as_a_user import ROOT, python
 
 from lshexp import registry
 from lshexp.plugin import check
 
-ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(
     r"^```python\n# (my_\w+\.py)\n(.*?)^```$", (ROOT / "docs" / "adding.md").read_text(), re.M | re.S
 )
@@ -56,18 +53,6 @@ sweep:
     set: {active_pct: 50}
 """
 CHECK = "from lshexp.plugin import check; print(check('method', 'first_ones', start=3))"
-
-
-def python(*words, cwd, **env):
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **env},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
 
 
 @pytest.fixture

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import evidence
 import pages
 import pytest
+from as_a_user import ROOT, lshexp, python
 from typer.testing import CliRunner
 
 from lshexp.cli import app
 from lshexp.config import load_sweep
 
-ROOT = Path(__file__).parent.parent
 GUIDE = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*pages.pages(), pages.EVIDENCE, ROOT / "CHANGELOG.md"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.S | re.M)
@@ -112,16 +109,12 @@ def test_commands_of_the_guide_run(path, tmp_path):
         name, _, rest = text.partition("\n")
         assert name.startswith("# "), f"a block of {language} begins with the name of its file"
         (tmp_path / name[2:]).write_text(rest, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for command in commands(path):
         if any(word in command for word in ELSEWHERE):
             continue
         if " RUN" in command:  # stands for the id of a run of this page's first sweep
             command = command.replace("RUN", min((tmp_path / "results").glob("*/networks/*")).stem)
-        words = [sys.executable, "-m", "lshexp", *shlex.split(command)[1:]]
-        done = subprocess.run(
-            words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
+        done = lshexp(*shlex.split(command)[1:], cwd=tmp_path)
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
@@ -131,9 +124,7 @@ def test_python_of_the_guide_runs(path, tmp_path):
     if not importlib.util.find_spec("torch"):
         parts = [text for text in parts if "import torch" not in text]
     script = "\n".join(parts)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
-    words = [sys.executable, "-c", script]
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = python("-c", script, cwd=tmp_path, MPLBACKEND="agg")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "small.png").exists()
 

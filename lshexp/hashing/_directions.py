@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.arrays import CSR, FloatArray, Inputs, like
-from lshexp.hashing.base import project
-from lshexp.kernels.project import orthonormalise, orthonormalise_cost, spread_csr, spread_csr_cost
+from lshexp.hashing.base import project, spread
+from lshexp.kernels.project import orthonormalise, orthonormalise_cost
 from lshexp.work import LayerWork, Work, elementwise, matrix_product
 
 FIRST_ITERATIONS = 6
@@ -90,14 +90,7 @@ class Directions:
     def _covariance_times_v(self, inputs: Inputs, examples: int, work: LayerWork) -> FloatArray:
         """(X - mean)^T (X - mean) v / B, never forming the covariance: float32[D, M]."""
         coordinates = self.sketch(inputs, work, "rebuild")
-        if isinstance(inputs, CSR):
-            out = np.zeros_like(self.v)
-            spread_csr(*inputs.arrays, coordinates, out)
-            zeros = Work(0, 0, 4 * out.size)
-            work.count("rebuild", spread_csr_cost(inputs.indices, coordinates) + zeros)
-        else:
-            out = inputs.T @ coordinates
-            work.count("rebuild", matrix_product(self.v.shape[0], len(inputs), self.v.shape[1]))
+        out = spread(inputs, coordinates, work, "rebuild")
         if self._centring:
             out -= np.outer(self.mean, coordinates.sum(axis=0))
             size, entries = out.size, coordinates.size

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
 from lshexp.kernels.parallel import all_threads, balanced_bounds, even_bounds
-from lshexp.kernels.project import project_csr, project_csr_cost, sign_codes, sign_codes_cost
+from lshexp.kernels.project import (
+    project_csr,
+    project_csr_cost,
+    sign_codes,
+    sign_codes_cost,
+    spread_csr,
+    spread_csr_cost,
+)
 from lshexp.registry import Plugin
 from lshexp.work import LayerWork, Work, elementwise, matrix_product
 
@@ -126,6 +133,18 @@ def project(inputs: Inputs, matrix: FloatArray, work: LayerWork, phase: str) -> 
         return out
     work.count(phase, matrix_product(len(inputs), *matrix.shape))
     return inputs @ matrix
+
+
+def spread(inputs: Inputs, coordinates: FloatArray, work: LayerWork, phase: str) -> FloatArray:
+    """Return inputs^T @ coordinates, float32[D, M], for inputs in either form; coordinates float32[B, M]."""
+    if isinstance(inputs, CSR):
+        out = np.zeros((inputs.shape[1], coordinates.shape[1]), dtype=np.float32)
+        spread_csr(*inputs.arrays, coordinates, out)
+        work.count(phase, spread_csr_cost(inputs.indices, coordinates) + Work(0, 0, 4 * out.size))
+        return out
+    work.count(phase, matrix_product(inputs.shape[1], len(inputs), coordinates.shape[1]))
+    product: FloatArray = inputs.T @ coordinates
+    return product
 
 
 def signs(projections: FloatArray, bits: int, work: LayerWork, phase: str = "rebuild") -> Codes:

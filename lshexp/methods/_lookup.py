@@ -14,8 +14,8 @@ from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, joined, like
 from lshexp.hashing.base import Query, project
 from lshexp.hashing.tables import MovingTables, SortedTables, Tables
 from lshexp.kernels.buckets import score_by_coordinates, score_by_coordinates_cost
-from lshexp.kernels.parallel import balanced_bounds, even_bounds
-from lshexp.kernels.top_k import top_k_csr, top_k_csr_cost, top_k_rows, top_k_rows_cost
+from lshexp.kernels.parallel import balanced_bounds
+from lshexp.methods._exact import best_of_pairs, best_of_rows
 from lshexp.methods.base import Batch, LayerView, Selection, Selector, Step
 from lshexp.streams import stream_key
 from lshexp.work import elementwise, indexed
@@ -68,7 +68,7 @@ class LshSelector(Selector):
         candidates, capped = self._ranked(query, max(self._budget, round(refine * self._budget)))
         if refine:
             candidates = candidates.with_data(layer.scores_of_pairs(inputs, candidates, "select"))
-        candidates = self._best(candidates, self._budget) if refine else self._head(candidates)
+        candidates = best_of_pairs(candidates, self._budget, layer) if refine else self._head(candidates)
         if batch.training:
             short = np.count_nonzero(candidates.row_lengths() < self._budget)
             self._notes["short_selections"] += int(short)
@@ -85,7 +85,8 @@ class LshSelector(Selector):
             query, options.probes, self._most, options.bucket_cap, ranked, work
         )
         if options.rank == "sketch":
-            candidates = self._best(self._scored_by_sketch(candidates, query.coordinates), keep)
+            candidates = self._scored_by_sketch(candidates, query.coordinates)
+            candidates = best_of_pairs(candidates, keep, self._layer)
         return candidates, capped
 
     def after_update(self, step: Step) -> None:
@@ -214,19 +215,7 @@ class LshSelector(Selector):
         coordinates = self.hasher.coordinates
         assert queries is not None and coordinates is not None  # as above
         scores = project(queries, coordinates.T, self._layer.work, "select")
-        best = CSR.from_lengths(np.full(len(scores), k), self._layer.nodes)
-        bounds = even_bounds(len(scores), self._layer.threads)
-        touched = top_k_rows(scores, k, bounds, best.indices, best.data)
-        self._layer.work.count("select", top_k_rows_cost(best.indices, touched))
-        return best
-
-    def _best(self, candidates: CSR, k: int) -> CSR:
-        """The k pairs of largest value of each example, or all where there are fewer."""
-        best = CSR.from_lengths(np.minimum(candidates.row_lengths(), k), candidates.shape[1])
-        bounds = balanced_bounds(candidates.indptr, self._layer.threads)
-        touched = top_k_csr(*candidates.arrays, k, bounds, *best.arrays)
-        self._layer.work.count("select", top_k_csr_cost(candidates.indptr, best.indptr, touched))
-        return best
+        return best_of_rows(scores, k, self._layer)
 
     def _head(self, candidates: CSR) -> CSR:
         """Candidates that are active as they are; collection stopped at the budget or was cut to it."""

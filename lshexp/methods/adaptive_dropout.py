@@ -21,6 +21,7 @@ from lshexp.arrays import CSR, FloatArray, Inputs, like
 from lshexp.kernels.csr import gather_rows, gather_rows_cost
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.select import draw_gated, draw_gated_cost, take_above, take_above_cost
+from lshexp.methods._learned import sigmoid
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
 from lshexp.registry import register
 from lshexp.streams import stream_key
@@ -72,7 +73,7 @@ class _Standout(Selector):
         drive = self._alpha * scores
         if self._beta is None:
             self._beta = _solve_beta(drive, self._share)
-        keep = _sigmoid(drive + np.float32(self._beta))
+        keep = sigmoid(drive + np.float32(self._beta))
         if not batch.training:
             return Selection(active=None, scored=True, scores=scores, multiplier=keep)
         if self._sought:
@@ -110,11 +111,6 @@ class _Standout(Selector):
         return Selection(active, scored=True)
 
 
-def _sigmoid(z: FloatArray) -> FloatArray:
-    with np.errstate(over="ignore"):
-        return np.float32(1) / (np.float32(1) + np.exp(-z))
-
-
 def _logit(p: float) -> float:
     return float(np.log(p / (1 - p)))
 
@@ -128,7 +124,7 @@ def _solve_beta(drive: FloatArray, share: float) -> float:
     high = _logit(share) - float(finite.min())
     for _ in range(40):
         middle = (low + high) / 2
-        if float(_sigmoid(finite + np.float32(middle)).mean(dtype=np.float64)) < share:
+        if float(sigmoid(finite + np.float32(middle)).mean(dtype=np.float64)) < share:
             low = middle
         else:
             high = middle

@@ -68,8 +68,9 @@ class Selection(NamedTuple):
     """The answer. `active` None means every node.
 
     `scored` says that active.data (or `scores`, when active is None) already hold pre-activations that the
-    selection had to compute. Activations are multiplied by `multiplier`: a number, or, where every node is
-    active, float32[B, nodes]. `token` is what the method wants back with the step that these nodes end in.
+    selection had to compute. Activations are multiplied by `multiplier`: a number; or, where every node is
+    active, float32[B, nodes]; or gates, float32[P], one for each active pair, of a method that is `gated`.
+    `token` is what the method wants back with the step that these nodes end in.
 
     `log_inclusion` is for methods that draw: the logarithm of the chance with which each active pair was
     drawn, one number or float32[P]. An output corrects its scores by it and ignores the multiplier.
@@ -83,12 +84,20 @@ class Selection(NamedTuple):
     log_inclusion: float | FloatArray = 0.0
 
 
+class Gates(NamedTuple):
+    """What the activations of active pairs were multiplied by, and what that did to the loss."""
+
+    values: FloatArray  # float32[P]
+    gradients: FloatArray  # float32[P], gradient of the batch loss at the logarithm of each
+
+
 class Step(NamedTuple):
     """What an optimiser step was made of: the selected pairs that were live, grouped by node."""
 
     by_node: CSC
     deltas: FloatArray  # float32[P], gradient of the batch loss at each pair's pre-activation
     token: object = None  # that of the selection
+    gates: Gates | None = None  # of a method that is `gated`
 
     @property
     def touched(self) -> IntArray:
@@ -140,6 +149,7 @@ class Method(Plugin):
     for_hidden: ClassVar[bool] = True  # whether it can choose the nodes of hidden layers
     for_output: ClassVar[bool] = True  # whether it can choose classes
     draws: ClassVar[bool] = False  # whether it draws nodes, by known chances, instead of looking for the best
+    gated: ClassVar[bool] = False  # whether it multiplies the activations of active pairs by gates that learn
     counts_labels: ClassVar[bool] = False  # whether it asks for `LayerView.label_counts`
     variant: ClassVar[str | None] = None  # option whose values name variants that readers know: a preset
 

@@ -16,13 +16,13 @@ import numpy as np
 
 from lshexp.arrays import BSR, CSR, FloatArray, Inputs, OffsetArray, Targets
 from lshexp.kernels.step import rule_of
-from lshexp.methods.base import Batch, Method, Selection, Selector
+from lshexp.methods.base import Batch, Gates, Method, Selection, Selector
 from lshexp.nn.blocks import BlockLayer, build_layer
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, initial_weights
 from lshexp.nn.output import OutputStep, build_output
 from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, output_method, plan_layers, tail_method
-from lshexp.nn.signals import Tape, add_input, gathered, rows_of, split
+from lshexp.nn.signals import Tape, add_input, gated_by, gates_of, gathered, rows_of, split
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
 from lshexp.work import LayerWork, Work, elementwise
@@ -57,6 +57,7 @@ class LayerStep(NamedTuple):
     deltas: FloatArray  # float32[P], or float32[B, N] where pairs is None
     token: object  # of the selection that the step began with
     taken: bool = False  # the weights have been stepped as the gradient was passed on
+    gates: Gates | None = None  # of a gated selection
 
 
 class Pending(NamedTuple):
@@ -270,7 +271,8 @@ class Network:
                 rows *= multiplier
                 layer.work.count("forward", _times(rows, multiplier))
             return tape
-        assert not isinstance(multiplier, np.ndarray)  # `Selection` promises it
+        if isinstance(multiplier, np.ndarray):
+            return gated_by(layer, inputs, selection, multiplier)
         pairs = layer.activate(inputs, selection.active, selection.scored, multiplier)
         return Tape(inputs, pairs, None, multiplier, selection.token)
 
@@ -298,26 +300,32 @@ class Network:
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one
             at_own, passed = split(layer, tape, gradient)
+            if tape.pairs is not None and at_own.ndim == 2:  # the layer above read rows
+                at_own = gathered(layer, at_own, tape.pairs.by_example)
+            gates = gates_of(layer, tape, at_own)
             flat = self._through_relu(layer, tape, at_own)
             own = tape.inputs, tape.pairs, flat
             gradient, taken = layer.pass_back(*own, at_once) if index else (None, False)
             if passed is not None and gradient is not None:
                 gradient += passed
                 layer.work.count("backward", elementwise(passed.size, operands=2, adds=passed.size))
-            yield LayerStep(index, *own, tape.token, taken)
+            yield LayerStep(index, *own, tape.token, taken, gates)
 
     def _take(self, step: LayerStep) -> None:
         """Write a layer's step and report it to the layer's selector."""
         if not step.taken:
             self.layers[step.layer].update(step.inputs, step.pairs, step.deltas)
         if step.pairs is not None:
-            self.report_step(step.layer, step.pairs, step.deltas, step.token)
+            self.report_step(step.layer, step.pairs, step.deltas, step.token, step.gates)
 
-    def report_step(self, layer: int, pairs: Pairs, deltas: FloatArray, token: object) -> None:
+    def report_step(
+        self, layer: int, pairs: Pairs, deltas: FloatArray, token: object, gates: Gates | None = None
+    ) -> None:
         """Report to the selector of a layer, if it has one, the step that its nodes have taken."""
         selector = self.selectors[layer] if layer < len(self.selectors) else self.head.selector
         if selector:
-            selector.after_update(self.layers[layer].step_of(pairs, deltas, token))
+            step = self.layers[layer].step_of(pairs, deltas, token)
+            selector.after_update(step._replace(gates=gates) if gates else step)
 
     def _through_relu(self, layer: Layer, tape: Tape, gradient: FloatArray) -> FloatArray:
         """Turn the gradient at a layer's output into that at its pre-activations."""
@@ -329,15 +337,13 @@ class Network:
                 gradient *= tape.multiplier
                 layer.work.count("backward", _times(gradient, tape.multiplier))
             return gradient
-        if gradient.ndim == 2:  # the layer above read rows
-            gradient = gathered(layer, gradient, tape.pairs.by_example)
         if isinstance(tape.pairs.by_example, BSR):
             gradient *= tape.pairs.by_example.data > 0
             layer.work.count("backward", Work(0, 0, 14 * gradient.size))  # a mask of one byte an element
         # other pairs that are kept are live, so the derivative of ReLU is one
         if tape.scaled:
             gradient *= tape.multiplier
-            layer.work.count("backward", elementwise(len(gradient), mults=len(gradient)))
+            layer.work.count("backward", _times(gradient, tape.multiplier))
         return gradient
 
 

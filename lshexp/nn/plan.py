@@ -232,6 +232,11 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
     if not output.for_output:
         message = f"'{output.name}' is for hidden layers alone; it cannot choose classes"
         raise ConfigError([Problem(("output", "method"), message)])
+    if method.gated and (spec.block > 1 or spec.update == "hogwild"):
+        place = "block" if spec.block > 1 else "update"
+        message = f"'{method.name}' multiplies each activation by a gate that learns; that takes "
+        message += "single nodes" if spec.block > 1 else "update: batch"
+        raise ConfigError([Problem((place,), message)])
     if output.scans_sparse_inputs:
         message = "an output's weights are stored by class; leave where_sparse out"
         raise ConfigError([Problem(("output", "where_sparse"), message)])

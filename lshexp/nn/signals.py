@@ -24,8 +24,9 @@ from lshexp.kernels.csr import (
     scatter_rows_cost,
 )
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
+from lshexp.methods.base import Gates, Selection
 from lshexp.nn.layer import Layer, Pairs
-from lshexp.work import Work, elementwise
+from lshexp.work import Work, elementwise, indexed
 
 
 class Skip(NamedTuple):
@@ -53,6 +54,34 @@ class Tape(NamedTuple):
     def scaled(self) -> bool:
         """Whether the activations have been multiplied at all."""
         return isinstance(self.multiplier, np.ndarray) or self.multiplier != 1
+
+
+def gated_by(layer: Layer, inputs: Inputs, selection: Selection, gates: FloatArray) -> Tape:
+    """Activations of active pairs, each times its gate; gates float32[P]. Counted as `forward`."""
+    active = selection.active
+    assert active is not None  # gates are those of active pairs
+    if not selection.scored:
+        active = active.with_data(layer.scores_of_pairs(inputs, active))
+    pairs = layer.activate(inputs, active, True, np.float32(1))
+    live = gates[~(active.data <= 0)]  # as `activate` keeps them
+    activations = pairs.by_example.data
+    activations *= live
+    looked = Work(0, 0, 5 * active.nnz)  # a mask of one byte a pair
+    layer.work.count("forward", looked + indexed(live.size, active.nnz))
+    layer.work.count("forward", elementwise(live.size, 2, mults=live.size))
+    return Tape(inputs, pairs, None, live, selection.token)
+
+
+def gates_of(layer: Layer, tape: Tape, gradient: FloatArray) -> Gates | None:
+    """Gates of a layer's active pairs, with their gradients; None where there are none.
+
+    gradient: float32[P], that at the pairs' activations. An activation is its gate times all else, so that
+    its product with the gradient at it is the gradient at the gate's logarithm.
+    """
+    if tape.pairs is None or not isinstance(tape.multiplier, np.ndarray):
+        return None
+    layer.work.count("backward", elementwise(gradient.size, 2, mults=gradient.size))
+    return Gates(tape.multiplier, gradient * tape.pairs.by_example.data)
 
 
 def rows_of(layer: Layer, signal: Inputs) -> FloatArray:

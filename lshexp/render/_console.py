@@ -94,12 +94,12 @@ def print_narrow(
     sys.stdout.write("\n".join(lines).rstrip("\n") + "\n\n")
 
 
-def print_lines(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str], indent: str = "  ") -> None:
     """Print sentences within the terminal's width, within 80 columns when piped; later lines are indented."""
     width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns if sys.stdout.isatty() else PIPED_WIDTH
     for line in lines:
         whole = line.replace(" %", "\N{NO-BREAK SPACE}%")  # a number stays beside its sign
-        wrapped = textwrap.fill(whole, width, subsequent_indent="  ", break_on_hyphens=False)
+        wrapped = textwrap.fill(whole, width, subsequent_indent=indent, break_on_hyphens=False)
         sys.stdout.write(wrapped.replace("\N{NO-BREAK SPACE}", " ") + "\n")
 
 

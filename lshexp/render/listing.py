@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lshexp import registry
 from lshexp.errors import ConfigError, LshexpError
 from lshexp.fields import FieldWords, describe
-from lshexp.render._console import err, print_table
+from lshexp.render._console import err, print_lines, print_table
 from lshexp.validation import suggest
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def _plugins(kind: str) -> None:
 
 def _plugin(kind: str, name: str) -> None:
     cls = registry.KINDS[KINDS[kind]].lookup(name)
-    sys.stdout.write(f"{name}: {inspect.cleandoc(cls.__doc__ or '')}\n\n")
+    for paragraph in f"{name}: {inspect.cleandoc(cls.__doc__ or '')}".split("\n\n"):
+        print_lines([" ".join(paragraph.split())], indent="")
+        sys.stdout.write("\n")
     options = describe(cls)
     if options:
         print_table(["option", "default", "values", "meaning"], _fields(options), text=4)

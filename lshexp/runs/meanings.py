@@ -91,7 +91,7 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "mults_forward": "multiplications of the forward pass",
         "mults_backward": "multiplications of the backward pass",
         "mults_update": "multiplications of the optimiser",
-        "mults_rebuild": "multiplications of keeping hash tables up to date",
+        "mults_rebuild": "multiplications of keeping up to date what chooses: tables, or what learns to",
         "mults_total": "multiplications of training, all layers and phases",
         "mults_dense": "multiplications that the dense network would have taken for the same training",
         "mults_pct_of_dense": "mults_total, of mults_dense",

@@ -65,6 +65,10 @@ class LSHLinear(SelectingModule):
     def _build(self, seed: int) -> None:
         if not self.method.for_hidden:
             raise ValueError(f"'{self.method.name}' chooses classes of an output; LSHSoftmaxLoss takes it")
+        if self.method.gated:
+            raise ValueError(
+                f"'{self.method.name}' has gates that learn; PyTorch knows nothing of their gradients"
+            )
         self._chooser = self.method.selector(self.layer, self.active_pct / 100, stream_key(seed, "method", 0))
 
     def _selector(self) -> Selector:

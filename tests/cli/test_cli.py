@@ -8,12 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from as_a_user import ROOT, lshexp, python
 
-ROOT = Path(__file__).parents[2]
 TINY = """\
 name: tiny
 dataset: {name: rectangles, train: 60, test: 40}
@@ -28,19 +27,6 @@ TIMES = [
     "compile_s", "select_s", "train_s", "eval_s", "predict_us", "predict_us_1", "peak_rss_mb", "timing_valid",
     "started_utc", "env_id",
 ]  # fmt: skip
-
-
-def lshexp(*words, cwd, **env):
-    """Run the command in a process of its own, as a user does."""
-    return subprocess.run(
-        [sys.executable, "-m", "lshexp", *map(str, words)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **env},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
 
 
 @pytest.fixture
@@ -62,14 +48,8 @@ def test_help_loads_nothing_heavy():
         "import sys; from lshexp.cli import main; sys.argv[1:] = ['--help']\n"
         f"try: main()\nfinally: sys.stderr.write(str({HEAVY} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = python("-c", code, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
     for command in ("sweep", "compare", "reproduce", "bench"):
         assert f"  {command} " in done.stdout
@@ -325,17 +305,14 @@ def test_the_shell_completes_commands_datasets_and_run_ids(tiny):
     (tiny / "results/tiny/records/0123456789ab.json").touch()
 
     def offered(words):
-        done = subprocess.run(
-            [sys.executable, "lshexp"],
+        done = python(
+            "lshexp",
             cwd=tiny,
-            env={
-                **os.environ, "PYTHONPATH": str(ROOT), "_LSHEXP_COMPLETE": "complete_bash",
-                "COMP_WORDS": f"lshexp {words}", "COMP_CWORD": str(len(words.split())),
-            },
-            capture_output=True,
-            text=True,
-            check=True,
-        )  # fmt: skip
+            _LSHEXP_COMPLETE="complete_bash",
+            COMP_WORDS=f"lshexp {words}",
+            COMP_CWORD=str(len(words.split())),
+        )
+        assert done.returncode == 0, done.stderr
         return done.stdout.split()
 
     assert offered("sw") == ["sweep"]

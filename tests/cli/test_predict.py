@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from as_a_user import lshexp
 
 from lshexp.analysis.run import view_run
 from lshexp.data.newfile import classes_of
@@ -20,7 +17,6 @@ from lshexp.nn.saving import load_network
 from lshexp.runs.find import find_network, find_run
 from lshexp.runs.predictions import predict_data
 
-ROOT = Path(__file__).parents[2]
 SWEEP = """\
 name: kept
 dataset: {name: csv, path: PATH, label: kind, scale: standard}
@@ -34,19 +30,6 @@ sweep:
 """
 SPARSE = "{name: libsvm, path: PATH}"
 FEATURES = ["a", "b", "c", "d"]
-
-
-def lshexp(*words, cwd):
-    """Run the command in a process of its own, as a user does."""
-    return subprocess.run(
-        [sys.executable, "-m", "lshexp", *map(str, words)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
 
 
 def table(rows, seed):

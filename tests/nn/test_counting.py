@@ -59,6 +59,10 @@ METHODS = {
     "lsh capped": ("lsh", {**SKETCH, "hash": "srp", "rank": "count", "refine": 0.0, "bucket_cap": 2}, 25.0),
     "lsh simple_lsh": ("lsh", {**SKETCH, "hash": "simple_lsh", "rank": "first", "refine": 0.0}, 25.0),
     "lsh alsh": ("lsh", {**SKETCH, "hash": {"name": "alsh", "m": 3}, "rank": "count"}, 25.0),
+    "predictor": ("predictor", {"rank": 3, "share": 0.4}, 12.0),
+    "predictor unrefined": ("predictor", {"rank": 2, "share": 1.0, "refine": 0.0}, 25.0),
+    "product_key": ("product_key", {"dims": 4, "lr": 0.02}, 25.0),
+    "product_key few": ("product_key", {"dims": 6}, 9.0),
     "lsh dwta": ("lsh", {**SKETCH, "hash": "dwta", "rank": "count"}, 25.0),
 }
 STORAGE = {
@@ -147,6 +151,8 @@ def test_mults_and_adds_of_every_layer_and_phase(monkeypatch, name, storage, upd
     """Exact in every phase, predicting included; and but for rounding, the twin would have chosen so too."""
     if (storage, update) == ("skip", "lock-free"):
         pytest.skip("lock-free threads take no skips")
+    if update == "lock-free" and registry.methods.lookup(METHODS[name][0]).gated:
+        pytest.skip("lock-free threads take no gates")
     optimizer = "adagrad" if storage == "rows" else "sgd"
     more = {"optimizer": optimizer, **STORAGE[storage], **UPDATES[update]}
     result, recount = recounted(monkeypatch, *METHODS[name], **more)
@@ -238,6 +244,8 @@ def test_every_kernel_of_a_run_counts_the_bytes_that_a_meter_finds(monkeypatch, 
 
     Plain steps, as others are counted and not taken where a gradient is exactly zero.
     """
+    if storage == "blocks" and registry.methods.lookup(METHODS[name][0]).gated:
+        pytest.skip("a gate is that of a single node")
     found, given = metered_kernels(monkeypatch)
     more = {"block": 4, **STORAGE["skip"]} if storage == "blocks" else STORAGE[storage]
     trained(monkeypatch, tiny(*METHODS[name], optimizer="sgd", **more))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 
@@ -12,6 +13,9 @@ from rich.console import Console
 from lshexp.nn.result import Progress
 from lshexp.render.progress import _Bars, _bars, watch
 from lshexp.render.sweep import _axes, _reasons, interrupted, summary
+from lshexp.render.sweep import plan as dry_run
+from lshexp.runs.estimate import Estimate
+from lshexp.runs.memory import Memory
 from lshexp.runs.plan import plan_sweep
 from lshexp.runs.sweep import SweepSummary, run_sweep
 
@@ -65,6 +69,32 @@ def test_a_dry_run_says_what_is_swept_and_that_rows_would_leave(plan, tmp_path):
     changed = FakeSweep([spec("lsh", 0, 5.0, epochs=3)], name=grid().name)
     (line,) = _reasons(plan_sweep(changed, tmp_path), [])
     assert line == "4 finished runs with epochs=2 would leave the tables; that needs --replace"
+
+
+def test_choosing_that_costs_more_than_it_saves_is_told_before_and_after(tmp_path, capsys):
+    sweep = FakeSweep([spec("lsh", 0, 5.0), spec("dropout", 0, 5.0)], name="dear")
+    shares = {"lsh": 1.25, "dropout": 0.05}
+    expected = (
+        "note: lsh at 5 % of 4-3: choosing the nodes costs more multiplications than it saves at this width, "
+        "125 % of dense's in all"
+    )
+    planned = plan_sweep(sweep, tmp_path)
+    estimates = [
+        Estimate(run, 1000 * shares[run.spec.method], 1000, 1e-9, Memory(1, 1, 1, 1, 1), 1.0, True, ())
+        for run in planned.runs
+    ]
+    dry_run(planned, estimates)
+    told = [line.strip() for line in capsys.readouterr().err.splitlines() if "note: " in line]
+    assert told == [expected]
+
+    def dear(run, report):
+        result = fake_run(run, report)
+        mults = int(shares[run.method] * result.mults_dense)
+        return dataclasses.replace(result, epochs=[dataclasses.replace(result.epochs[-1], mults_total=mults)])
+
+    summary(run_sweep(sweep, tmp_path, run=dear))
+    printed = capsys.readouterr().err
+    assert [line.strip() for line in printed.splitlines() if "note: " in line] == [expected], printed
 
 
 def test_an_interrupt_says_how_far_it_got(plan, capsys):

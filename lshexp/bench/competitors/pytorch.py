@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -94,24 +94,41 @@ def settings(threads: int) -> Iterator[None]:
         torch.set_flush_denormal(False)  # it holds for the whole thread, our kernels included
 
 
-def trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
-    """A model that trains in batches of the size at the end of `name`."""
+def trainee(
+    name: str,
+    model: Any,
+    optimiser: Any,
+    threads: int,
+    *,
+    loss_of: Callable[[Any, Any], Any] | None = None,
+    guess: Callable[[Any], Any] | None = None,
+    hidden: bool = False,
+) -> Trainee:
+    """A model that trains in batches of the size at the end of `name`, with bf16 products if that says so.
+
+    `loss_of` gives the mean loss of inputs and labels, by default cross-entropy of the model's scores, and
+    `guess` the classes of inputs, by default those with the highest scores; `hidden` says that the inputs
+    are activations, whose gradient is formed too.
+    """
     import torch
 
-    batch = int(name.rpartition("_")[2])
+    batch, reduced = int(name.rpartition("_")[2]), "_bf16_" in name
+
+    def cross_entropy(inputs: Any, labels: Any) -> Any:
+        return torch.nn.functional.cross_entropy(model(inputs), labels)
+
+    mean_loss = loss_of or cross_entropy
+    classes = guess or (lambda inputs: model(inputs).argmax(1))
 
     def train(x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
         inputs, labels = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
         loss = 0.0
         model.train()
-        with (
-            settings(threads),
-            torch.autocast("cpu", dtype=torch.bfloat16, enabled=name.startswith(BF16)),
-        ):
+        with settings(threads), torch.autocast("cpu", dtype=torch.bfloat16, enabled=reduced):
             for first in range(0, len(y), batch):
                 chunk = slice(first, first + batch)
                 optimiser.zero_grad(set_to_none=True)
-                mean = torch.nn.functional.cross_entropy(model(inputs[chunk]), labels[chunk])
+                mean = mean_loss(inputs[chunk].requires_grad_(hidden), labels[chunk])
                 mean.backward()
                 optimiser.step()
                 loss += float(mean.detach()) * len(labels[chunk])
@@ -120,20 +137,22 @@ def trainee(name: str, model: Any, optimiser: Any, threads: int) -> Trainee:
     def test(x: NDArray[np.float32], y: NDArray[np.int32]) -> int:
         model.eval()
         with settings(threads), torch.no_grad():
-            guesses = model(torch.from_numpy(x)).argmax(1).numpy()
-        return int(np.count_nonzero(guesses == y))
+            return int(np.count_nonzero(classes(torch.from_numpy(x)).numpy() == y))
 
-    arithmetic = bf16() if name.startswith(BF16) else "fp32"
-    return Trainee(name, batch, train, test, arithmetic)
+    return Trainee(name, batch, train, test, bf16() if reduced else "fp32")
 
 
-def predictor(name: str, model: Any, dtype: Any, threads: int) -> Predictor:
-    """A model that predicts in numbers of type `dtype`."""
+def predictor(
+    name: str, model: Any, dtype: Any, threads: int, guess: Callable[[Any], Any] | None = None
+) -> Predictor:
+    """A model that predicts in numbers of type `dtype`; `guess` as for `trainee`."""
     import torch
+
+    classes = guess or (lambda inputs: model(inputs).argmax(1))
 
     def predict(x: NDArray[np.float32], y: NDArray[np.int32]) -> object:
         with settings(threads), torch.inference_mode():
-            return model(torch.from_numpy(x).to(dtype)).argmax(1).numpy()
+            return classes(torch.from_numpy(x).to(dtype)).numpy()
 
     return Predictor(name, predict, "fp32" if dtype == torch.float32 else bf16())
 

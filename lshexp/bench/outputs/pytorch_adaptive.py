@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lshexp.bench.competitors.pytorch import missing, optimiser_of, settings
-from lshexp.bench.task import Networks, Predictor, Predictors, Recipe, Task, Trainee
+from lshexp.bench.competitors.pytorch import missing, optimiser_of, predictor, trainee
+from lshexp.bench.task import Networks, Predictors, Recipe, Task
 
 __all__ = ["ENVIRONMENT", "NAMES", "RECIPES", "missing", "networks"]
 
@@ -36,31 +33,20 @@ def networks(task: Task, names: tuple[str, ...]) -> Iterator[Networks]:
     layer = torch.nn.AdaptiveLogSoftmaxWithLoss(task.features, task.classes, cutoffs(task.classes))
     steps = optimiser_of(task, layer.parameters())
 
-    def trainee(name: str) -> Trainee:
-        batch = int(name.rpartition("_")[2])
-
-        def train(x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
-            loss = 0.0
-            with settings(task.threads):
-                for first in range(0, len(y), batch):
-                    inputs = torch.from_numpy(x[first : first + batch]).requires_grad_()
-                    labels = torch.from_numpy(y[first : first + batch].astype(np.int64))
-                    steps.zero_grad(set_to_none=True)
-                    mean = layer(inputs, labels).loss
-                    mean.backward()
-                    steps.step()
-                    loss += float(mean.detach()) * len(labels)
-            return loss / len(y)
-
-        def test(x: NDArray[np.float32], y: NDArray[np.int32]) -> int:
-            return int(np.count_nonzero(predict(x, y) == y))
-
-        return Trainee(name, batch, train, test)
-
-    def predict(x: NDArray[np.float32], y: NDArray[np.int32]) -> object:
-        with settings(task.threads), torch.inference_mode():
-            return layer.predict(torch.from_numpy(x)).numpy()
-
     yield Networks(
-        [trainee(name) for name in names], lambda: Predictors([Predictor("adaptive_fp32", predict)], [])
+        [
+            trainee(
+                name,
+                layer,
+                steps,
+                task.threads,
+                loss_of=lambda inputs, labels: layer(inputs, labels).loss,
+                guess=layer.predict,
+                hidden=True,
+            )
+            for name in names
+        ],
+        lambda: Predictors(
+            [predictor("adaptive_fp32", layer, torch.float32, task.threads, guess=layer.predict)], []
+        ),
     )

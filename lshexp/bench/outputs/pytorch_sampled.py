@@ -13,11 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lshexp.bench.competitors.pytorch import missing, settings
-from lshexp.bench.task import Networks, Predictors, Recipe, Task, Trainee
+from lshexp.bench.competitors.pytorch import missing, trainee
+from lshexp.bench.task import Networks, Predictors, Recipe, Task
 
 __all__ = ["ENVIRONMENT", "NAMES", "RECIPES", "missing", "networks"]
 
@@ -58,28 +55,14 @@ def networks(task: Task, names: tuple[str, ...]) -> Iterator[Networks]:
         scores = torch.cat([own[:, None], others], dim=1)
         return torch.nn.functional.cross_entropy(scores, torch.zeros_like(labels))
 
-    def trainee(name: str) -> Trainee:
-        batch = int(name.rpartition("_")[2])
+    def guess(inputs: Any) -> Any:
+        return torch.addmm(bias.weight[:, 0], inputs, rows.weight.T).argmax(1)
 
-        def train(x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
-            loss = 0.0
-            with settings(task.threads):
-                for first in range(0, len(y), batch):
-                    inputs = torch.from_numpy(x[first : first + batch]).requires_grad_()
-                    labels = torch.from_numpy(y[first : first + batch].astype(np.int64))
-                    steps.zero_grad(set_to_none=True)
-                    mean = loss_of(inputs, labels)
-                    mean.backward()
-                    steps.step()
-                    loss += float(mean.detach()) * len(labels)
-            return loss / len(y)
-
-        def test(x: NDArray[np.float32], y: NDArray[np.int32]) -> int:
-            with settings(task.threads), torch.inference_mode():
-                scores = torch.addmm(bias.weight[:, 0], torch.from_numpy(x), rows.weight.T)
-            return int(np.count_nonzero(scores.argmax(1).numpy() == y))
-
-        return Trainee(name, batch, train, test)
-
-    # predicting is what full softmax does
-    yield Networks([trainee(name) for name in names], lambda: Predictors([], []))
+    both = torch.nn.ModuleList([rows, bias])
+    yield Networks(
+        [
+            trainee(name, both, steps, task.threads, loss_of=loss_of, guess=guess, hidden=True)
+            for name in names
+        ],
+        lambda: Predictors([], []),  # predicting is what full softmax does
+    )
