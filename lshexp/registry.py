@@ -1,4 +1,4 @@
-"""One registry for methods, hash families, datasets and energy models.
+"""One registry for methods, hash families, datasets, tasks and energy models.
 
 A plug-in is one file in its kind's folder with one decorated class:
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # the packages of the plug-ins stand above this module
     from lshexp.energy.base import EnergyModel
     from lshexp.hashing.base import HashFamily
     from lshexp.methods.base import Method
+    from lshexp.tasks.base import RunTask
 
 
 class Plugin(BaseModel):
@@ -149,6 +150,7 @@ class Kind(Generic[T]):
 methods: Kind[Method] = Kind("method", "lshexp.methods", "Method")
 hashes: Kind[HashFamily] = Kind("hash", "lshexp.hashing", "HashFamily")
 datasets: Kind[Dataset] = Kind("dataset", "lshexp.data", "Dataset")
+tasks: Kind[RunTask] = Kind("task", "lshexp.tasks", "RunTask")
 energy_models: Kind[EnergyModel] = Kind("energy", "lshexp.energy", "EnergyModel")
 
 
@@ -157,7 +159,9 @@ def variants() -> tuple[str, ...]:
     return tuple(dict.fromkeys(cls.variant for cls in methods.discover().values() if cls.variant))
 
 
-KINDS: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (methods, hashes, datasets, energy_models)}
+KINDS: Mapping[str, Kind[Any]] = {
+    kind.name: kind for kind in (methods, hashes, datasets, tasks, energy_models)
+}
 
 
 _outside: dict[str, str] = {}  # origin of each module from outside that has been loaded

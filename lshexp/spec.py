@@ -46,7 +46,9 @@ KERNEL_REVISION = 4
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
 OUTPUT = ("output_method", "output_options", "output_active_pct", "tail_pct", "correction", "loss", "tail")
-ADDED_LATER = ("probe", "input", "inputs", "simulate_workers", "skip", "block", *OUTPUT)
+ADDED_LATER = (
+    "probe", "input", "inputs", "simulate_workers", "skip", "block", "task", "task_options", *OUTPUT
+)  # fmt: skip
 
 
 class RunSpec(BaseModel):
@@ -54,6 +56,11 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
+    task: str = Field(
+        default="classify",
+        description="what is done with data and network; its name, or a map of `name` and options",
+    )
+    task_options: dict[str, Any] = Field(default_factory=dict, description="options of the task")
     dataset: str = Field(default="mnist", description="dataset; its name, or a map of `name` and options")
     dataset_options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
     train_examples: int | None = Field(
@@ -192,7 +199,8 @@ class RunSpec(BaseModel):
     def _outside(self) -> dict[str, str]:
         """Version or digest of each plug-in from outside that decides the run's numbers."""
         used = [("method", self.method), ("method", self.output_method), ("dataset", self.dataset)]
-        options = [self.method_options, self.output_options, self.dataset_options]
+        used.append(("task", self.task))
+        options = [self.method_options, self.output_options, self.dataset_options, self.task_options]
         for value in (value for map_ in options for value in map_.values()):
             if isinstance(value, dict) and isinstance(value.get("name"), str):
                 used.append(("hash", value["name"]))

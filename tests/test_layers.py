@@ -18,6 +18,8 @@ LAYERS = [
     {"analysis"},
     {"runs", "classifier", "torch"},
     {"config"},
+    {"tasks"},
+    {"memory", "sampling"},
     {"nn"},
     {"methods"},
     {"hashing"},

@@ -22,6 +22,7 @@ from lshexp.runs.columns import (
     Column,
     Kind,
     plain,
+    task_tables,
 )
 from lshexp.runs.environment import ARITHMETIC
 from lshexp.runs.meanings import unit
@@ -50,6 +51,7 @@ class Results(NamedTuple):
     work: pd.DataFrame  # a row a run, layer and phase
     selection: pd.DataFrame  # a row a run, hidden layer and epoch, of runs that have a probe; join on run_id
     env: pd.DataFrame  # a row a machine and code state; join on env_id
+    tasks: Mapping[str, pd.DataFrame] = {}  # tables that tasks fill, by name; join on run_id
 
 
 def read_results(path: str | Path) -> Results:
@@ -62,8 +64,15 @@ def read_results(path: str | Path) -> Results:
     found = [_read_folder(folder) for folder in folders_of(Path(path))]
     if len(found) == 1:
         return found[0]
-    tables = [together(each).drop_duplicates(ignore_index=True) for each in zip(*found, strict=True)]
-    return Results(*tables)
+    own = ("runs", "epochs", "work", "selection", "env")
+    tables: dict[str, Any] = {name: _together_once([getattr(one, name) for one in found]) for name in own}
+    names = {name: None for one in found for name in one.tasks}
+    tasks = {name: _together_once([one.tasks[name] for one in found if name in one.tasks]) for name in names}
+    return Results(tasks=tasks, **tables)
+
+
+def _together_once(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return together(tables).drop_duplicates(ignore_index=True)
 
 
 def folders_of(folder: Path) -> list[Path]:
@@ -85,6 +94,11 @@ def _read_folder(folder: Path) -> Results:
         work=_read_table(folder / "work.csv", KEYS, WORK),
         selection=_read_selection(folder / "selection.csv"),
         env=read_env(folder),
+        tasks={
+            table: _read_table(folder / f"{table}.csv", KEYS, columns)
+            for table, columns in task_tables().items()
+            if (folder / f"{table}.csv").exists()
+        },
     )
 
 

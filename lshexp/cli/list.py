@@ -15,6 +15,7 @@ class Listable(StrEnum):
 
     methods = "methods"
     datasets = "datasets"
+    tasks = "tasks"
     hashes = "hashes"
     energy = "energy"
     optimizers = "optimizers"
@@ -38,10 +39,10 @@ def list_(
     ] = None,
     plugins: Plugins = None,
 ) -> None:
-    """List methods, datasets, keys of sweep files, columns, and more.
+    """List methods, datasets, tasks, keys of sweep files, columns, and more.
 
-    With a NAME: the options of one method, dataset, hash family or energy model, each with its type, default,
-    range and meaning; or one key; or one column, or the columns of one file.
+    With a NAME: the options of one method, dataset, task, hash family or energy model, each with its type,
+    default, range and meaning; or one key; or one column, or the columns of one file.
 
     Example: lshexp list methods lsh
 

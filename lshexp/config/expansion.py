@@ -14,12 +14,13 @@ from typing import Any, Final
 
 from lshexp import registry
 from lshexp.config.blocks import Exclude, SweepBlock
-from lshexp.config.keys import MAPS, RUN_KEYS, KeyRules
+from lshexp.config.keys import MAPS, NAMED, RUN_KEYS, KeyRules
 from lshexp.config.nodes import Mark, Problems, YamlNode, kind_of, merge, nested
 from lshexp.config.output import output_settings
-from lshexp.data.base import DatasetInfo
+from lshexp.data.base import Dataset, DatasetInfo
 from lshexp.errors import ConfigError
 from lshexp.nn.plan import plan_layers, require_labels
+from lshexp.registry import Plugin
 from lshexp.spec import RunSpec
 from lshexp.validation import validate
 
@@ -34,12 +35,12 @@ INVALID: Final = _Invalid.INVALID  # stands for a value whose problem has been r
 
 
 @dataclass(frozen=True)
-class DatasetChoice:
-    """A dataset with all its options resolved."""
+class Choice:
+    """A dataset or task with all its options resolved."""
 
     name: str
     options: dict[str, Any]
-    info: DatasetInfo
+    plugin: Plugin
 
 
 class CheckedValues:
@@ -50,7 +51,8 @@ class CheckedValues:
         self._problems = problems
         self._combined: dict[tuple[YamlNode, ...], YamlNode] = {}
         self._plain: dict[tuple[str, YamlNode], Any] = {}
-        self._datasets: dict[YamlNode, DatasetChoice | _Invalid] = {}
+        self._chosen: dict[tuple[str, YamlNode], Choice | _Invalid] = {}
+        self._sizes: dict[YamlNode, DatasetInfo | _Invalid] = {}
         self._options: dict[tuple[str, YamlNode], dict[str, Any] | _Invalid] = {}
         self._outputs: dict[YamlNode, dict[str, Any] | _Invalid] = {}
 
@@ -79,39 +81,51 @@ class CheckedValues:
             self._problems.at_parts(YamlNode({key: node}, (), node.mark, node.key_mark), error)
             return INVALID
 
-    def dataset_name(self, node: YamlNode) -> str | _Invalid:
-        """Return the name of a registered dataset."""
+    def name(self, key: str, node: YamlNode) -> str | _Invalid:
+        """Return the name of a registered dataset, or of a registered task."""
         try:
-            return registry.datasets.lookup(node.plain()).name
+            name: str = NAMED[key].lookup(node.plain()).name
+            return name
         except ConfigError as error:
             self._problems.at_parts(node, error)
             return INVALID
 
-    def dataset(self, node: YamlNode) -> DatasetChoice | _Invalid:
-        """Return the dataset that a map of its name and options describes."""
-        if node not in self._datasets:
-            self._datasets[node] = self._check_dataset(node)
-        return self._datasets[node]
+    def chosen(self, key: str, node: YamlNode) -> Choice | _Invalid:
+        """Return the dataset or the task that a map of its name and options describes."""
+        if (key, node) not in self._chosen:
+            self._chosen[key, node] = self._choose(key, node)
+        return self._chosen[key, node]
 
-    def _check_dataset(self, node: YamlNode) -> DatasetChoice | _Invalid:
+    def _choose(self, key: str, node: YamlNode) -> Choice | _Invalid:
         if not isinstance(node.value, dict):
             self._problems.at(
-                node, f"the name of one dataset, or a map, is wanted here, this is {kind_of(node)}"
+                node, f"the name of one {key}, or a map, is wanted here, this is {kind_of(node)}"
             )
             return INVALID
         if "name" not in node.value:
-            self._problems.at(node, "'name' is missing: which dataset are these options for?")
+            self._problems.at(node, f"'name' is missing: which {key} are these options for?")
             return INVALID
-        name = self.dataset_name(node.value["name"])
+        name = self.name(key, node.value["name"])
         if name is INVALID:
             return INVALID
         try:
             options = {key: child.plain() for key, child in node.value.items() if key != "name"}
-            dataset = registry.datasets.build(name, options)
-            return DatasetChoice(name, dataset.recorded(), dataset.info())
+            plugin = NAMED[key].build(name, options)
+            return Choice(name, plugin.recorded(), plugin)
         except ConfigError as error:
             self._problems.at_parts(node, error)
             return INVALID
+
+    def sizes(self, dataset: Choice, node: YamlNode) -> DatasetInfo | _Invalid:
+        """Return what is known of a dataset without loading it; it is asked for once."""
+        if node not in self._sizes:
+            assert isinstance(dataset.plugin, Dataset)
+            try:
+                self._sizes[node] = dataset.plugin.info()
+            except ConfigError as error:
+                self._problems.at_parts(node, error)
+                self._sizes[node] = INVALID
+        return self._sizes[node]
 
     def output(self, node: YamlNode) -> dict[str, Any] | _Invalid:
         """Return the fields of a run that the map of an output stands for."""
@@ -153,9 +167,8 @@ def run_defaults(entries: Mapping[str, YamlNode], rules: KeyRules, start: Mark) 
         return YamlNode(value, (key,), start, start)
 
     fields = RunSpec.model_fields
-    name = implied("dataset", fields["dataset"].default)
     settings = {
-        "dataset": implied("dataset", {"name": name}),
+        **{key: implied(key, {"name": implied(key, fields[key].default)}) for key in NAMED},
         "method": implied("method", fields["method"].default),
         "output": implied("output", {"method": implied("output", fields["output_method"].default)}),
     }
@@ -192,8 +205,8 @@ class Expander:
         self._sure = not self._problems
 
     def _check(self, key: str, node: YamlNode) -> None:
-        if key == "dataset" and isinstance(node.value, dict) and "name" in node.value:
-            self._values.dataset_name(node.value["name"])
+        if key in NAMED and isinstance(node.value, dict) and "name" in node.value:
+            self._values.name(key, node.value["name"])
         elif key in RUN_KEYS and key not in MAPS:
             self._values.plain(key, node)
 
@@ -278,16 +291,18 @@ class Expander:
             for key in methods
             if key == method or combination[key].value != {}
         }
-        dataset = self._values.dataset(combination["dataset"])
+        found = {key: self._values.chosen(key, combination[key]) for key in NAMED}
+        chosen = {key: choice for key, choice in found.items() if choice is not INVALID}
         output = self._values.output(combination["output"])
-        if dataset is INVALID or output is INVALID or INVALID in (*values.values(), *options.values()):
+        if output is INVALID or len(chosen) < len(found) or INVALID in (*values.values(), *options.values()):
+            return None
+        info = self._values.sizes(chosen["dataset"], combination["dataset"])
+        if info is INVALID:
             return None
         values |= output
-        values |= {
-            "dataset": dataset.name,
-            "dataset_options": dataset.options,
-            "method_options": options[method],
-        }
+        values["method_options"] = options[method]
+        for key, choice in chosen.items():
+            values |= {key: choice.name, f"{key}_options": choice.options}
         if not self._values.uses_active_pct(method):
             # what is computed, so that runs asked for twice are seen to be one
             values |= {"active_pct": 100.0, "block": 1}
@@ -296,12 +311,11 @@ class Expander:
                 message = f"method '{method}' needs 'active_pct', and none is given"
                 self._problems.at(combination["method"], message)
             return None
-        enough = self._enough(values, dataset, combination)
+        enough = self._enough(values, info, combination)
         if not self._consistent(values, combination) or not enough:
             return None
         try:
             spec = validate(RunSpec, values)
-            info = dataset.info
             widths = [info.features, *spec.hidden, info.classes]
             require_labels(spec, info.multilabel)
             plan_layers(spec, registry.methods.build(method, spec.method_options), widths, info.sparse)
@@ -310,12 +324,13 @@ class Expander:
             self._problems.at_parts(YamlNode(combination, (), Mark(""), Mark("")), error)
             return None
 
-    def _enough(self, values: Mapping[str, Any], dataset: DatasetChoice, combination: Combination) -> bool:
+    def _enough(self, values: Mapping[str, Any], info: DatasetInfo, combination: Combination) -> bool:
         """Tell whether the dataset has the examples that are asked for."""
-        train = values.get("train_examples") or dataset.info.train_examples
+        name = values["dataset"]
+        train = values.get("train_examples") or info.train_examples
         limits = (
-            ("train_examples", dataset.info.train_examples, f"'{dataset.name}' has for training"),
-            ("test_examples", dataset.info.test_examples, f"'{dataset.name}' has for testing"),
+            ("train_examples", info.train_examples, f"'{name}' has for training"),
+            ("test_examples", info.test_examples, f"'{name}' has for testing"),
             ("validation_examples", train - 1, f"that can be held out of {train} for training"),
         )
         enough = True

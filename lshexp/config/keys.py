@@ -15,7 +15,7 @@ from lshexp import registry
 from lshexp.config import output
 from lshexp.config.nodes import Problems, YamlNode
 from lshexp.fields import FieldWords, describe
-from lshexp.registry import Plugin
+from lshexp.registry import Kind, Plugin
 from lshexp.spec import OUTPUT, RunSpec
 from lshexp.validation import suggest
 
@@ -106,8 +106,9 @@ FILE_KEYS: Mapping[str, str] = {
 }
 
 # Filled from the options' maps, from `output` and from `repeats`; never written by hand.
-_INTERNAL = frozenset({"dataset_options", "method_options", "repeat", *OUTPUT})
-MAPS = ("dataset", "output")  # keys of a name and options: a map, or the name alone
+_INTERNAL = frozenset({"task_options", "dataset_options", "method_options", "repeat", *OUTPUT})
+NAMED: Mapping[str, Kind[Any]] = {"dataset": registry.datasets, "task": registry.tasks}
+MAPS = (*NAMED, "output")  # keys of a name and options: a map, or the name alone
 RUN_KEYS = (*(key for key in RunSpec.model_fields if key not in _INTERNAL), "output")
 # Keys that pick a baseline: columns that tell runs apart, each of one value.
 BASELINE_KEYS = (*RUN_KEYS[:-1], *output.SETTINGS.values())
@@ -130,7 +131,7 @@ def described_keys() -> list[KeyWords]:
         "exclude": "list of maps",
         # what is written, where that is more than the kind of the field
         "timeout": "duration",
-        "dataset": "text or map",
+        **dict.fromkeys(NAMED, "text or map"),
         "output": "text or map",
         "probe": "number or per cent",
     }
@@ -165,7 +166,7 @@ class KeyRules:
 
     def __init__(self) -> None:
         self.methods = registry.methods.discover()
-        self.datasets = registry.datasets.discover()
+        self.named = {key: kind.discover() for key, kind in NAMED.items()}
         self._broken = registry.methods.unavailable()
 
     def known(
@@ -199,8 +200,8 @@ class KeyRules:
         head, *rest = key.split(".")
         if len(rest) > MAX_PARTS:
             return f"a key of more than {MAX_PARTS} parts"
-        if head == "dataset":
-            return self._unknown_option(head, rest, ["name", *_options(self.datasets.values())])
+        if head in self.named:
+            return self._unknown_option(head, rest, ["name", *_options(self.named[head].values())])
         if head == "output":
             return self._unknown_option(head, rest, [*output.SETTINGS, *_options(self.methods.values())])
         if head in RUN_KEYS:
@@ -232,7 +233,8 @@ class KeyRules:
         if not rest:
             return head in RunSpec.model_fields and _only_list(RunSpec.model_fields[head].annotation)
         plugins: Mapping[str, Iterable[type[Plugin]]]
-        plugins = {"dataset": self.datasets.values(), "output": self.methods.values()}
+        plugins = {key: classes.values() for key, classes in self.named.items()}
+        plugins["output"] = self.methods.values()
         homes = plugins[head] if head in MAPS else [self.methods[head]]
         fields = [cls.model_fields[rest[0]] for cls in homes if rest[0] in cls.model_fields]
         return len(rest) == 1 and bool(fields) and all(_only_list(field.annotation) for field in fields)

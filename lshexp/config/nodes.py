@@ -14,7 +14,7 @@ from lshexp.errors import ConfigError, Location, Problem
 
 Scalar = str | int | float | bool | None
 
-_NAMES = {"dataset": "name", "output": "method"}  # what a name alone stands for
+_NAMES = {"dataset": "name", "task": "name", "output": "method"}  # what a name alone stands for
 MAX_PROBLEMS = 50  # more than a screenful helps nobody
 
 

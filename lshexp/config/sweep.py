@@ -17,7 +17,7 @@ from lshexp.config.blocks import AxisGroup, SweepBlock, read_blocks
 from lshexp.config.document import read_document, read_scalar
 from lshexp.config.expansion import INVALID, CheckedValues, Expander, run_defaults
 from lshexp.config.files import main_file, read_merged, read_text
-from lshexp.config.keys import BASELINE_KEYS, MAX_RUNS, NAME, NAME_RULE, KeyRules, SweepHeader
+from lshexp.config.keys import BASELINE_KEYS, MAX_RUNS, NAME, NAME_RULE, NAMED, KeyRules, SweepHeader
 from lshexp.config.nodes import Mark, Problems, YamlNode, kind_of
 from lshexp.config.overrides import fits, override_blocks, override_defaults, read_overrides
 from lshexp.errors import ConfigError
@@ -141,7 +141,7 @@ def _baseline(node: YamlNode, values: CheckedValues, problems: Problems) -> Any:
             problems.at_key(item, f"unknown key '{key}' in a baseline{suggest(key, BASELINE_KEYS)}")
             picks[key] = item.plain()
             continue
-        picked = values.dataset_name(item) if key == "dataset" else values.plain(key, item)
+        picked = values.name(key, item) if key in NAMED else values.plain(key, item)
         picks[key] = item.plain() if picked is INVALID else picked
     return picks
 
@@ -223,9 +223,11 @@ def _write(header: SweepHeader, settings: Mapping[str, Any], blocks: Iterable[Sw
 
 
 def _plain(settings: Mapping[str, YamlNode]) -> dict[str, Any]:
-    """Settings as they are to be written; empty maps of options, and an output that is dense, go without."""
+    """Settings as they are to be written; empty maps, a dense output and a plain task are not."""
     plain = {key: node.plain() for key, node in settings.items()}
-    implied = {"output": {"method": RunSpec.model_fields["output_method"].default}}
+    fields = RunSpec.model_fields
+    implied = {"output": {"method": fields["output_method"].default}}
+    implied["task"] = {"name": fields["task"].default}
     return {key: value for key, value in plain.items() if value not in ({}, implied.get(key))}
 
 

@@ -151,6 +151,13 @@ class Dataset(Plugin):
         Raises DataError, in one line that says what to do, when files are absent or damaged.
         """
 
+    def unseen(self) -> Part | None:
+        """Return examples of classes that are in neither split, for learning from few examples; None without.
+
+        Their classes are numbered from 0, and those of a class stand together. Raises DataError as `load`.
+        """
+        return None
+
     def locate(self) -> list[Path]:
         """Return the files that `load` would read; none where the dataset is generated.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Status = Literal["ok", "diverged", "failed"]
+Cell = str | int | float | bool | None  # of a table
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class RunResult:
     mults_predict_retrieved: int | None = None
     predict_us_retrieved: float | None = None
     predict_us_1_retrieved: float | None = None
+    # rows of the task's own table, by the names of its columns
+    task_rows: list[dict[str, Cell]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

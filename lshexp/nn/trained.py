@@ -114,6 +114,23 @@ class TrainedNetwork:
                 self._stored += batch.nnz if isinstance(batch, CSR) else int(np.count_nonzero(batch))
         return scores
 
+    def last_hidden(self, x: Inputs) -> FloatArray:
+        """Activations of the last hidden layer, float32[n, nodes], of examples that a dataset has loaded.
+
+        Nodes are selected as the method does at test. Counted and timed as predictions are, but for the
+        output, which is not computed. A network without hidden layers gives what it reads.
+        """
+        rows: list[FloatArray] = []
+        with self._ready(), self.network.counting("predicting"):
+            for first in range(0, len(x), EVALUATION_BATCH):
+                ids = np.arange(first, min(first + EVALUATION_BATCH, len(x)))
+                batch = self.about.transform(x[ids]) if self.about.transform else x[ids]
+                started = time.perf_counter()
+                _, signal, _ = self.network.choose(batch, Batch(ids, 0, False))
+                self.seconds += time.perf_counter() - started
+                rows.append(signal.to_dense() if isinstance(signal, CSR) else np.array(signal))
+        return np.concatenate(rows)
+
     def _prepared(self, x: Inputs) -> Inputs:
         scale = self.about.own_scale
         if scale is None:

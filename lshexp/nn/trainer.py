@@ -45,7 +45,7 @@ from lshexp.nn.ranking import Sums, propensities
 from lshexp.nn.result import EpochRow, Progress, Reporter, RunResult, SelectionRow, WorkRow
 from lshexp.nn.saving import save_network
 from lshexp.nn.threads import using_threads
-from lshexp.nn.trained import About
+from lshexp.nn.trained import About, TrainedNetwork
 from lshexp.nn.training import DivergedError, EpochSums, Training
 from lshexp.spec import RunSpec
 from lshexp.work import PHASES, PREDICT, Work
@@ -63,6 +63,14 @@ def run(spec: RunSpec, report: Reporter | None = None, keep: Path | None = None)
     Raises DataError when the data cannot be read, ConfigError when the machine cannot run the specification,
     StoreError when the network cannot be written.
     """
+    result, trained = train(spec, report)
+    if keep and result.status == "ok":
+        save_network(keep, trained.network, trained.about)
+    return result
+
+
+def train(spec: RunSpec, report: Reporter | None = None) -> tuple[RunResult, TrainedNetwork]:
+    """As `run`, and return beside the rows the network that is tested last."""
     method, dataset = _plugins(spec)
     require_labels(spec, dataset.info().multilabel)
     splits = _cut(dataset.load(), spec)
@@ -79,9 +87,8 @@ def run(spec: RunSpec, report: Reporter | None = None, keep: Path | None = None)
         network = Network(spec, method, train.features, classes, gemm, plans, label_counts=counts)
         training = _Run(spec, network, train, valid, test)
         result = training.finish(compile_s, report)
-        if keep and result.status == "ok":
-            save_network(keep, training.tested, _about(spec, dataset, train.features, transform))
-        return result
+        about = _about(spec, dataset, train.features, transform)
+        return result, TrainedNetwork(about, training.tested)
 
 
 def _about(spec: RunSpec, dataset: Dataset, features: int, transform: InputTransform | None) -> About:

@@ -16,7 +16,9 @@ from lshexp.validation import suggest
 if TYPE_CHECKING:
     from lshexp.runs.environment import Environment
 
-KINDS = {"methods": "method", "datasets": "dataset", "hashes": "hash", "energy": "energy"}
+KINDS = {
+    "methods": "method", "datasets": "dataset", "tasks": "task", "hashes": "hash", "energy": "energy"
+}  # fmt: skip
 _PLACES = {
     "top": "at the top of the file, once",
     "block": "in a block of `sweep`",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any, Generic, Literal, TypeVar
 from lshexp import registry
 from lshexp.energy.base import EnergyModel
 from lshexp.energy.rapl import whole
+from lshexp.nn.result import Cell as Cell
 from lshexp.nn.result import EpochRow, SelectionRow, WorkRow
 from lshexp.runs.environment import Environment
 from lshexp.runs.record import SCHEMA_VERSION, Record
@@ -23,13 +25,14 @@ from lshexp.spec import RunSpec
 from lshexp.work import PHASES, PREDICT, Work
 
 Kind = Literal["text", "category", "int", "float", "bool"]
-Cell = str | int | float | bool | None
 R = TypeVar("R")
 OPTION_PREFIX, DATASET_PREFIX, OUTPUT_PREFIX, NOTE_PREFIX = "p", "dataset", "output", "note"
+TASK_PREFIX = "task"
 _PREFIXES = {
     "method_options": OPTION_PREFIX,
     "dataset_options": DATASET_PREFIX,
     "output_options": OUTPUT_PREFIX,
+    "task_options": TASK_PREFIX,
 }
 _ESCAPED = ("=", "+", "-", "@", "\t", "\r", "'")
 
@@ -268,6 +271,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("correction", "category"),
     _spec("loss", "category"),
     _spec("tail", "category"),
+    _spec("task", "category"),
     Column(
         "active_by_layer_pct", "text", lambda row: row.measured(joined(row.record.result.active_by_layer_pct))
     ),
@@ -308,6 +312,25 @@ WORK: tuple[Column[WorkRow], ...] = _fields(
 SELECTION: tuple[Column[SelectionRow], ...] = _fields(
     SelectionRow, dict.fromkeys(("epoch", "layer", "examples", "bucket_max"), "int")
 )
+TaskRow = Mapping[str, Cell]
+
+
+def task_tables() -> dict[str, tuple[Column[TaskRow], ...]]:
+    """Columns of the tables that tasks fill, by the name of the table."""
+    tasks = registry.tasks.discover().values()
+    return {task.table: _task_columns(task.row) for task in tasks if task.table and task.row}
+
+
+def _task_columns(row_type: type) -> tuple[Column[TaskRow], ...]:
+    kinds: dict[Any, Kind] = {int: "int", float: "float", bool: "bool", str: "category"}
+
+    def column(name: str, kind: Any) -> Column[TaskRow]:
+        plain = next((one for one in typing.get_args(kind) if one is not type(None)), kind)
+        return Column(name, kinds[plain], lambda row: row.get(name))
+
+    return tuple(column(name, kind) for name, kind in typing.get_type_hints(row_type).items())
+
+
 ENV: tuple[Column[Environment], ...] = (
     Column("schema_version", "int", lambda env: SCHEMA_VERSION),
     Column("env_id", "category", lambda env: env.id()),

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 3  # to have a worker forked: its server may be killed at any instant
 MOST_LOST = 5
 SECONDS_TO_LEAVE = 5.0
-PRELOADED = ["lshexp.nn.trainer", "lshexp.runs.local"]
+PRELOADED = ["lshexp.tasks.base", "lshexp.nn.trainer", "lshexp.runs.local"]
 SERVER_KILLED = 255  # what `multiprocessing` says of a worker whose server has gone before it
 
 

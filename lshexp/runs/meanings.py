@@ -5,10 +5,22 @@ Columns that repeat a setting of the run take their meaning from the setting's o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from lshexp.runs.columns import ENV, EPOCH, KEYS, RUN_IDENTITY, RUN_OUTCOME, SELECTION, WORK, Column
+from lshexp import registry
+from lshexp.runs.columns import (
+    ENV,
+    EPOCH,
+    KEYS,
+    RUN_IDENTITY,
+    RUN_OUTCOME,
+    SELECTION,
+    WORK,
+    Column,
+    task_tables,
+)
 from lshexp.spec import RunSpec
 
 FILES: Mapping[str, tuple[Column[Any], ...]] = {
@@ -76,6 +88,7 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "repeat": "number of the repeat, counted from 0; methods share the seeds of a repeat",
         "p_*": "options of the method; p_K is the option K, or the K that was derived where it was left out",
         "dataset_*": "options of the dataset",
+        "task_*": "options of the task",
         "output_*": "options of the output's method; as p_K, output_K may be a K that was derived",
         "mults_predict_retrieved": "multiplications of predicting the test examples by retrieved classes",
         "predict_us_retrieved": "time a test example takes by retrieved classes, in batches of 256",
@@ -187,10 +200,10 @@ def described_columns() -> list[ColumnWords]:
     """Every column of every file in order; columns made for options are told by a name with `*`."""
     return [
         ColumnWords(file, name, _KINDS.get(kind, kind), unit(name), meaning(file, name))
-        for file, columns in FILES.items()
+        for file, columns in files().items()
         for name, kind in [
             *((column.name, column.kind) for column in columns),
-            *((name, "text") for name in _MEANINGS_OF[file] if name.endswith("*")),
+            *((name, "text") for name in _MEANINGS_OF.get(file, {}) if name.endswith("*")),
         ]
     ]
 
@@ -199,7 +212,26 @@ def meaning(file: str, name: str) -> str:
     """Say what a column of a file means."""
     field = RunSpec.model_fields.get(name) if file == "runs.csv" else None
     settings = field.description if field else None
-    return _MEANINGS_OF[file].get(name) or _MEANINGS.get(name) or settings or ""
+    own = _MEANINGS_OF.get(file) or _task_meanings().get(file, {})
+    return own.get(name) or _MEANINGS.get(name) or settings or ""
+
+
+def files() -> dict[str, tuple[Column[Any], ...]]:
+    """The columns of every file, those of the tables that tasks fill after the others."""
+    made: dict[str, tuple[Column[Any], ...]] = dict(FILES)
+    for table, columns in task_tables().items():
+        made[f"{table}.csv"] = (*KEYS, *columns)
+    return made
+
+
+def _task_meanings() -> dict[str, dict[str, str]]:
+    """What the fields of tasks' rows say of themselves, by file."""
+    rows = {task.table: task.row for task in registry.tasks.discover().values()}
+    return {
+        f"{table}.csv": {field.name: field.metadata.get("meaning", "") for field in dataclasses.fields(row)}
+        for table, row in rows.items()
+        if table and row
+    }
 
 
 def unit(name: str) -> str:

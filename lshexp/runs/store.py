@@ -6,8 +6,8 @@ What is in it:
 - `logs/<run_id>.txt`, the traceback of a run that failed;
 - `networks/<run_id>.safetensors`, the trained network of a run, where networks are kept;
 - `claims/<run_id>.lock`, locked by the process that is doing the run;
-- `runs.csv`, `epochs.csv`, `work.csv`, `env.csv` and, where a run had a probe, `selection.csv`, rewritten in
-  full from the records;
+- `runs.csv`, `epochs.csv`, `work.csv`, `env.csv` and, where a run had a probe, `selection.csv`, or where its
+  task fills one, a table of that task, rewritten in full from the records;
 - `sweep.yaml`, the sweep that was run, resolved to one file.
 
 Records, logs, networks and claims are the working store of the sweep; the rest is what a reader needs.
@@ -41,7 +41,7 @@ class Store:
         self._networks = folder / "networks"
 
     def table_path(self, table: str) -> Path:
-        """Path of a CSV file: `runs`, `epochs`, `work`, `selection` or `env`."""
+        """Path of a CSV file: `runs`, `epochs`, `work`, `selection`, `env`, or that of a task."""
         return self.folder / f"{table}.csv"
 
     def remove_table(self, table: str) -> None:

@@ -23,12 +23,14 @@ from lshexp.runs.columns import (
     RUN_IDENTITY,
     RUN_OUTCOME,
     SELECTION,
+    TASK_PREFIX,
     WORK,
     Cell,
     Column,
     R,
     RunRow,
     flatten,
+    task_tables,
     text,
 )
 from lshexp.runs.record import SCHEMA_VERSION, Record
@@ -50,6 +52,7 @@ class OldRows:
     work: dict[str, list[Cells]]
     selection: dict[str, list[Cells]]
     env: dict[str, Cells]
+    tasks: dict[str, dict[str, list[Cells]]]  # by the name of the table
 
 
 def finished_rows(store: Store) -> dict[str, Cells]:
@@ -71,6 +74,7 @@ def read_old_rows(store: Store) -> OldRows:
         work=_by_run(_rows_of(store.table_path("work"))),
         selection=_by_run(_rows_of(store.table_path("selection"))),
         env={row.get("env_id", ""): row for row in _rows_of(store.table_path("env"))},
+        tasks={table: _by_run(_rows_of(store.table_path(table))) for table in task_tables()},
     )
 
 
@@ -104,6 +108,8 @@ class ResultTables:
         self._work: dict[str, str] = {}
         self._selection: dict[str, str] = {}
         self._envs: dict[str, str] = {}
+        self._task_columns = task_tables()
+        self._tasks: dict[str, dict[str, str]] = {table: {} for table in self._task_columns}
 
     def add(self, record: Record) -> None:
         """Take a record in, in place of an older one of the same run; a failure replaces no finished row."""
@@ -116,6 +122,11 @@ class ResultTables:
         self._work[record.run_id] = _lines([*keys, *_row(WORK, row)] for row in result.work)
         self._selection[record.run_id] = _lines([*keys, *_row(SELECTION, row)] for row in result.selection)
         self._envs[record.env.id()] = _lines([_row(ENV, record.env)])
+        table = registry.tasks.lookup(record.spec.task).table
+        if table:
+            columns = self._task_columns[table]
+            rows = ([*keys, *_row(columns, row)] for row in result.task_rows)
+            self._tasks[table][record.run_id] = _lines(rows)
 
     def keep(self, old: OldRows, run_ids: Iterable[str]) -> None:
         """Keep the rows of runs that have no finished record here, until they have one."""
@@ -124,11 +135,16 @@ class ResultTables:
             self._epochs[run_id] = _by_name([*KEYS, *EPOCH], old.epochs.get(run_id, []))
             self._work[run_id] = _by_name([*KEYS, *WORK], old.work.get(run_id, []))
             self._selection[run_id] = _by_name([*KEYS, *SELECTION], old.selection.get(run_id, []))
+            for table, rows in old.tasks.items():
+                own: list[Column[Any]] = [*KEYS, *self._task_columns[table]]
+                self._tasks[table][run_id] = _by_name(own, rows.get(run_id, []))
             env_id = old.runs[run_id].get("env_id", "")
             self._envs[env_id] = _by_name(ENV, [old.env[env_id]] if env_id in old.env else [])
 
     def write(self) -> None:
-        """Replace all files, rows in the order of the sweep; without a probe there is no `selection`.
+        """Replace all files, rows in the order of the sweep.
+
+        Without a probe there is no `selection`, and without its task no table of a task.
 
         Raises StoreError.
         """
@@ -136,11 +152,10 @@ class ResultTables:
         self._write("runs", self._runs_csv([self._runs[run_id] for run_id in done]))
         self._write("epochs", _header(KEYS, EPOCH) + "".join(self._epochs[run_id] for run_id in done))
         self._write("work", _header(KEYS, WORK) + "".join(self._work[run_id] for run_id in done))
-        probed = "".join(self._selection[run_id] for run_id in done)
-        if probed:
-            self._write("selection", _header(KEYS, SELECTION) + probed)
-        else:
-            self._store.remove_table("selection")
+        self._write_if_any("selection", _header(KEYS, SELECTION), (self._selection[i] for i in done))
+        for table, columns in self._task_columns.items():
+            rows = (self._tasks[table].get(run_id, "") for run_id in done)
+            self._write_if_any(table, _header(KEYS, columns), rows)
         self._write("env", _header(ENV) + "".join(line for _, line in sorted(self._envs.items())))
 
     def _runs_csv(self, rows: Sequence[_RunCells]) -> str:
@@ -153,6 +168,13 @@ class ResultTables:
             *extras,
         ]
         return _lines([header]) + _lines(row.in_order(options, extras) for row in rows)
+
+    def _write_if_any(self, table: str, header: str, rows: Iterable[str]) -> None:
+        content = "".join(rows)
+        if content:
+            self._write(table, header + content)
+        else:
+            self._store.remove_table(table)
 
     def _write(self, table: str, content: str) -> None:
         write_atomic(self._store.table_path(table), content.encode())
@@ -169,6 +191,7 @@ class _RunCells:
         self.extras = _texts(
             flatten(DATASET_PREFIX, record.spec.dataset_options)
             | flatten(OUTPUT_PREFIX, {**record.spec.output_options, **record.result.derived_output})
+            | flatten(TASK_PREFIX, record.spec.task_options)
             | flatten(NOTE_PREFIX, record.result.notes)
         )
 
@@ -186,7 +209,7 @@ class _OldCells(_RunCells):
     """The same of a row that was read back."""
 
     def __init__(self, row: Cells) -> None:
-        prefixes = tuple(f"{prefix}_" for prefix in (DATASET_PREFIX, OUTPUT_PREFIX, NOTE_PREFIX))
+        prefixes = tuple(f"{prefix}_" for prefix in (DATASET_PREFIX, OUTPUT_PREFIX, TASK_PREFIX, NOTE_PREFIX))
         known = {column.name for column in RUN_OUTCOME}
         self.identity = [_old_cell(row, column.name) for column in RUN_IDENTITY]
         self.outcome = [_old_cell(row, column.name) for column in RUN_OUTCOME]

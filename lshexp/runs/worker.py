@@ -30,7 +30,7 @@ from lshexp.spec import RunSpec
 
 RunFunction = Callable[..., RunResult]  # of a RunSpec and a Reporter; `keep` names the network's file
 Outcome = Literal["done", "already", "taken"]
-TRAINER = "lshexp.nn.trainer:run"
+TRAINER = "lshexp.tasks.base:run"
 MAX_ERROR_CHARACTERS = 500
 SPINS = "20000"  # turns that an idle thread of GNU OpenMP waits for work before it sleeps
 

@@ -12,7 +12,7 @@ import pytest
 
 from lshexp import registry
 from lshexp.arrays import CSR
-from lshexp.data import _cells, _own, csv, formats, inputs, npz, parquet, reading
+from lshexp.data import _archive, _cells, _own, csv, formats, inputs, parquet, reading
 from lshexp.data._cells import class_numbers
 from lshexp.data.base import Part
 from lshexp.data.export import contact_sheet
@@ -254,7 +254,7 @@ def test_loading_takes_the_memory_that_was_foretold(folder, monkeypatch, kind, s
     monkeypatch.setattr(_own, "_MOVED", 1 << 18)
     monkeypatch.setattr(inputs, "_CELLS", 1 << 14)
     monkeypatch.setattr(formats, "_SVM_BYTES", 1 << 16)
-    for module in (csv, npz, parquet):
+    for module in (csv, _archive, parquet):
         monkeypatch.setattr(module, "CELLS", 1 << 14)
     rows, features = 6000, 100
     x = np.random.default_rng(0).random((rows, features)).astype(np.float32)

@@ -35,7 +35,7 @@ mults_backward mults_update mults_rebuild mults_total mults_dense mults_pct_of_d
 bytes_touched energy_proxy_j energy_model energy_rapl_j compile_s select_s train_s eval_s peak_rss_mb
 timing_valid init_hash order_hash env_id started_utc
 momentum train_examples test_examples validation_examples average_from probe input inputs simulate_workers
-skip block output_method output_active_pct tail_pct correction loss tail
+skip block output_method output_active_pct tail_pct correction loss tail task
 active_by_layer_pct predict_mults_pct_of_dense predict_us predict_us_1
 test_p3_pct test_p5_pct test_psp1_pct test_psp3_pct test_psp5_pct test_recall20_pct test_ndcg20_pct
 test_perplexity test_acc_pct_retrieved test_p3_pct_retrieved test_p5_pct_retrieved test_psp1_pct_retrieved

@@ -207,10 +207,11 @@ def _results(source: Source) -> Results:
         return source
     if isinstance(source, pd.DataFrame):
         empty = {
+            "env": [],
             "epochs": ["run_id", "epoch", "test_acc_pct"],
             "work": ["run_id", "phase", "mults"],
             "selection": ["run_id", "layer", "epoch", "recall_pct", "dead_pct", "turnover_pct"],
         }
-        tables = {name: pd.DataFrame(columns=columns) for name, columns in empty.items()}
-        return Results(runs=source, **tables, env=pd.DataFrame())
+        tables: dict[str, Any] = {name: pd.DataFrame(columns=columns) for name, columns in empty.items()}
+        return Results(runs=source, **tables)
     return read_results(source)

@@ -1,0 +1,1 @@
+"""What a run does with its data and network; one file a task."""

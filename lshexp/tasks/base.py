@@ -1,0 +1,51 @@
+"""What a task is: from the specification of a run to its result.
+
+Every task has the sweep language, records, resuming and tables of the project. What it measures beside what
+all runs have goes into a table of its own: rows of one dataclass, whose fields become columns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lshexp import registry
+from lshexp.nn.result import Cell, Reporter, RunResult
+from lshexp.registry import Plugin
+from lshexp.spec import RunSpec
+
+
+class RunTask(Plugin):
+    """Base of every registered task.
+
+    `table` names its CSV file, without the ending, and `row` the dataclass of its rows, whose fields are made
+    by `column`; a task without a table has neither.
+    """
+
+    table: ClassVar[str | None] = None
+    row: ClassVar[type[Any] | None] = None
+
+    @abstractmethod
+    def run(self, spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
+        """Do the run; `keep` names the file for its trained network, if one is to be kept.
+
+        Raises ConfigError when specification and dataset do not go together, DataError when the data cannot
+        be read, StoreError when the network cannot be written.
+        """
+
+
+def column(meaning: str) -> Any:
+    """Describe a field of a task's row, as `lshexp list columns` shows it."""
+    return dataclasses.field(metadata={"meaning": meaning})
+
+
+def cells(row: Any) -> dict[str, Cell]:
+    """Turn a row into cells by the name of their columns."""
+    return dataclasses.asdict(row)
+
+
+def run(spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
+    """Do a run: its task decides how."""
+    return registry.tasks.build(spec.task, spec.task_options).run(spec, report, keep)
