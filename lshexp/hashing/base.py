@@ -102,11 +102,13 @@ class Hasher(ABC):
         raise NotImplementedError(f"{type(self).__name__} keeps nothing to hash again from")
 
 
-def in_blocks(hashed: Callable[[IntArray], Codes], ids: IntArray) -> Codes:
+def in_blocks(hashed: Callable[[IntArray], Codes], ids: IntArray, work: LayerWork) -> Codes:
     """Codes of nodes, so many at a time that their projections need not all be in memory at once."""
     if len(ids) <= BLOCK:
         return hashed(ids)
-    return np.concatenate([hashed(ids[first : first + BLOCK]) for first in range(0, len(ids), BLOCK)])
+    codes = np.concatenate([hashed(ids[first : first + BLOCK]) for first in range(0, len(ids), BLOCK)])
+    work.count("rebuild", elementwise(codes.size))
+    return codes
 
 
 class HashFamily(Plugin):

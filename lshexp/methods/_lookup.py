@@ -18,7 +18,7 @@ from lshexp.kernels.parallel import balanced_bounds
 from lshexp.methods._exact import best_of_pairs, best_of_rows
 from lshexp.methods.base import Batch, LayerView, Selection, Selector, Step
 from lshexp.streams import stream_key
-from lshexp.work import Work, elementwise
+from lshexp.work import elementwise, indexed
 
 if TYPE_CHECKING:
     from lshexp.methods.lsh import Lsh
@@ -143,7 +143,7 @@ class LshSelector(Selector):
             self._hash_every_node()
             self._learn_at = SAMPLE - 1
         elif seen >= self._learn_at:
-            self._hash_all(joined(self._singles) if len(self._singles) > 1 else inputs)
+            self._hash_all(self._joined_singles() if len(self._singles) > 1 else inputs)
             often = max(2 * options.rehash_every, seen // 4)  # while little has been seen
             least = (options.learn_growth - 1) * seen
             self._learn_at = seen + max(least, min(options.learn_every, often))
@@ -161,6 +161,13 @@ class LshSelector(Selector):
             self._rehash_at = seen + self._interval
             self._interval *= options.rehash_growth
         self._seen += examples
+
+    def _joined_singles(self) -> Inputs:
+        """The last inputs, of batches of one."""
+        inputs = joined(self._singles)
+        values = inputs.nnz if isinstance(inputs, CSR) else inputs.size
+        self._layer.work.count("rebuild", elementwise(values))
+        return inputs
 
     def _hash_all(self, inputs: Inputs) -> None:
         layer = self._layer
@@ -198,7 +205,6 @@ class LshSelector(Selector):
         """
         looked = min(self._layer.nodes, WINDOW * most)
         ids = (self._next + np.arange(looked, dtype=np.int32)) % np.int32(self._layer.nodes)
-        self._layer.work.count("rebuild", Work(0, 0, looked))  # a flag each
         changed = ids[self._changed[ids]][:most]
         self._next = int(changed[-1]) + 1 if len(changed) == most else self._next + looked
         self._next %= self._layer.nodes
@@ -246,5 +252,5 @@ class LshSelector(Selector):
         """The first `budget` candidates in the order met."""
         rank = np.arange(candidates.nnz) - np.repeat(candidates.indptr[:-1], candidates.row_lengths())
         kept = candidates.where(rank < self._budget)
-        self._layer.work.count("select", elementwise(2 * kept.nnz))  # ids and values copied
+        self._layer.work.count("select", indexed(kept.nnz, candidates.nnz))
         return kept

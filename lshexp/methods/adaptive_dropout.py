@@ -103,6 +103,7 @@ class _Standout(Selector):
         gather_rows(scores, active.indptr, active.indices, bounds, active.data)
         costs = (
             draw_gated_cost(keep),
+            Work(0, 0, 4 * nodes),  # one threshold for all
             take_above_cost(chosen, active.indices),
             gather_rows_cost(active.indptr, active.indices),
         )

@@ -17,7 +17,7 @@ from lshexp.methods._exact import best_of_pairs, best_of_rows
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, wanted_nodes
 from lshexp.registry import register
 from lshexp.streams import stream
-from lshexp.work import Work, elementwise, matrix_product
+from lshexp.work import Work, elementwise, indexed, matrix_product
 
 
 @register("method", "predictor")
@@ -138,8 +138,9 @@ class _Scorer(Selector):
         """Gradient of the cross-entropy at the scores, float32[B, nodes]; its bytes are counted."""
         errors = sigmoid(scores)
         errors[np.repeat(np.arange(len(winners)), winners.row_lengths()), winners.indices] -= 1
-        cost = elementwise(4 * scores.size) + Work(0, 0, (8 + 4 + 2 * 4) * winners.nnz)
-        self._layer.work.count("rebuild", cost)
+        pairs = winners.nnz  # taken by row and column, lessened by one, and put back
+        self._layer.work.count("rebuild", elementwise(4 * scores.size + pairs))
+        self._layer.work.count("rebuild", indexed(2 * pairs, 2 * (8 + 4) * pairs))
         return errors
 
 
