@@ -27,7 +27,7 @@ from lshexp.hashing.srp import gaussian_planes
 from lshexp.kernels.parallel import all_threads
 from lshexp.registry import register
 from lshexp.streams import stream
-from lshexp.work import LayerWork, Work, elementwise
+from lshexp.work import LayerWork, Work, elementwise, indexed, matrix_product
 
 
 @register("hash", "learned_hash")
@@ -78,7 +78,9 @@ class _LearnedPlanes(Hasher):
         self.to_score = options.examples
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
-        return in_blocks(lambda some: signs(self._of_nodes(weights, bias, some, work), self._bits, work), ids)
+        return in_blocks(
+            lambda some: signs(self._of_nodes(weights, bias, some, work), self._bits, work), ids, work
+        )
 
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
         return sign_query(self._of_inputs(inputs, work, "select"), self._bits, work)
@@ -98,7 +100,7 @@ class _LearnedPlanes(Hasher):
             of_inputs = self._of_inputs(scored.inputs, work, "rebuild")
             of_nodes = self._of_nodes(scored.weights, scored.bias, every, work)
             met = self._met(of_inputs, of_nodes, work)
-            pairs = self._balanced(high & ~met, low & met)
+            pairs = self._balanced(high & ~met, low & met, work)
             if len(pairs.rows):
                 self._step(scored, pairs, of_inputs, of_nodes, work)
 
@@ -109,7 +111,7 @@ class _LearnedPlanes(Hasher):
         projections += bias[ids][:, None] * self._planes.values[-1]
         size, planes = projections.size, projections.shape[1]
         lifted = Work(size, size, 4 * (len(rows) + planes + 4 * size))  # an outer product, added in place
-        work.count("rebuild", elementwise(rows.size) + lifted)
+        work.count("rebuild", indexed(rows.size, ids.nbytes) + indexed(len(ids), ids.nbytes) + lifted)
         return projections
 
     def _of_inputs(self, inputs: Inputs, work: LayerWork, phase: str) -> FloatArray:
@@ -122,11 +124,11 @@ class _LearnedPlanes(Hasher):
     def _met(self, of_inputs: FloatArray, of_nodes: FloatArray, work: LayerWork) -> BoolArray:
         """Whether example and node share a bucket in any table, bool[B, N]."""
         codes, others = (signs(each, self._bits, work) for each in (of_inputs, of_nodes))
-        compared = len(codes) * others.size  # two codes loaded, and a mask of one byte written and read
-        work.count("rebuild", Work(0, 0, (2 * 4 + 2) * compared))
+        # two codes loaded, and a mask of one byte stored
+        work.count("rebuild", Work(0, 0, codes.nbytes + 5 * len(codes) * others.size))
         return np.array([(others == own).any(axis=1) for own in codes])
 
-    def _balanced(self, attractive: BoolArray, repulsive: BoolArray) -> _Pairs:
+    def _balanced(self, attractive: BoolArray, repulsive: BoolArray, work: LayerWork) -> _Pairs:
         """As many pairs of one kind as of the other; of the larger part some are drawn."""
         self._steps += 1
         random = stream(self._key, "pairs", self._steps)
@@ -134,73 +136,86 @@ class _LearnedPlanes(Hasher):
         fewest = min(map(len, places))
         kept = np.concatenate([random.permutation(each)[:fewest] for each in places])
         rows, nodes = np.divmod(kept.astype(np.int32), np.int32(attractive.shape[1]))
-        labels = np.repeat(np.array([1, 0], dtype=np.float32), fewest)
-        return _Pairs(rows, nodes, labels[:, None])
+        labels = np.zeros((2 * fewest, 1), dtype=np.float32)
+        labels[:fewest] = 1
+        work.count("rebuild", Work(0, 0, 3 * 4 * fewest))
+        return _Pairs(rows, nodes, labels)
 
     def _step(
         self, scored: Scored, pairs: _Pairs, of_inputs: FloatArray, of_nodes: FloatArray, work: LayerWork
     ) -> None:
         """One step down the summed cross-entropy of the pairs."""
         used, places = np.unique(pairs.nodes, return_inverse=True)
+        of_used = of_nodes[used]
+        work.count("rebuild", Work(0, 0, 12 * (of_inputs.size + of_nodes.size)))  # for two scalars
         scales = [_over_root_mean_square(each) for each in (of_inputs, of_nodes)]
-        soft_inputs, soft_nodes = np.tanh(of_inputs * scales[0]), np.tanh(of_nodes[used] * scales[1])
-        left, right = soft_inputs[pairs.rows], soft_nodes[places]
-        shape = len(left), -1, self._bits
-        agreement = (left * right).reshape(shape).sum(axis=2)  # float32[P, L]
-        errors = np.repeat(sigmoid(agreement) - pairs.attractive, self._bits, axis=1)
-        at_inputs = _slope(soft_inputs, scales[0], _added(pairs.rows, errors * right, len(soft_inputs)))
-        at_nodes = _slope(soft_nodes, scales[1], _added(places, errors * left, len(used)))
-        _count_step(left, soft_inputs, soft_nodes, self._bits, work)
+        soft_inputs, soft_nodes = np.tanh(of_inputs * scales[0]), np.tanh(of_used * scales[1])
+        soft = soft_inputs.size + soft_nodes.size
+        work.count("rebuild", indexed(of_used.size, used.nbytes) + elementwise(2 * soft, mults=soft))
+        at_left, at_right = self._errors(pairs, soft_inputs, soft_nodes, places, work)
+        at_inputs = _slope(soft_inputs, scales[0], _added(pairs.rows, at_left, len(soft_inputs), work), work)
+        at_nodes = _slope(soft_nodes, scales[1], _added(places, at_right, len(used), work), work)
         rows = scored.weights[used]
-        work.count("rebuild", elementwise(rows.size))
         gradient = np.empty_like(self._planes.values)
         gradient[:-1] = spread(scored.inputs, at_inputs, work, "rebuild")
         gradient[:-1] += spread(rows, at_nodes, work, "rebuild")
         gradient[-1] = at_inputs.sum(axis=0) + scored.bias[used] @ at_nodes
-        size, planes = gradient.size - gradient.shape[1], gradient.shape[1]
+        planes = gradient.shape[1]
+        size = gradient.size - planes
+        work.count("rebuild", indexed(rows.size + len(used), 2 * used.nbytes))
         work.count("rebuild", elementwise(size) + elementwise(size, 2, adds=size))
-        last = Work(at_nodes.size, at_inputs.size + at_nodes.size + planes, 4 * at_inputs.size)
-        work.count("rebuild", last + Work(0, 0, 4 * (at_nodes.size + len(used) + 4 * planes)))
+        of_last = Work(0, at_inputs.size, 4 * (at_inputs.size + planes)) + elementwise(planes)
+        of_last += matrix_product(1, len(used), planes) + elementwise(planes, 2, adds=planes)
+        work.count("rebuild", of_last)
         self._planes.step(gradient, work)
+
+    def _errors(
+        self,
+        pairs: _Pairs,
+        soft_inputs: FloatArray,
+        soft_nodes: FloatArray,
+        places: NDArray[np.int64],
+        work: LayerWork,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Gradients at the soft codes of both sides of each pair, float32[P, L * K]."""
+        left, right = soft_inputs[pairs.rows], soft_nodes[places]
+        agreement = (left * right).reshape(len(left), -1, self._bits).sum(axis=2)  # float32[P, L]
+        errors = np.repeat(sigmoid(agreement) - pairs.attractive, self._bits, axis=1)
+        size, sums = left.size, agreement.size
+        work.count("rebuild", indexed(2 * size, pairs.rows.nbytes + places.nbytes))
+        work.count("rebuild", elementwise(size, 2, mults=size) + Work(0, size, 4 * (size + sums)))
+        # the sigmoid, whose arithmetic is left out as elsewhere, its target, and a copy for each bit
+        erring = elementwise(5 * sums) + Work(0, 0, pairs.attractive.nbytes + 4 * (sums + size))
+        work.count("rebuild", erring + elementwise(2 * size, 2, mults=2 * size))
+        return errors * right, errors * left
 
 
 def _extremes(scores: FloatArray, winners: int, work: LayerWork) -> tuple[BoolArray, BoolArray]:
     """Which nodes are among the winners of an example, and which score below its median; bool[B, N]."""
-    last = scores.shape[1] - winners
-    threshold = np.partition(scores, last, axis=1)[:, last]
-    median = np.partition(scores, scores.shape[1] // 2, axis=1)[:, scores.shape[1] // 2]
-    work.count("rebuild", elementwise(2 * scores.size) + Work(0, 0, 2 * (4 + 1) * scores.size))
-    return scores >= threshold[:, None], scores < median[:, None]
-
-
-def _added(places: NDArray[Any], values: FloatArray, count: int) -> FloatArray:
-    """Rows of values added up at their places, float32[count, M]."""
-    out = np.zeros((count, values.shape[1]), dtype=np.float32)
-    np.add.at(out, places, values)
-    return out
+    last, middle = scores.shape[1] - winners, scores.shape[1] // 2
+    ordered = np.partition(scores, (middle, last), axis=1)
+    compared = 5 * scores.size + 4 * len(scores)  # two numbers loaded, and a mask of one byte stored
+    work.count("rebuild", elementwise(scores.size) + Work(0, 0, 2 * compared))
+    return scores >= ordered[:, last, None], scores < ordered[:, middle, None]
 
 
 def _over_root_mean_square(values: FloatArray) -> np.float32:
-    """What scales values to a mean square of one; a single scalar, and so not counted."""
+    """What scales values to a mean square of one; a single scalar, whose arithmetic is not counted."""
     square = float(np.mean(values * values))
     return np.float32(1 / np.sqrt(square)) if square > 0 else np.float32(1)
 
 
-def _slope(soft: FloatArray, scale: np.float32, gradient: FloatArray) -> FloatArray:
+def _added(places: NDArray[Any], values: FloatArray, count: int, work: LayerWork) -> FloatArray:
+    """Rows of values added up at their places, float32[count, M]."""
+    out = np.zeros((count, values.shape[1]), dtype=np.float32)
+    np.add.at(out, places, values)
+    work.count("rebuild", Work(0, values.size, 2 * out.nbytes + places.nbytes + values.nbytes))
+    return out
+
+
+def _slope(soft: FloatArray, scale: np.float32, gradient: FloatArray, work: LayerWork) -> FloatArray:
     """Gradient at z from that at soft = tanh(scale * z)."""
+    size = soft.size
+    squares = elementwise(size, mults=size) + elementwise(size, adds=size)
+    work.count("rebuild", squares + elementwise(size, 2, mults=size) + elementwise(size, mults=size))
     return gradient * (1 - soft * soft) * scale
-
-
-def _count_step(
-    left: FloatArray, soft_inputs: FloatArray, soft_nodes: FloatArray, bits: int, work: LayerWork
-) -> None:
-    """Count a step's arithmetic on pairs and on codes; tanh and sigmoid are bytes alone, as elsewhere."""
-    size, soft = left.size, soft_inputs.size + soft_nodes.size
-    errors = size // bits
-    gathered = elementwise(2 * size) + elementwise(2 * soft)  # codes of pairs; tanh, and nodes copied for it
-    agreed = elementwise(size, 2, mults=size) + Work(0, size, 4 * (size + errors))
-    erring = elementwise(6 * errors) + elementwise(size)  # the sigmoid, its target, and a copy for each bit
-    back = elementwise(2 * size, 2, mults=2 * size) + Work(0, 2 * size, 4 * 3 * 2 * size)
-    slopes = elementwise(soft, mults=soft) + elementwise(soft, adds=soft) + elementwise(soft, 2, mults=soft)
-    scaled = elementwise(2 * soft, mults=2 * soft)
-    work.count("rebuild", gathered + agreed + erring + back + slopes + scaled)

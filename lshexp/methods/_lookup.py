@@ -18,7 +18,7 @@ from lshexp.kernels.parallel import balanced_bounds
 from lshexp.methods._exact import best_of_pairs, best_of_rows
 from lshexp.methods.base import Batch, LayerView, Selection, Selector, Step
 from lshexp.streams import stream_key
-from lshexp.work import elementwise, indexed
+from lshexp.work import Work, elementwise, indexed
 
 if TYPE_CHECKING:
     from lshexp.methods.lsh import Lsh
@@ -192,8 +192,9 @@ class LshSelector(Selector):
         before = self.tables.codes[some]
         self._hash(some, self._follows)
         after = self.tables.codes[some]
-        # both are copied, and compared by a mask of one byte a code
-        self._layer.work.count("rebuild", Work(0, 0, (2 * 2 * 4 + 2 * 4 + 2) * before.size))
+        # both are taken, and compared by a mask of one byte a code
+        self._layer.work.count("rebuild", indexed(2 * before.size, 2 * some.nbytes))
+        self._layer.work.count("rebuild", Work(0, 0, (2 * 4 + 1) * before.size))
         if 100 * np.mean(before != after) > self._options.moved_pct:
             self._hash(np.arange(self._layer.nodes, dtype=np.int32), self._follows)
             self._notes["rebuilds"] += 1
