@@ -300,7 +300,7 @@ class Predictor(Everything):
 
     def __init__(self, at):
         self.at, self.seen, self.share = at, 0, at.options["share"]
-        draws, rank = at.stream(at.key, "predictor"), at.options["rank"]
+        draws, rank = at.stream(at.key, "predictor"), at.options["width"]
         first = draws.standard_normal((at.fan_in, rank), dtype=np.float32) / math.sqrt(at.fan_in)
         second = draws.standard_normal((rank, at.nodes), dtype=np.float32) / math.sqrt(rank)
         odds = at.budget / at.nodes
