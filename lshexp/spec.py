@@ -42,7 +42,7 @@ Share = Annotated[
 
 # Raised by hand whenever a change makes the same configuration give other numbers, so that finished
 # records of the old revision are run again instead of being mixed with new ones.
-KERNEL_REVISION = 3
+KERNEL_REVISION = 4
 
 # Fields that runs were once made without: at their default they leave a run's id as it was.
 OUTPUT = ("output_method", "output_options", "output_active_pct", "tail_pct", "correction", "loss", "tail")

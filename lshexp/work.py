@@ -7,20 +7,23 @@ What counts, the same for every method:
 - a division or a square root counts as one multiplication;
 - an optimiser's step counts for each weight of the nodes and inputs that a batch used, also where a gradient
   is exactly zero and no step is taken;
-- comparisons, random draws, integer and table operations count no arithmetic, but the bytes they read
-  and write do count;
-- element-wise maps whose cost is a few operations a *node* (ReLU, softmax and the loss, the sigmoid
-  itself) are left out for every method alike;
-- so are single scalars a call, such as the norm of a whole batch or a moving threshold of a layer;
-- bytes: each element of an array that a kernel loads or stores counts with its size, each time that its
-  source does so, whatever it holds: weights, values, ids, offsets, sums, hash tables, buffers of its own.
-  What a kernel keeps in a variable is free. A product that BLAS forms, and an expression of NumPy, loads each
-  operand once and stores its result once. No cache is modelled;
-- counts are those of one thread that goes through the whole batch, so they do not depend on the threads;
-- bytes of listing a selected output's active classes, and of the losses over them or with several labels, are
-  left out; their formulas stand beside the kernels;
-- left out for every method alike: how a batch is shared out and where its lists begin (chunk bounds, running
-  totals of lengths), the form in which examples are handed over, and what is made once before training.
+- comparisons, random draws, integer and table operations count no arithmetic, but the bytes that kernels read
+  and write for them do count;
+- the arithmetic of element-wise maps of a few operations a *node* (ReLU, softmax and the loss, the sigmoid
+  itself) is left out for every method alike;
+- so is the arithmetic of single scalars a call, such as the norm of a whole batch or a moving threshold of a
+  layer;
+- bytes of kernels: each element of an array that a kernel loads or stores counts with its size, each time
+  that its source does so, whatever it holds: weights, values, ids, offsets, sums, hash tables, buffers of its
+  own. What a kernel keeps in a variable is free;
+- bytes between kernels: a product that BLAS forms, and an expression of NumPy in which values (float32, or
+  hash codes) take part, loads each operand once, an index or a mask among them, and stores its result once.
+  Views are free. What NumPy does with ids, offsets and flags alone is left out, such as where lists begin;
+- no cache is modelled, and counts are those of one thread that goes through the whole batch, so they do not
+  depend on the threads;
+- left out for every method alike: how a batch is shared out, the form in which examples are handed over, sums
+  of the losses, what is made once before training or for a size of batch, the search for the first offset of
+  adaptive dropout, and the mean of weights over epochs.
 
 Training counts under the first five phases, and prediction, with whatever it takes to choose the nodes, under
 `predict`. Nothing else that a network is asked, such as by the probe, is counted.
@@ -55,6 +58,11 @@ class Work(NamedTuple):
 def elementwise(size: int, operands: int = 1, mults: int = 0, adds: int = 0) -> Work:
     """An expression of NumPy on float32 arrays of `size` elements, so many of them, and its result."""
     return Work(mults, adds, 4 * size * (operands + 1))
+
+
+def indexed(values: int, index: int) -> Work:
+    """So many values taken from an array, or put into one, by an index or a mask of so many bytes."""
+    return Work(0, 0, 8 * values + index)
 
 
 def matrix_product(rows: int, inner: int, columns: int) -> Work:

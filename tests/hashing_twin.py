@@ -10,7 +10,7 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
-from counted import counted, plain
+from counted import NoAddition, counted, plain
 
 
 class Planes:
@@ -25,6 +25,9 @@ class Planes:
 
     def learn(self, inputs):
         """Nothing is learned."""
+
+    def learn_scored(self, look):
+        """Nor from winners."""
 
     def hash(self, look, ids):
         """Signs of the nodes with these numbers."""
@@ -70,6 +73,93 @@ class Alsh(Planes):
             projections = projections + (0.5 - power)[:, None] * lift
             power = power * power
         return projections
+
+
+class Learned:
+    """A matrix under Adam, which leaves a number without a gradient alone."""
+
+    def __init__(self, values, lr, meter):
+        self.values = counted(values, meter)
+        self.mean, self.square = (
+            counted(np.zeros(values.shape), meter),
+            counted(np.zeros(values.shape), meter),
+        )
+        self.lr, self.steps = lr, 0
+
+    def step(self, gradient):
+        self.steps += 1
+        rate = self.lr * math.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)  # once a step
+        mean = 0.9 * self.mean + 0.1 * gradient
+        square = 0.999 * self.square + (0.001 * gradient) * gradient
+        values = self.values - rate * mean / (np.sqrt(square) + 1e-8)
+        still = plain(gradient) == 0
+        for name, new in (("mean", mean), ("square", square), ("values", values)):
+            kept = np.where(still, plain(getattr(self, name)), plain(new))
+            setattr(self, name, counted(kept, new.meter))
+
+
+class LearnedPlanes(Planes):
+    """Planes over [weights, bias] and [input, 1] that learn from what they miss and what they should."""
+
+    added, learns = 1, True
+
+    def __init__(self, at, options, planes):
+        super().__init__(at, options, planes)
+        self.kept, self.steps = Learned(planes, options["lr"], at.meter), 0
+
+    def hash(self, look, ids):
+        return plain(self._of_nodes(look, ids)) > 0
+
+    def query(self, inputs, follow):
+        return SimpleNamespace(projected=plain(self._of_inputs(inputs)), coordinates=None, steps=None)
+
+    def _of_nodes(self, look, ids):
+        planes = self.kept.values
+        return look.weights[ids] @ planes[:-1] + look.bias[ids][:, None] * planes[-1]
+
+    def _of_inputs(self, inputs):
+        return inputs.times(self.kept.values[:-1]) + NoAddition(plain(self.kept.values[-1]))
+
+    def learn_scored(self, look):
+        inputs = look.inputs.first(min(self.options["examples"], len(look.inputs)))
+        scores = plain(inputs.times(look.weights.T)) + look.bias
+        ranked = np.sort(scores, axis=1)
+        high = scores >= ranked[:, -self.at.budget, None]
+        low = scores < ranked[:, scores.shape[1] // 2, None]
+        for _ in range(self.options["steps"]):
+            self._step(look, inputs, high, low)
+
+    def _step(self, look, inputs, high, low):
+        meter, self.steps = self.at.meter, self.steps + 1
+        of_inputs, of_nodes = self._of_inputs(inputs), self._of_nodes(look, np.arange(self.at.nodes))
+        tables = plain(of_inputs).shape[1] // self.bits
+        signs = [(plain(each) > 0).reshape(len(each), tables, self.bits) for each in (of_inputs, of_nodes)]
+        met = (signs[0][:, None] == signs[1][None]).all(axis=3).any(axis=2)
+        random = self.stream("pairs", self.steps)
+        places = [np.flatnonzero(mask) for mask in (high & ~met, low & met)]
+        fewest = min(map(len, places))
+        missed, wrong = (random.permutation(each)[:fewest] for each in places)
+        if not fewest:
+            return
+        used = sorted({int(j) for j in np.concatenate([missed, wrong]) % self.at.nodes})
+        scales = [1 / math.sqrt(np.mean(plain(each) ** 2)) for each in (of_inputs, of_nodes)]
+        soft_inputs, soft_nodes = np.tanh(plain(of_inputs * scales[0])), np.zeros(of_nodes.shape)
+        soft_nodes[used] = np.tanh(plain(of_nodes[used] * scales[1]))
+        at_inputs, at_nodes = np.zeros(soft_inputs.shape), np.zeros(soft_nodes.shape)
+        for label, of_kind in ((1, missed), (0, wrong)):
+            for b, j in zip(*np.divmod(of_kind, self.at.nodes), strict=True):
+                left, right = counted(soft_inputs[b], meter), counted(soft_nodes[j], meter)
+                agreed = (left * right).reshape(tables, self.bits).sum(axis=1)
+                error = np.repeat(1 / (1 + np.exp(-plain(agreed))) - label, self.bits)
+                at_inputs[b] = plain(counted(at_inputs[b], meter) + error * right)
+                at_nodes[j] = plain(counted(at_nodes[j], meter) + error * left)
+        soft_inputs = counted(soft_inputs, meter)
+        at_inputs = counted(at_inputs, meter) * (1 - soft_inputs * soft_inputs) * scales[0]
+        soft_nodes = counted(soft_nodes[used], meter)
+        at_nodes = counted(at_nodes[used], meter) * (1 - soft_nodes * soft_nodes) * scales[1]
+        gradient = plain(inputs.back(at_inputs) + look.weights[used].T @ at_nodes)
+        last = plain(at_inputs.sum(axis=0) + look.bias[used] @ at_nodes)
+        self.kept.step(counted(np.vstack([gradient, last]), meter))
 
 
 class Sketch:
@@ -132,6 +222,9 @@ class Sketch:
             v[:, j] = v[:, j] * (1 / math.sqrt(norm) if norm > 1e-10 * before else 0.0)
         return v
 
+    def learn_scored(self, look):
+        """Winners teach it nothing."""
+
     def hash(self, look, ids):
         self.coordinates[ids] = self._with_offset(look.weights[ids] @ self.basis(), look.bias[ids])
         return self.hash_again(ids)
@@ -175,6 +268,9 @@ class Unhashed:
     def learn(self, inputs):
         """Nothing is learned."""
 
+    def learn_scored(self, look):
+        """Nor from winners."""
+
     def hash(self, look, ids):
         return None
 
@@ -182,4 +278,4 @@ class Unhashed:
         return SimpleNamespace(projected=None, coordinates=None, steps=None)
 
 
-FAMILIES = {"srp": Planes, "simple_lsh": SimpleLsh, "alsh": Alsh}
+FAMILIES = {"srp": Planes, "simple_lsh": SimpleLsh, "alsh": Alsh, "learned_hash": LearnedPlanes}

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import naive
 import numpy as np
 from counted import NoAddition, best, counted, plain, plain_bias, sigmoid
-from hashing_twin import FAMILIES, Sketch, Unhashed
+from hashing_twin import FAMILIES, Learned, Sketch, Unhashed
 
 
 class Everything:
@@ -152,8 +152,10 @@ class Lsh(Everything):
         if name == "dwta":
             return Unhashed()
         if name in FAMILIES:
-            added = {"simple_lsh": 1, "alsh": options.get("m", 0)}.get(name, 0)
-            return FAMILIES[name](at, options, normal("planes", at.fan_in + added, planes))
+            added = {"simple_lsh": 1, "learned_hash": 1, "alsh": options.get("m", 0)}.get(name, 0)
+            family = FAMILIES[name](at, options, normal("planes", at.fan_in + added, planes))
+            family.bits, family.stream = self.bits, lambda *names: at.stream(key, *names)
+            return family
         dims = min(options["dims"] or max(1, round(at.fan_in / 100)), at.fan_in)
         ranked = options["rank_dims"] or (2 * dims if options["directions"] == "principal" else dims)
         ranked = min(ranked, at.fan_in)
@@ -240,15 +242,23 @@ class Lsh(Everything):
 
     def _keep_fresh(self, look):
         options, every = self.options, np.arange(self.at.nodes)
-        scheduled = options["rehash"] in ("schedule", "changed") and self.seen >= self.hash_at
+        scheduled = options["rehash"] in ("schedule", "changed", "moved") and self.seen >= self.hash_at
         if self.seen >= self.learn_at:
             self.family.learn(look.inputs)
+            self.family.learn_scored(look)
             self.learned += 1
             self._hash(look, every)
             often = max(2 * options["rehash_every"], self.seen // 4)
             least = (options["learn_growth"] - 1) * self.seen
             learn_next = self.seen + max(least, min(options["learn_every"], often))
             self.learn_at = learn_next if self.family.learns else math.inf
+        elif scheduled and options["rehash"] == "moved":
+            some = np.arange(self.next % 10, self.at.nodes, 10)
+            self.next += 1
+            before = self._codes(self.signs[some])
+            self._hash(look, some, self.follows)
+            if 100 * np.mean(before != self._codes(self.signs[some])) > options["moved_pct"]:
+                self._hash(look, every, self.follows)
         elif scheduled:
             ids = np.array(sorted(self.changed), dtype=int) if options["rehash"] == "changed" else every
             self._hash(look, ids, self.follows)
@@ -285,35 +295,12 @@ class Lsh(Everything):
             self._hash(look, touched, self.follows)
 
 
-class Learned:
-    """A matrix under Adam, which leaves a number without a gradient alone."""
-
-    def __init__(self, values, lr, meter):
-        self.values = counted(values, meter)
-        self.mean, self.square = (
-            counted(np.zeros(values.shape), meter),
-            counted(np.zeros(values.shape), meter),
-        )
-        self.lr, self.steps = lr, 0
-
-    def step(self, gradient):
-        self.steps += 1
-        rate = self.lr * math.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)  # once a step
-        mean = 0.9 * self.mean + 0.1 * gradient
-        square = 0.999 * self.square + (0.001 * gradient) * gradient
-        values = self.values - rate * mean / (np.sqrt(square) + 1e-8)
-        still = plain(gradient) == 0
-        for name, new in (("mean", mean), ("square", square), ("values", values)):
-            kept = np.where(still, plain(getattr(self, name)), plain(new))
-            setattr(self, name, counted(kept, new.meter))
-
-
 class Predictor(Everything):
     """Guesses by B(Ax), which some examples teach their true winners."""
 
     def __init__(self, at):
         self.at, self.seen, self.share = at, 0, at.options["share"]
-        draws, rank = at.stream(at.key, "predictor"), at.options["rank"]
+        draws, rank = at.stream(at.key, "predictor"), at.options["width"]
         first = draws.standard_normal((at.fan_in, rank), dtype=np.float32) / math.sqrt(at.fan_in)
         second = draws.standard_normal((rank, at.nodes), dtype=np.float32) / math.sqrt(rank)
         odds = at.budget / at.nodes

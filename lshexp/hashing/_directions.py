@@ -49,9 +49,8 @@ class Directions:
         keep = np.float32(self._memory if self._learned else 0)
         if self._centring:
             self.mean = keep * self.mean + (1 - keep) * _mean_input(inputs, examples, len(self.mean))
-            entries = 2 * inputs.nnz if isinstance(inputs, CSR) else inputs.size  # ids and values, or values
-            adds, size = inputs.nnz if isinstance(inputs, CSR) else inputs.size, self.mean.size
-            work.count("rebuild", Work(size, adds, 4 * (entries + size)))  # the batch's mean
+            size = self.mean.size
+            work.count("rebuild", _mean_input_cost(inputs, size))
             work.count("rebuild", elementwise(2 * size, mults=2 * size) + elementwise(size, 2, adds=size))
         if self._turning:
             # the first time there is no past to lean on, so the iteration is repeated until it has settled
@@ -109,3 +108,10 @@ def _mean_input(inputs: Inputs, examples: int, fan_in: int) -> FloatArray:
         return (total / examples).astype(np.float32)
     mean: FloatArray = inputs.mean(axis=0, dtype=np.float32)
     return mean
+
+
+def _mean_input_cost(inputs: Inputs, fan_in: int) -> Work:
+    """Of stored inputs ids and values, and sums in float64 that are divided and rounded; or rows."""
+    if isinstance(inputs, CSR):
+        return Work(fan_in, inputs.nnz, 8 * inputs.nnz + 36 * fan_in)
+    return Work(fan_in, inputs.size, 4 * (inputs.size + fan_in))

@@ -9,7 +9,7 @@ from lshexp.arrays import FloatArray, Inputs, IntArray
 from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs, squared_norms
 from lshexp.hashing.srp import gaussian_planes
 from lshexp.registry import register
-from lshexp.work import LayerWork, Work, elementwise
+from lshexp.work import LayerWork, Work, elementwise, indexed
 
 
 @register("hash", "alsh")
@@ -39,7 +39,7 @@ class _Asymmetric(Hasher):
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights[ids]
-        work.count("rebuild", elementwise(rows.size))
+        work.count("rebuild", indexed(rows.size, ids.nbytes))
         squared = squared_norms(rows, work)
         if len(ids) == len(weights):
             self._longest = float(np.sqrt(squared.max(initial=0)))
@@ -53,6 +53,8 @@ class _Asymmetric(Hasher):
         m, n = len(self._norm_planes), len(rows)
         size, planes = projections.size, projections.shape[1]
         work.count("rebuild", elementwise(3 * n, mults=2 * n))  # norms scaled twice and bounded
+        if n == len(weights):
+            work.count("rebuild", Work(0, 0, 4 * n))  # the longest is looked for
         work.count("rebuild", elementwise(size, mults=size))  # projections scaled
         work.count("rebuild", elementwise(2 * n * m, mults=n * m, adds=n * m))  # powers, differences
         lifted = Work(m * size, m * size, 4 * m * (n + planes + 4 * size))  # outer products, added in place

@@ -41,16 +41,30 @@ class Query(NamedTuple):
     steps: FloatArray | None = None
 
 
+class Scored(NamedTuple):
+    """Examples for which every node of a layer has been computed."""
+
+    inputs: Inputs
+    weights: FloatArray  # float32[N, D], of the moment
+    bias: FloatArray  # float32[N]
+    scores: FloatArray  # float32[B, N], pre-activations
+    winners: int  # nodes of an example that are to be active
+
+
 class Hasher(ABC):
     """One draw of a family: L tables of K bits for the nodes and inputs of one layer."""
 
     coordinates: FloatArray | None = (
         None  # float32[N, M]: stand-ins of the nodes, fresh as of their last hash
     )
-    learns = False  # whether `learn` changes anything
+    learns = False  # whether `learn` or `learn_scored` changes anything
+    to_score = 0  # examples that `learn_scored` wants each time
 
     def learn(self, inputs: Inputs, work: LayerWork) -> None:  # noqa: B027 - most families learn nothing
         """Adapt to the inputs a layer sees; called before nodes are hashed anew."""
+
+    def learn_scored(self, scored: Scored, work: LayerWork) -> None:  # noqa: B027 - as above
+        """Adapt to which nodes win; called after `learn`, with at most `to_score` examples."""
 
     @abstractmethod
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
@@ -88,11 +102,13 @@ class Hasher(ABC):
         raise NotImplementedError(f"{type(self).__name__} keeps nothing to hash again from")
 
 
-def in_blocks(hashed: Callable[[IntArray], Codes], ids: IntArray) -> Codes:
+def in_blocks(hashed: Callable[[IntArray], Codes], ids: IntArray, work: LayerWork) -> Codes:
     """Codes of nodes, so many at a time that their projections need not all be in memory at once."""
     if len(ids) <= BLOCK:
         return hashed(ids)
-    return np.concatenate([hashed(ids[first : first + BLOCK]) for first in range(0, len(ids), BLOCK)])
+    codes = np.concatenate([hashed(ids[first : first + BLOCK]) for first in range(0, len(ids), BLOCK)])
+    work.count("rebuild", elementwise(codes.size))
+    return codes
 
 
 class HashFamily(Plugin):

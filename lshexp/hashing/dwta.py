@@ -13,7 +13,7 @@ from lshexp.kernels.parallel import all_threads, balanced_bounds
 from lshexp.kernels.winners import winner_codes, winner_codes_cost
 from lshexp.registry import register
 from lshexp.streams import stream, stream_key
-from lshexp.work import LayerWork, Work
+from lshexp.work import LayerWork, Work, elementwise, indexed
 
 
 @register("hash", "dwta")
@@ -69,10 +69,12 @@ class _Winners(Hasher):
         self._tables = tables
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
-        return self._codes(CSR.from_dense(weights[ids]), work, "rebuild")
+        rows = weights[ids]
+        work.count("rebuild", indexed(rows.size, ids.nbytes))
+        return self._codes(_stored(rows, work, "rebuild"), work, "rebuild")
 
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
-        sparse = inputs if isinstance(inputs, CSR) else CSR.from_dense(inputs)
+        sparse = inputs if isinstance(inputs, CSR) else _stored(inputs, work, "select")
         codes = self._codes(sparse, work, "select")
         return Query(codes, np.empty((*codes.shape, 0), dtype=np.float32))
 
@@ -80,12 +82,21 @@ class _Winners(Hasher):
         """Bits of each table's hashes side by side, uint32[B, L]."""
         examples = len(sparse)
         packed = np.zeros((examples, self._tables), dtype=np.uint32)
+        work.count(phase, Work(0, 0, packed.nbytes))
         for size, n_hashes, positions, key in self._windows:
-            codes = np.empty((examples, n_hashes), dtype=np.int32)
+            codes = np.empty((examples, n_hashes), dtype=np.uint32)
             bounds = balanced_bounds(sparse.indptr, all_threads())
-            touched = winner_codes(*sparse.arrays, positions, size, key, bounds, codes)
-            work.count(phase, winner_codes_cost(sparse.indices, positions, codes, touched))
+            winners = codes.view(np.int32)
+            touched = winner_codes(*sparse.arrays, positions, size, key, bounds, winners)
+            work.count(phase, winner_codes_cost(sparse.indices, positions, winners, touched))
             for column in np.split(codes, n_hashes // self._tables, axis=1):
-                packed = (packed << np.uint32(size.bit_length() - 1)) | column.astype(np.uint32)
-            work.count(phase, Work(0, 0, 28 * codes.size))  # three expressions to put their bits together
+                packed = (packed << np.uint32(size.bit_length() - 1)) | column
+            work.count(phase, elementwise(codes.size) + elementwise(codes.size, 2))  # shifted, and joined
         return packed
+
+
+def _stored(rows: FloatArray, work: LayerWork, phase: str) -> CSR:
+    """Rows float32[N, D] as their entries that are not zero: all are looked at, and those are taken."""
+    sparse = CSR.from_dense(rows)
+    work.count(phase, Work(0, 0, 4 * rows.size) + indexed(sparse.nnz, 16 * sparse.nnz))
+    return sparse

@@ -8,7 +8,7 @@ from lshexp.arrays import FloatArray, Inputs, IntArray
 from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs, squared_norms
 from lshexp.hashing.srp import gaussian_planes
 from lshexp.registry import register
-from lshexp.work import LayerWork, Work, elementwise
+from lshexp.work import LayerWork, Work, elementwise, indexed
 
 
 @register("hash", "simple_lsh")
@@ -33,7 +33,7 @@ class _Lifted(Hasher):
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights[ids]
-        work.count("rebuild", elementwise(rows.size))
+        work.count("rebuild", indexed(rows.size, ids.nbytes))
         squared = squared_norms(rows, work)
         if len(ids) == len(weights):
             self._longest_squared = squared.max(initial=0)
@@ -42,6 +42,8 @@ class _Lifted(Hasher):
         projections += missing[:, None] * self._lift
         n = len(rows)
         work.count("rebuild", elementwise(3 * n, mults=n, adds=n))  # a difference, a bound and a root a node
+        if n == len(weights):
+            work.count("rebuild", Work(0, 0, 4 * n))  # the longest is looked for
         size = projections.size
         lifted = Work(size, size, 4 * (n + len(self._lift) + 4 * size))  # an outer product, added in place
         work.count("rebuild", lifted)

@@ -26,7 +26,7 @@ from lshexp.hashing.srp import gaussian_planes
 from lshexp.kernels.update import descend_rows, descend_rows_cost
 from lshexp.registry import register
 from lshexp.streams import stream
-from lshexp.work import LayerWork, Work, elementwise
+from lshexp.work import LayerWork, Work, elementwise, indexed
 
 
 @register("hash", "sketch")
@@ -119,8 +119,11 @@ class _Sketched(Hasher):
         self._directions.learn(inputs, work)
         self._basis = self._find_basis()
         if self._offset > 0:
+            work.count("rebuild", elementwise(self._basis.size))
+        if self._offset > 0:
             hashed = self._directions.sketch(inputs, work, "rebuild")[:, : len(self._hashed) - 1]
             spread = float(np.sqrt(np.mean(squared_norms(hashed, work))))
+            work.count("rebuild", Work(0, 0, 4 * len(hashed)))
             self._offset_scale = np.float32(self._offset * spread) if spread > 0 else np.float32(1)
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -138,24 +141,25 @@ class _Sketched(Hasher):
         self._basis = self._find_basis()
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
-        return in_blocks(lambda some: self._hash_block(weights, bias, some, work), ids)
+        return in_blocks(lambda some: self._hash_block(weights, bias, some, work), ids, work)
 
     def _hash_block(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights if len(ids) == len(weights) else weights[ids]
         if rows is not weights:
-            work.count("rebuild", elementwise(rows.size))
+            work.count("rebuild", indexed(rows.size, ids.nbytes))
         projections = project(rows, self._basis, work, "rebuild")
         coordinates = self._with_offset(projections, bias[ids], work, "rebuild")
         self.coordinates[ids] = coordinates
-        work.count("rebuild", elementwise(coordinates.size))
+        # biases are taken, and coordinates put, by their ids
+        work.count("rebuild", indexed(len(ids), ids.nbytes) + indexed(coordinates.size, ids.nbytes))
         return self._hash_coordinates(ids, work)
 
     def hash_again(self, ids: IntArray, work: LayerWork) -> Codes:
-        return in_blocks(lambda some: self._hash_coordinates(some, work), ids)
+        return in_blocks(lambda some: self._hash_coordinates(some, work), ids, work)
 
     def _hash_coordinates(self, ids: IntArray, work: LayerWork) -> Codes:
         hashed = self.coordinates[np.ix_(ids, self._hashed)]
-        work.count("rebuild", elementwise(hashed.size))
+        work.count("rebuild", indexed(hashed.size, ids.nbytes + 8 * len(self._hashed)))
         return signs(project(hashed, self._planes, work, "rebuild"), self._bits, work)
 
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
@@ -169,7 +173,9 @@ class _Sketched(Hasher):
         coordinates[:, :-1] = self._directions.centred(projections[:, : size - 1], work, "select")
         coordinates[:, -1] = self._offset_scale if self._offset > 0 else 0
         hashed = coordinates[:, self._hashed]
-        work.count("select", elementwise(coordinates.size) + elementwise(hashed.size))
+        copied = coordinates.size - len(coordinates)  # and a number is stored for each example
+        work.count("select", elementwise(copied) + Work(0, 0, 4 * len(coordinates)))
+        work.count("select", indexed(hashed.size, 8 * len(self._hashed)))
         bits = project(hashed, self._planes, work, "select")
         return sign_query(bits, self._bits, work, coordinates, steps)
 
@@ -201,7 +207,8 @@ class _Sketched(Hasher):
         if self._offset > 0:
             coordinates[:, -1] = (projections[:, -1] + bias) / self._offset_scale
             n = len(coordinates)
-            work.count(phase, elementwise(n, 2, adds=n) + elementwise(2 * n, mults=n))
+            operands = 1 + isinstance(bias, np.ndarray)
+            work.count(phase, elementwise(n, operands, adds=n) + elementwise(2 * n, mults=n))
         return coordinates
 
 

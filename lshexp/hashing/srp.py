@@ -8,7 +8,7 @@ from lshexp.arrays import FloatArray, Inputs, IntArray
 from lshexp.hashing.base import Codes, Hasher, HashFamily, Query, project, sign_query, signs
 from lshexp.registry import register
 from lshexp.streams import stream
-from lshexp.work import LayerWork, elementwise
+from lshexp.work import LayerWork, indexed
 
 
 @register("hash", "srp")
@@ -30,7 +30,7 @@ class _Planes(Hasher):
 
     def hash_nodes(self, weights: FloatArray, bias: FloatArray, ids: IntArray, work: LayerWork) -> Codes:
         rows = weights[ids]
-        work.count("rebuild", elementwise(rows.size))
+        work.count("rebuild", indexed(rows.size, ids.nbytes))
         return signs(project(rows, self._planes, work, "rebuild"), self._bits, work)
 
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:

@@ -28,7 +28,7 @@ from lshexp.kernels.moving import (
 )
 from lshexp.kernels.parallel import even_bounds
 from lshexp.streams import stream
-from lshexp.work import LayerWork, elementwise
+from lshexp.work import LayerWork, indexed
 
 
 class Collected(NamedTuple):
@@ -110,7 +110,7 @@ class SortedTables(Tables):
         self.codes[ids] = codes
         bounds = even_bounds(len(self._starts), self._threads)
         fill_buckets(self.codes, self._offsets, bounds, self._starts, self._nodes)
-        work.count("rebuild", elementwise(codes.size) + fill_buckets_cost(self.codes, self._starts))
+        work.count("rebuild", indexed(codes.size, ids.nbytes) + fill_buckets_cost(self.codes, self._starts))
 
     def buckets(self) -> Buckets:
         """Where nodes lie now."""
@@ -140,7 +140,7 @@ class MovingTables(Tables):
         self.codes[ids] = codes
         touched = fill_with_room(self.codes, self._order, bounds, *tables)
         self._filled = True
-        work.count("rebuild", elementwise(codes.size) + fill_with_room_cost(touched))
+        work.count("rebuild", indexed(codes.size, ids.nbytes) + fill_with_room_cost(touched))
 
     def buckets(self) -> Buckets:
         """Where nodes lie now."""

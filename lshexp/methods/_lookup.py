@@ -11,19 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, joined, like
-from lshexp.hashing.base import Query, project
+from lshexp.hashing.base import Query, Scored, project
 from lshexp.hashing.tables import MovingTables, SortedTables, Tables
 from lshexp.kernels.buckets import score_by_coordinates, score_by_coordinates_cost
 from lshexp.kernels.parallel import balanced_bounds
 from lshexp.methods._exact import best_of_pairs, best_of_rows
 from lshexp.methods.base import Batch, LayerView, Selection, Selector, Step
 from lshexp.streams import stream_key
-from lshexp.work import Work, elementwise
+from lshexp.work import Work, elementwise, indexed
 
 if TYPE_CHECKING:
     from lshexp.methods.lsh import Lsh
 
 SAMPLE = 128  # examples to learn the inputs from, where batches are single examples
+LOOKED_AT = 10  # one node in so many is hashed to see whether codes have moved, with rehash: moved
 WINDOW = 8  # nodes that are looked at for each that may be hashed again, with rehash: rolling
 
 
@@ -54,7 +55,7 @@ class LshSelector(Selector):
         self._learn_at = self._rehash_at = 0.0  # at so many
         self._interval = float(options.rehash_every)
         self._changed = np.zeros(layer.nodes, dtype=np.bool_)  # since hashed, with rehash: changed, rolling
-        self._next = 0  # node that the next look for changed ones begins at, with rehash: rolling
+        self._next = 0  # node that the next look at nodes begins at, with rehash: rolling or moved
         self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
@@ -136,18 +137,20 @@ class LshSelector(Selector):
             self._singles.append(inputs)
         else:
             self._singles.clear()
-        scheduled = options.rehash in ("schedule", "changed") and seen >= self._rehash_at
+        scheduled = options.rehash in ("schedule", "changed", "moved") and seen >= self._rehash_at
         if seen == 0 and self._singles and self.hasher.learns:
             # one example has no directions, and what is learned from too few is lost; until then, those drawn
             self._hash_every_node()
             self._learn_at = SAMPLE - 1
         elif seen >= self._learn_at:
-            self._hash_all(joined(self._singles) if len(self._singles) > 1 else inputs)
+            self._hash_all(self._joined_singles() if len(self._singles) > 1 else inputs)
             often = max(2 * options.rehash_every, seen // 4)  # while little has been seen
             least = (options.learn_growth - 1) * seen
             self._learn_at = seen + max(least, min(options.learn_every, often))
             if not self.hasher.learns:
                 self._learn_at = math.inf
+        elif scheduled and options.rehash == "moved":
+            self._hash_if_moved()
         elif scheduled:
             every = np.arange(self._layer.nodes, dtype=np.int32)
             self._hash(every[self._changed] if options.rehash == "changed" else every, self._follows)
@@ -159,14 +162,42 @@ class LshSelector(Selector):
             self._interval *= options.rehash_growth
         self._seen += examples
 
+    def _joined_singles(self) -> Inputs:
+        """The last inputs, of batches of one."""
+        inputs = joined(self._singles)
+        values = inputs.nnz if isinstance(inputs, CSR) else inputs.size
+        self._layer.work.count("rebuild", elementwise(values))
+        return inputs
+
     def _hash_all(self, inputs: Inputs) -> None:
-        self.hasher.learn(inputs, self._layer.work)
+        layer = self._layer
+        self.hasher.learn(inputs, layer.work)
+        if self.hasher.to_score:
+            some = inputs[: self.hasher.to_score]
+            scores = layer.scores_of_all(some, "rebuild")
+            scored = Scored(some, layer.weights, layer.bias, scores, self._budget)
+            self.hasher.learn_scored(scored, layer.work)
         self._learned += 1
         self._hash_every_node()
 
     def _hash_every_node(self) -> None:
         self._hash(np.arange(self._layer.nodes, dtype=np.int32))
         self._notes["rebuilds"] += 1
+
+    def _hash_if_moved(self) -> None:
+        """Hash some of the nodes, others each time, and then all if those have moved to other buckets."""
+        assert self.tables is not None  # checked when the options were read
+        some = np.arange(self._next % LOOKED_AT, self._layer.nodes, LOOKED_AT, dtype=np.int32)
+        self._next += 1
+        before = self.tables.codes[some]
+        self._hash(some, self._follows)
+        after = self.tables.codes[some]
+        # both are taken, and compared by a mask of one byte a code
+        self._layer.work.count("rebuild", indexed(2 * before.size, 2 * some.nbytes))
+        self._layer.work.count("rebuild", Work(0, 0, (2 * 4 + 1) * before.size))
+        if 100 * np.mean(before != after) > self._options.moved_pct:
+            self._hash(np.arange(self._layer.nodes, dtype=np.int32), self._follows)
+            self._notes["rebuilds"] += 1
 
     def _hash_some(self, most: int) -> None:
         """Hash some of the nodes that have changed since they were hashed, in turn.
@@ -175,7 +206,6 @@ class LshSelector(Selector):
         """
         looked = min(self._layer.nodes, WINDOW * most)
         ids = (self._next + np.arange(looked, dtype=np.int32)) % np.int32(self._layer.nodes)
-        self._layer.work.count("rebuild", Work(0, 0, looked))  # a flag each
         changed = ids[self._changed[ids]][:most]
         self._next = int(changed[-1]) + 1 if len(changed) == most else self._next + looked
         self._next %= self._layer.nodes
@@ -223,5 +253,5 @@ class LshSelector(Selector):
         """The first `budget` candidates in the order met."""
         rank = np.arange(candidates.nnz) - np.repeat(candidates.indptr[:-1], candidates.row_lengths())
         kept = candidates.where(rank < self._budget)
-        self._layer.work.count("select", elementwise(2 * kept.nnz))  # ids and values copied
+        self._layer.work.count("select", indexed(kept.nnz, candidates.nnz))
         return kept

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lshexp.arrays import CSR, FloatArray, Inputs, like
+from lshexp.hashing.learned import sigmoid
 from lshexp.kernels.csr import gather_rows, gather_rows_cost
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.select import draw_gated, draw_gated_cost, take_above, take_above_cost
-from lshexp.methods._learned import sigmoid
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
 from lshexp.registry import register
 from lshexp.streams import stream_key
@@ -103,6 +103,7 @@ class _Standout(Selector):
         gather_rows(scores, active.indptr, active.indices, bounds, active.data)
         costs = (
             draw_gated_cost(keep),
+            Work(0, 0, 4 * nodes),  # one threshold for all
             take_above_cost(chosen, active.indices),
             gather_rows_cost(active.indptr, active.indices),
         )

@@ -88,16 +88,23 @@ class Lsh(Method):
     bucket_cap: int | None = Field(
         default=None, ge=1, description="nodes read of one bucket at most; left out: all"
     )
-    rehash: Literal["touched", "schedule", "changed", "rolling"] = Field(
+    rehash: Literal["touched", "schedule", "changed", "rolling", "moved"] = Field(
         default="schedule",
         description="when nodes are hashed again; touched: at once, those whose weights a step changed, "
         "schedule: all, every rehash_every examples, changed: then, those that have changed since, rolling: "
-        "at each step some of those that have changed, in turn, at the same cost however wide the layer is",
+        "at each step some of those that have changed, in turn, at the same cost however wide the layer is, "
+        "moved: every rehash_every examples one node in ten and, if moved_pct of their codes are others, all",
     )
     rehash_every: int = Field(
         default=1000,
         ge=1,
         description="training examples until nodes are hashed again, with rehash: schedule or changed",
+    )
+    moved_pct: float = Field(
+        default=30.0,
+        ge=0,
+        le=100,
+        description="codes that must have changed for all nodes to be hashed again, with rehash: moved",
     )
     rehash_nodes: int = Field(
         default=8, ge=1, description="nodes hashed again for each training example, with rehash: rolling"
@@ -169,6 +176,8 @@ class Lsh(Method):
             )
         if self.L == 0 and self.rank != "sketch":
             raise ValueError("L: without tables there are no counts to rank by; use rank: sketch")
+        if self.rehash == "moved" and not self.L:
+            raise ValueError("L: rehash: moved looks at the codes of tables; say how many there are")
         for name in ("refine", "refine_sparse"):
             if 0 < (getattr(self, name) or 0) < 1:
                 raise ValueError(f"{name}: must be 0 or at least 1")
@@ -187,6 +196,8 @@ class Lsh(Method):
         options = super().recorded()
         if self.rehash != "rolling":
             del options["rehash_nodes"]
+        if self.rehash != "moved":
+            del options["moved_pct"]
         if self.learn_growth == 1:
             del options["learn_growth"]
         if self.where_sparse == "hash" and "where_sparse" not in PRESETS[self.preset]:

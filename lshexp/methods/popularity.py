@@ -12,7 +12,7 @@ from lshexp.arrays import CSR, FloatArray, Inputs
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, wanted_nodes
 from lshexp.registry import register
 from lshexp.streams import stream
-from lshexp.work import Work
+from lshexp.work import Work, indexed
 
 Chances = NDArray[np.float64]
 
@@ -95,8 +95,12 @@ class _Draw(Selector):
         met = np.unique(np.searchsorted(urn.upto, points, side="right").clip(max=nodes - 1))
         active = CSR.from_lengths(np.full(examples, len(met)), nodes)
         active.indices[:] = np.tile(met.astype(np.int32), examples)
-        self._layer.work.count("select", Work(urn.draws, 0, 8 * urn.draws + 4 * active.nnz))
-        return Selection(active, log_inclusion=np.tile(urn.log_inclusion[met], examples))
+        log_inclusion = urn.log_inclusion[met]
+        # float64 numbers drawn, scaled and sought; and the chances of the classes met, for each example
+        self._layer.work.count("select", Work(urn.draws, 0, 40 * urn.draws))
+        self._layer.work.count("select", indexed(len(met), met.nbytes))
+        self._layer.work.count("select", Work(0, 0, 4 * (len(met) + active.nnz)))
+        return Selection(active, log_inclusion=np.tile(log_inclusion, examples))
 
     def _urn(self) -> _Urn:
         """What classes are drawn from, made when first asked for: a network that predicts needs no counts."""

@@ -12,12 +12,12 @@ from pydantic import Field, field_validator
 
 from lshexp.arrays import CSR, FloatArray, Inputs, like
 from lshexp.hashing.base import project, spread
+from lshexp.hashing.learned import Learned, learned_bytes, sigmoid
 from lshexp.methods._exact import best_of_pairs, best_of_rows
-from lshexp.methods._learned import Learned, learned_bytes, sigmoid
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, wanted_nodes
 from lshexp.registry import register
 from lshexp.streams import stream
-from lshexp.work import Work, elementwise, matrix_product
+from lshexp.work import Work, elementwise, indexed, matrix_product
 
 
 @register("method", "predictor")
@@ -33,7 +33,7 @@ class LowRankPredictor(Method):
     computed exactly.
     """
 
-    rank: int = Field(default=16, ge=1, le=4096, description="width of the scorer: rows of A, columns of B")
+    width: int = Field(default=16, ge=1, le=4096, description="rank of the scorer: rows of A, columns of B")
     share: float = Field(
         default=0.1, gt=0, le=1, description="share of the training examples that the scorer learns from"
     )
@@ -54,7 +54,7 @@ class LowRankPredictor(Method):
 
     def memory_bytes(self, nodes: int, fan_in: int, share: float, threads: int) -> int:
         """Both matrices and the starting scores, with their optimiser's state."""
-        return learned_bytes(self.rank * (nodes + fan_in) + nodes)
+        return learned_bytes(self.width * (nodes + fan_in) + nodes)
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Guess a share of `share` of the nodes."""
@@ -67,10 +67,10 @@ class _Scorer(Selector):
         self._layer = layer
         self._budget = wanted_nodes(share, layer.nodes)
         self._seen = 0  # examples in training
-        random, rank = stream(key, "predictor"), options.rank
+        random, width = stream(key, "predictor"), options.width
         drawn = [
-            random.standard_normal((fan_in, width), dtype=np.float32) / np.float32(math.sqrt(fan_in))
-            for fan_in, width in ((layer.fan_in, rank), (rank, layer.nodes))
+            random.standard_normal(shape, dtype=np.float32) / np.float32(math.sqrt(shape[0]))
+            for shape in ((layer.fan_in, width), (width, layer.nodes))
         ]
         drawn.append(np.full((1, layer.nodes), _log_odds(self._budget / layer.nodes), dtype=np.float32))
         self._first, self._second, self._start = (
@@ -110,7 +110,7 @@ class _Scorer(Selector):
         return math.floor(share * self._seen) - math.floor(share * before)
 
     def _scores(self, inputs: Inputs, phase: str) -> tuple[FloatArray, FloatArray]:
-        """Ax and B(Ax), float32[B, rank] and float32[B, nodes]."""
+        """Ax and B(Ax), float32[B, width] and float32[B, nodes]."""
         work = self._layer.work
         hidden = project(inputs, self._first.values, work, phase)
         scores = project(hidden, self._second.values, work, phase)
@@ -128,7 +128,7 @@ class _Scorer(Selector):
         hidden, scores = self._scores(inputs, "rebuild")
         errors = self._errors(scores, winners)
         at_hidden = errors @ self._second.values.T
-        work.count("rebuild", matrix_product(len(errors), layer.nodes, self._options.rank))
+        work.count("rebuild", matrix_product(len(errors), layer.nodes, self._options.width))
         self._second.step(spread(hidden, errors, work, "rebuild"), work)
         self._first.step(spread(inputs, at_hidden, work, "rebuild"), work)
         work.count("rebuild", Work(0, errors.size, 4 * (errors.size + layer.nodes)))
@@ -138,8 +138,9 @@ class _Scorer(Selector):
         """Gradient of the cross-entropy at the scores, float32[B, nodes]; its bytes are counted."""
         errors = sigmoid(scores)
         errors[np.repeat(np.arange(len(winners)), winners.row_lengths()), winners.indices] -= 1
-        cost = elementwise(4 * scores.size) + Work(0, 0, (8 + 4 + 2 * 4) * winners.nnz)
-        self._layer.work.count("rebuild", cost)
+        pairs = winners.nnz  # taken by row and column, lessened by one, and put back
+        self._layer.work.count("rebuild", elementwise(4 * scores.size + pairs))
+        self._layer.work.count("rebuild", indexed(2 * pairs, 2 * (8 + 4) * pairs))
         return errors
 
 

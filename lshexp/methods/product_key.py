@@ -12,14 +12,14 @@ from pydantic import Field, field_validator
 
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray, like
 from lshexp.hashing.base import project, spread
+from lshexp.hashing.learned import Learned, learned_bytes, sigmoid
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.product import leading_sums, leading_sums_cost, pairs_to_form
 from lshexp.methods._exact import best_of_pairs
-from lshexp.methods._learned import Learned, learned_bytes, sigmoid
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, Step, wanted_nodes
 from lshexp.registry import register
 from lshexp.streams import stream
-from lshexp.work import LayerWork, Work, elementwise, matrix_product
+from lshexp.work import LayerWork, Work, elementwise, indexed, matrix_product
 
 MEMORY = np.float32(0.9)  # weight of the past in the running mean and variance of the queries
 SMALL = np.float32(1e-5)  # added to the variance
@@ -122,6 +122,7 @@ class _Keys(Selector):
         # a sigmoid's logarithm has the slope 1 - sigmoid
         slopes = (gates.gradients * (1 - gates.values))[grouped.positions]
         work.count("rebuild", elementwise(pairs, adds=pairs) + elementwise(pairs, 2, mults=pairs))
+        work.count("rebuild", indexed(pairs, grouped.positions.nbytes))
         nodes = grouped.entry_columns()
         members = nodes // self._sizes[1], nodes % self._sizes[1]
         at_queries = np.empty_like(asked.queries)
@@ -131,9 +132,11 @@ class _Keys(Selector):
             at_scores = _summed(grouped.indices, places, slopes, (len(query), len(own.values)), work)
             out[:] = at_scores @ own.values
             work.count("rebuild", matrix_product(len(query), len(own.values), self._half))
+            work.count("rebuild", elementwise(out.size))
             own.step(spread(at_scores, query, work, "rebuild"), work)
         at_queries *= asked.scale
-        work.count("rebuild", elementwise(at_queries.size, 2, mults=at_queries.size))
+        work.count("rebuild", elementwise(at_queries.size, mults=at_queries.size))
+        work.count("rebuild", Work(0, 0, asked.scale.nbytes))
         self._matrix.step(spread(asked.inputs, at_queries, work, "rebuild"), work)
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -163,14 +166,14 @@ class _Keys(Selector):
             self._mean = self._followed(self._mean, queries)
         queries -= self._mean
         size = queries.size
-        work.count("select", elementwise(size, 2, adds=size))
+        work.count("select", elementwise(size, adds=size) + Work(0, 0, 4 * dims))
         if training:
             self._variance = self._followed(self._variance, queries * queries)
-            work.count("select", elementwise(size, 2, mults=size))
+            work.count("select", elementwise(size, mults=size))
         scale = 1 / np.sqrt(self._variance + SMALL)
         queries *= scale
         work.count("select", elementwise(3 * dims, mults=2 * dims, adds=dims))
-        work.count("select", elementwise(size, 2, mults=size))
+        work.count("select", elementwise(size, mults=size) + Work(0, 0, 4 * dims))
         return queries, scale
 
     def _followed(self, past: FloatArray, values: FloatArray) -> FloatArray:
@@ -189,5 +192,6 @@ def _summed(
     """Values added up at their places, float32[shape]; counted as `rebuild`."""
     places = rows.astype(np.int64) * shape[1] + columns
     summed = np.bincount(places, weights=values, minlength=shape[0] * shape[1])
-    work.count("rebuild", Work(0, len(values), 4 * (5 * len(values) + summed.size)))
+    # places and values are read; sums in float64 are rounded
+    work.count("rebuild", Work(0, len(values), 12 * len(values) + 20 * summed.size))
     return summed.reshape(shape).astype(np.float32)

@@ -109,8 +109,10 @@ class _Threshold(Selector):
         if self._per_node:
             k = wanted_nodes(self._share, len(scores))
             self._layer.work.count("select", elementwise(scores.size))  # columns copied
+            self._layer.work.count("select", Work(0, 0, 4 * scores.shape[1]))
             return np.array([self._kth_largest(column.copy(), k) for column in finite.T], dtype=np.float32)
         k = wanted_nodes(self._share, scores.size)
+        self._layer.work.count("select", Work(0, 0, 4 * self._layer.nodes))
         return np.full(self._layer.nodes, self._kth_largest(finite.ravel(), k), dtype=np.float32)
 
     def _kth_largest(self, values: FloatArray, k: int) -> float:

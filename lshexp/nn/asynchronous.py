@@ -27,9 +27,11 @@ from lshexp.kernels.hogwild import Outcomes, Parameters, count_conflicts, hogwil
 from lshexp.methods.base import Batch
 from lshexp.nn.layer import Pairs
 from lshexp.nn.network import LayerStep, Network, Outcome, Pending
+from lshexp.nn.output import Losses
 from lshexp.nn.signals import Tape
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
+from lshexp.work import Work, indexed
 
 SPREAD = 0.5  # of the time a batch takes, about its mean of one
 
@@ -50,7 +52,7 @@ class Hogwild:
     def train_batch(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """Choose nodes for the batch, then take a step on each of its examples; one `lr` a step."""
         network, examples = self._network, len(y)
-        read = x if isinstance(x, CSR) else CSR.from_dense(x)
+        read = _stored(x)
         if network.selects:
             tapes, _, selected = network.choose(x, batch)
         else:
@@ -60,7 +62,7 @@ class Hogwild:
             (tape.pairs or layer.every_node(examples)).by_example
             for tape, layer in zip(tapes, network.hidden, strict=True)
         )
-        scales = np.array([tape.multiplier for tape in tapes], dtype=np.float32)
+        scales = _multipliers(tapes)
         deltas = tuple(np.empty(active.nnz, dtype=np.float32) for active in chosen)
         outcomes = Outcomes(
             np.empty(examples, dtype=np.float32),
@@ -78,7 +80,7 @@ class Hogwild:
                 layer.work.count(phase, cost)
         for index, (tape, active, own) in enumerate(zip(tapes, chosen, deltas, strict=True)):
             self._report(index, tape, active, own)
-        return Outcome(float(outcomes.losses.sum(dtype=np.float64)), int(outcomes.hits.sum()), selected)
+        return Outcome(*Losses(outcomes.losses, outcomes.hits).sums(), selected)
 
     def drain(self) -> None:
         """Nothing is ever in flight between batches."""
@@ -94,6 +96,8 @@ class Hogwild:
         stepped = deltas != 0
         live = active.where(stepped)
         layer = self._network.hidden[index]
+        looked = Work(0, 0, 5 * deltas.size)  # which are not zero
+        layer.work.count("rebuild", looked + indexed(2 * live.nnz, 2 * deltas.size))
         self._network.report_step(
             index, Pairs(live, layer.group(live, "backward")), deltas[stepped], tape.token
         )
@@ -170,10 +174,20 @@ class SimulatedWorkers:
 
 def _changed(step: LayerStep) -> tuple[CSR, CSR]:
     """Nodes with a gradient and inputs that are not zero, by example."""
-    inputs = step.inputs if isinstance(step.inputs, CSR) else CSR.from_dense(step.inputs)
+    inputs = _stored(step.inputs)
     if step.pairs is None:
         return CSR.from_dense(step.deltas), inputs
     return step.pairs.by_example.where(step.deltas != 0), inputs
+
+
+def _stored(inputs: Inputs) -> CSR:
+    """Examples as the inputs that are not zero."""
+    return inputs if isinstance(inputs, CSR) else CSR.from_dense(inputs)
+
+
+def _multipliers(tapes: list[Tape]) -> FloatArray:
+    """One multiplier of activations a layer, float32[layers]."""
+    return np.array([tape.multiplier for tape in tapes], dtype=np.float32)
 
 
 def workers_of(spec: RunSpec, network: Network) -> SimulatedWorkers | Hogwild | None:

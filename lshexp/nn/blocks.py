@@ -35,7 +35,7 @@ from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, group_columns
 from lshexp.nn.plan import LayerPlan
-from lshexp.work import LayerWork, elementwise
+from lshexp.work import LayerWork, Work, elementwise
 
 
 class BlockLayer(Layer):
@@ -52,6 +52,7 @@ class BlockLayer(Layer):
         self.sums = np.zeros((self.blocks, self.in_blocks * self.block), dtype=np.float32)
         self.bias_sums = np.zeros(self.blocks, dtype=np.float32)
         self._lanes = (0,) * self.block
+        self._ones = np.ones(self.block, dtype=np.float32)
         super().__init__(weights, plan, rule, gemm, threads)
         self.state = np.zeros((self.cost.slots, *self.tiles.shape), dtype=np.float32)
         self.bias_state = np.zeros((self.cost.slots, self.blocks, self.block), dtype=np.float32)
@@ -100,6 +101,7 @@ class BlockLayer(Layer):
         """Rows float32[B, nodes] as the values of `every_node`: zero where a block has no node."""
         values = np.zeros((len(rows), self.blocks * self.block), dtype=np.float32)
         values[:, : self.nodes] = rows
+        self.work.count("forward", Work(0, 0, values.nbytes) + elementwise(rows.size))
         return values.reshape(-1)
 
     def group(self, active: CSR, phase: str = "forward") -> CSC:
@@ -112,7 +114,7 @@ class BlockLayer(Layer):
         inputs = self.in_blocks_of(inputs, phase)
         every = self.every_node(len(inputs))
         values = self._forward(inputs, every.by_node, phase).reshape(len(inputs), -1)
-        return np.ascontiguousarray(values[:, : self.nodes])
+        return self._of_nodes(values, phase)
 
     def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
         """Pre-activations of active pairs, float32[P] in the order of their entries."""
@@ -143,7 +145,15 @@ class BlockLayer(Layer):
         given, rows = selection.multiplier, self.scores_of_all(inputs)
         if not isinstance(given, np.ndarray):
             return rows, np.float32(given)
-        return rows, np.ascontiguousarray(np.repeat(given, self.block, axis=1)[:, : self.nodes])
+        repeated = np.repeat(given, self.block, axis=1)
+        self.work.count("forward", Work(0, 0, 4 * (given.size + repeated.size)))
+        return rows, self._of_nodes(repeated, "forward")
+
+    def _of_nodes(self, values: FloatArray, phase: str) -> FloatArray:
+        """Values of all blocks, float32[B, blocks * b], without those beyond the nodes."""
+        if values.shape[1] > self.nodes:
+            self.work.count(phase, elementwise(len(values) * self.nodes))
+        return np.ascontiguousarray(values[:, : self.nodes])
 
     def activate(self, inputs: Inputs, active: CSR, scored: bool, multiplier: np.float32) -> Pairs:
         """Activations of active blocks, whose scores say nothing of their nodes' own."""
@@ -199,7 +209,8 @@ class BlockLayer(Layer):
 
     def step_of(self, pairs: Pairs, deltas: FloatArray, token: object) -> Step:
         """A step as the method sees it: the sum of a block's weights moves by the sum of its deltas."""
-        summed = deltas.reshape(-1, self.block) @ np.ones(self.block, dtype=np.float32)
+        summed = deltas.reshape(-1, self.block) @ self._ones
+        self.work.count("rebuild", Work(0, deltas.size, 4 * (deltas.size + self.block + len(summed))))
         return Step(pairs.by_node, summed, token)
 
     def selected(self, active: CSR) -> int:

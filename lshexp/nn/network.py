@@ -269,7 +269,7 @@ class Network:
             tape = Tape(inputs, None, rows, multiplier, selection.token)
             if tape.scaled:
                 rows *= multiplier
-                layer.work.count("forward", elementwise(rows.size, mults=rows.size))
+                layer.work.count("forward", _times(rows, multiplier))
             return tape
         if isinstance(multiplier, np.ndarray):
             return gated_by(layer, inputs, selection, multiplier)
@@ -335,7 +335,7 @@ class Network:
             layer.work.count("backward", Work(0, 0, 14 * gradient.size))  # a mask of one byte an element
             if tape.scaled:
                 gradient *= tape.multiplier
-                layer.work.count("backward", elementwise(gradient.size, mults=gradient.size))
+                layer.work.count("backward", _times(gradient, tape.multiplier))
             return gradient
         if isinstance(tape.pairs.by_example, BSR):
             gradient *= tape.pairs.by_example.data > 0
@@ -343,5 +343,10 @@ class Network:
         # other pairs that are kept are live, so the derivative of ReLU is one
         if tape.scaled:
             gradient *= tape.multiplier
-            layer.work.count("backward", elementwise(len(gradient), mults=len(gradient)))
+            layer.work.count("backward", _times(gradient, tape.multiplier))
         return gradient
+
+
+def _times(values: FloatArray, multiplier: np.float32 | FloatArray) -> Work:
+    """Values multiplied in place, by one number or each by its own."""
+    return elementwise(values.size, operands=1 + isinstance(multiplier, np.ndarray), mults=values.size)

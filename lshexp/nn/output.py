@@ -18,17 +18,26 @@ import numpy as np
 from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, OffsetArray, Targets, beside
 from lshexp.kernels.loss import (
     binary_of_labels,
+    binary_of_labels_cost,
     softmax_cross_entropy,
     softmax_cross_entropy_cost,
     softmax_of_labels,
+    softmax_of_labels_cost,
 )
 from lshexp.kernels.parallel import even_bounds
-from lshexp.kernels.sampled_softmax import complete_active, sampled_binary, sampled_softmax
+from lshexp.kernels.sampled_softmax import (
+    complete_active,
+    complete_active_cost,
+    sampled_binary,
+    sampled_binary_cost,
+    sampled_softmax,
+    sampled_softmax_cost,
+)
 from lshexp.methods.base import Batch, Method, Selection, Selector
 from lshexp.nn.layer import Layer, Pairs
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
-from lshexp.work import elementwise
+from lshexp.work import LayerWork, Work, elementwise, indexed
 
 
 class Losses(NamedTuple):
@@ -71,12 +80,15 @@ class Chosen(NamedTuple):
             found = found if selection.scores is None else found.with_data(selection.scores.ravel())
         return cls(found, selection.scored, selection.log_inclusion)
 
-    def with_drawn(self, drawn: Selection) -> Chosen:
-        """These, and before them in each row those that another method has drawn."""
+    def with_drawn(self, drawn: Selection, work: LayerWork) -> Chosen:
+        """These, and before them in each row those that another method has drawn; counted as select."""
         assert drawn.active is not None  # a method that draws every class is no tail
         active, first = beside(drawn.active, self.active)
         log_chance = np.empty(active.nnz, dtype=np.float32)
         log_chance[first], log_chance[~first] = drawn.log_inclusion, self.log_chance
+        chances = sum(np.size(own) for own in (drawn.log_inclusion, self.log_chance) if np.ndim(own))
+        work.count("select", indexed(active.nnz, 2 * active.nnz))  # values, by two masks
+        work.count("select", Work(0, 0, 2 * active.nnz + 4 * (chances + active.nnz)))  # and chances
         return Chosen(active, self.scored & ~first, log_chance)
 
 
@@ -105,9 +117,16 @@ class Output(ABC):
     def weighted(self, step: OutputStep, weights: FloatArray) -> OutputStep:
         """The step with each example's part in it multiplied by its weight; weights float32[B]."""
         pairs, deltas = step.pairs, step.deltas
-        each = weights[:, None] if pairs is None else np.repeat(weights, pairs.by_example.row_lengths())
-        self.layer.work.count("backward", elementwise(deltas.size, operands=2, mults=deltas.size))
+        work, size = self.layer.work, deltas.size
+        if pairs is None:
+            each = weights[:, None]
+        else:
+            lengths = pairs.by_example.row_lengths()
+            each = np.repeat(weights, lengths)
+            work.count("backward", Work(0, 0, lengths.nbytes + 4 * (len(weights) + size)))
+        work.count("backward", elementwise(size, mults=size) + Work(0, 0, 4 * each.size))
         losses = step.losses._replace(losses=step.losses.losses * weights)
+        work.count("backward", elementwise(len(weights), operands=2))
         return step._replace(deltas=deltas * each, losses=losses)
 
     def retrieve(self, inputs: Inputs, batch: Batch) -> CSR | None:
@@ -126,6 +145,14 @@ class Output(ABC):
             softmax_cross_entropy(scores, labels, bounds, deltas, *out)
         return deltas, out
 
+    def _exact_cost(self, scores: FloatArray, labels: Targets) -> Work:
+        """What `_exact` takes."""
+        if not isinstance(labels, CSR) and not self._binary:
+            return softmax_cross_entropy_cost(scores)
+        indptr = as_csr(labels, self.layer.nodes).indptr
+        cost = binary_of_labels_cost if self._binary else softmax_of_labels_cost
+        return cost(scores, indptr)
+
 
 class DenseOutput(Output):
     """Every class, every time."""
@@ -134,7 +161,7 @@ class DenseOutput(Output):
         """Loss and gradient of a training batch."""
         scores = self.scores(inputs)
         deltas, losses = self._exact(scores, labels)
-        self.layer.work.count("forward", softmax_cross_entropy_cost(scores))
+        self.layer.work.count("forward", self._exact_cost(scores, labels))
         if isinstance(inputs, CSR):
             every = self.layer.every_node(len(scores))
             return OutputStep(every, self.layer.values_of_every_node(deltas), losses, deltas.size)
@@ -165,7 +192,7 @@ class SelectedOutput(Output):
         selection = self.selector.select(inputs, batch)
         chosen = Chosen.of(selection, self.layer, len(batch.examples))
         if self._drawer:
-            chosen = chosen.with_drawn(self._drawer.select(inputs, batch))
+            chosen = chosen.with_drawn(self._drawer.select(inputs, batch), self.layer.work)
         select_s = time.perf_counter() - started
         given = as_csr(labels, self.layer.nodes)
         active, sources, counts = self._complete(chosen.active, given, batch)
@@ -175,8 +202,11 @@ class SelectedOutput(Output):
         hits = np.empty(len(active), dtype=np.bool_)
         log_q = self._log_q(active, sources, counts, chosen)
         kernel = sampled_binary if self._binary else sampled_softmax
-        bounds = even_bounds(len(active), self._threads)
-        kernel(active.indptr, scores, log_q, counts[:, 0].copy(), bounds, deltas, losses, hits)
+        bounds, n_labels = even_bounds(len(active), self._threads), counts[:, 0].copy()
+        kernel(active.indptr, scores, log_q, n_labels, bounds, deltas, losses, hits)
+        indptr = active.indptr
+        cost = sampled_binary_cost(indptr) if self._binary else sampled_softmax_cost(indptr, n_labels)
+        self.layer.work.count("forward", cost)
         pairs = Pairs(active, self.layer.group(active))
         return OutputStep(pairs, deltas, Losses(losses, hits), active.nnz, selection.token, select_s)
 
@@ -198,10 +228,12 @@ class SelectedOutput(Output):
         indices, sources = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64)
         counts = np.empty((examples, 3), dtype=np.int64)
         key = np.uint64(stream_key(self._tail_key, "epoch", batch.epoch))
-        complete_active(
+        draws = complete_active(
             key, batch.examples, *found.arrays[:2], *labels.arrays[:2], self._tail, classes,
             even_bounds(examples, self._threads), self._stamps, indices, sources, counts,
         )  # fmt: skip
+        cost = complete_active_cost(found.indices, labels.indices, counts, draws)
+        self.layer.work.count("select", cost)
         active = CSR.from_lengths(counts.sum(axis=1), classes)
         first = found.indptr[:-1] + labels.indptr[:-1] + np.arange(examples) * self._tail
         at = np.arange(active.nnz) + np.repeat(first - active.indptr[:-1], active.row_lengths())
@@ -215,14 +247,19 @@ class SelectedOutput(Output):
             known &= chosen.scored[sources]
         elif not chosen.scored:
             return self.layer.scores_of_pairs(inputs, active)
-        scores = np.empty(active.nnz, dtype=np.float32)
+        scores, size = np.empty(active.nnz, dtype=np.float32), active.nnz
         scores[known] = chosen.active.data[sources[known]]
+        kept = int(np.count_nonzero(known))
         scores[~known] = self.layer.scores_of_pairs(inputs, active.where(~known))
+        # values of those known are taken and put, places and values of the others
+        moved = indexed(kept, 8 * kept) + indexed(kept, size)
+        self.layer.work.count("forward", moved + indexed(2 * (size - kept), 2 * size))
         return scores
 
     def _log_q(self, active: CSR, sources: OffsetArray, counts: OffsetArray, chosen: Chosen) -> FloatArray:
         """Logarithm of the chance with which each class became active; zero without correction."""
-        log_q = np.zeros(active.nnz, dtype=np.float32)
+        log_q, work, size = np.zeros(active.nnz, dtype=np.float32), self.layer.work, active.nnz
+        work.count("forward", Work(0, 0, 4 * size))
         if not self._corrected:
             return log_q
         lengths = active.row_lengths()
@@ -231,10 +268,17 @@ class SelectedOutput(Output):
         drawn = place >= labels + np.repeat(counts[:, 1], lengths)
         chance = chosen.log_chance
         found = (place >= labels) & ~drawn
-        log_q[found] = chance[sources[found]] if isinstance(chance, np.ndarray) else chance
+        own, tailed = int(np.count_nonzero(found)), int(np.count_nonzero(drawn))
+        if isinstance(chance, np.ndarray):
+            log_q[found] = chance[sources[found]]
+            work.count("forward", indexed(own, 8 * own) + indexed(own, size))
+        else:
+            log_q[found] = chance
+            work.count("forward", Work(0, 0, size + 4 * own))
         others = self.layer.nodes - counts[:, 0] - counts[:, 1]
         tail = np.log(np.maximum(counts[:, 2], 1) / np.maximum(others, 1))
         log_q[drawn] = np.repeat(tail, lengths)[drawn]
+        work.count("forward", Work(0, 0, size + 12 * tailed))  # float64 logarithms
         return log_q
 
 

@@ -26,7 +26,7 @@ from lshexp.kernels.csr import (
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.methods.base import Gates, Selection
 from lshexp.nn.layer import Layer, Pairs
-from lshexp.work import Work, elementwise
+from lshexp.work import Work, elementwise, indexed
 
 
 class Skip(NamedTuple):
@@ -66,8 +66,9 @@ def gated_by(layer: Layer, inputs: Inputs, selection: Selection, gates: FloatArr
     live = gates[~(active.data <= 0)]  # as `activate` keeps them
     activations = pairs.by_example.data
     activations *= live
-    layer.work.count("forward", Work(0, 0, 11 * active.nnz))  # two masks, of one byte a pair, and the gates
-    layer.work.count("forward", elementwise(live.size) + elementwise(live.size, 2, mults=live.size))
+    looked = Work(0, 0, 5 * active.nnz)  # a mask of one byte a pair
+    layer.work.count("forward", looked + indexed(live.size, active.nnz))
+    layer.work.count("forward", elementwise(live.size, 2, mults=live.size))
     return Tape(inputs, pairs, None, live, selection.token)
 
 
@@ -90,7 +91,10 @@ def rows_of(layer: Layer, signal: Inputs) -> FloatArray:
     rows = np.empty(signal.shape, dtype=np.float32)
     scatter_rows(*signal.arrays, balanced_bounds(signal.indptr, layer.threads), rows)
     layer.work.count("forward", scatter_rows_cost(signal.indices, rows))
-    return rows if rows.shape[1] == layer.nodes else np.ascontiguousarray(rows[:, : layer.nodes])
+    if rows.shape[1] == layer.nodes:
+        return rows
+    layer.work.count("forward", elementwise(len(rows) * layer.nodes))
+    return np.ascontiguousarray(rows[:, : layer.nodes])
 
 
 def gathered(layer: Layer, rows: FloatArray, entries: CSR) -> FloatArray:

@@ -47,8 +47,20 @@ METHODS = {
     "lsh-dwta": ("lsh", {"hash": "dwta", "L": 8, "rank": "count", "rehash_every": 16}),
     "lsh-simple": ("lsh", {"hash": "simple_lsh", "L": 8, "rank": "count", "refine": 2.0}),
     "lsh-srp": ("lsh", {"hash": "srp", "L": 8, "rank": "count", "bucket_cap": 5, "rehash_every": 16}),
-    "predictor": ("predictor", {"rank": 4, "share": 0.5}),
-    "predictor-unrefined": ("predictor", {"rank": 4, "share": 0.5, "refine": 0.0}),
+    "lsh-learned": (
+        "lsh",
+        {
+            "K": 3,
+            "L": 4,
+            "hash": {"name": "learned_hash", "examples": 8},
+            "rank": "count",
+            "rehash": "moved",
+            "rehash_every": 16,
+            "learn_every": 20,
+        },
+    ),
+    "predictor": ("predictor", {"width": 4, "share": 0.5}),
+    "predictor-unrefined": ("predictor", {"width": 4, "share": 0.5, "refine": 0.0}),
     "product-key": ("product_key", {"dims": 6}),
 }
 # Selected outputs: 2 of the 4 classes, and where they are looked up 1 of the others.
@@ -60,7 +72,7 @@ OUTPUTS = {
     "uncorrected": {"output_method": "lsh", "correction": "none", **LOOKED_UP},
     "uniform": {"output_method": "dropout", "output_active_pct": 50.0},
     "popularity": {"output_method": "popularity", "output_active_pct": 50.0},
-    "predictor": {"output_method": "predictor", "output_options": {"rank": 3, "share": 0.5}, **LOOKED_UP},
+    "predictor": {"output_method": "predictor", "output_options": {"width": 3, "share": 0.5}, **LOOKED_UP},
 }
 IN_BLOCKS = (
     "winners-example", "winners-batch", "lsh", "lsh-no-tables", "lsh-hybrid", "dropout", "adaptive_dropout",

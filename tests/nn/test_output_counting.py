@@ -5,6 +5,7 @@ from __future__ import annotations
 import counting
 import numpy as np
 import pytest
+from nn.test_counting import metered_kernels
 from selected_outputs import CLASSES, EXAMPLES, METHODS, data, network, taken
 
 from lshexp import registry
@@ -17,6 +18,21 @@ from lshexp.nn.network import Network
 from lshexp.nn.threads import using_threads
 from lshexp.spec import RunSpec
 from lshexp.work import PHASES
+
+
+@pytest.mark.parametrize("loss", ["softmax", "binary"])
+@pytest.mark.parametrize("labels", ["one", "many"])
+@pytest.mark.parametrize("case", ["dense", *METHODS])
+def test_every_kernel_counts_the_bytes_that_a_meter_finds(monkeypatch, case, labels, loss):
+    """Choosing and listing classes, scores, losses, gradients and steps, for the arguments of the network."""
+    found, given = metered_kernels(monkeypatch)
+    x, y = data(labels)
+    with network(case, "dropout", optimizer="sgd", loss=loss) as net:
+        for epoch in range(2):
+            net.train_batch(x, y, Batch(np.arange(EXAMPLES), epoch, True))
+    assert found and {name: (found[name], given[name]) for name in found if found[name] != given[name]} == {}
+    of_losses = {"softmax_cross_entropy", "softmax_of_labels", "binary_of_labels"}
+    assert of_losses & set(found) if case == "dense" else {"complete_active", f"sampled_{loss}"} <= set(found)
 
 
 class OutputTwin(counting.Twin):

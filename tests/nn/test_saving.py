@@ -31,7 +31,8 @@ METHODS = {
     "lsh-dwta": ("lsh", {"hash": "dwta", "L": 8, "rank": "count", "rehash_every": 50}),
     "lsh-simple": ("lsh", {"hash": "simple_lsh", "L": 8, "rank": "count", "refine": 2.0}),
     "lsh-srp": ("lsh", {"hash": "srp", "L": 8, "rank": "count", "bucket_cap": 5, "rehash_every": 50}),
-    "predictor": ("predictor", {"rank": 4, "share": 0.5}),
+    "lsh-learned": ("lsh", {"hash": "learned_hash", "K": 3, "L": 8, "rank": "count", "learn_every": 50}),
+    "predictor": ("predictor", {"width": 4, "share": 0.5}),
     "product_key": ("product_key", {"dims": 4}),
 }
 SETTINGS = {

@@ -1,4 +1,4 @@
-"""What a way of choosing learns for itself, beside the network's weights: matrices under Adam."""
+"""What a hash family or a method learns for itself, beside the network's weights: matrices under Adam."""
 
 from __future__ import annotations
 
