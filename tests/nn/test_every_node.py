@@ -17,7 +17,7 @@ OPTIONS = {
     "winner_take_all": [{"over": over} for over in ("batch", "node", "example")],
     # tables leave out what lies in other buckets than the input; without them all nodes are ranked
     "lsh": [{"L": 0, "hash": {"dims": 4}}, {"L": 0, "hash": {"dims": 4}, "follow": False}],
-    "predictor": [{"rank": 3}, {"rank": 3, "refine": 0.0}],
+    "predictor": [{"width": 3}, {"width": 3, "refine": 0.0}],
 }
 METHODS = [
     (name, options)
