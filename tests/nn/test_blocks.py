@@ -45,19 +45,6 @@ def nodes(layer, recorder, examples):
     return [sorted(active[slice(e, e + 1)].indices.tolist()) for e in range(examples)]
 
 
-@pytest.mark.parametrize("block", [4, 8, 16])
-def test_all_blocks_learn_what_the_dense_network_learns(block):
-    x, y = data(30)
-    losses = {}
-    for method, options, more in (
-        ("dense", {}, {}),
-        ("winner_take_all", {"over": "example"}, {"block": block}),
-    ):
-        with network(method, options, active_pct=100.0, optimizer="adam", **more) as net:
-            losses[method] = [train(net, x, y) for _ in range(3)]
-    np.testing.assert_allclose(losses["dense"], losses["winner_take_all"], rtol=1e-4)
-
-
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_scores_are_sums_of_pre_activations_and_never_out_of_date(optimizer):
     x, y = data(24)
