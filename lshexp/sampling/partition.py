@@ -105,7 +105,7 @@ def uniform(output: CentredOutput, inputs: FloatArray, budget: int, key: int, wo
 def popularity(
     output: CentredOutput, inputs: FloatArray, budget: int, key: int, work: LayerWork, counts: OffsetArray
 ) -> Estimated:
-    """Draw `budget` classes for each input by their frequency: `counts` of training examples, plus one."""
+    """Draw `budget` classes for each input, none twice, by frequency: `counts` of examples, plus one."""
     chosen, scores = _by_frequency(output, inputs, budget, key, work, counts)
     return Estimated(log_sum_of_rows(scores, chosen), chosen.row_lengths())
 
@@ -113,12 +113,30 @@ def popularity(
 def _by_frequency(
     output: CentredOutput, inputs: FloatArray, budget: int, key: int, work: LayerWork, counts: OffsetArray
 ) -> tuple[CSR, NDArray[np.float64]]:
-    """Classes drawn by frequency, and the logarithms of what they add to a sum, each over its chance."""
-    shares = (counts + 1) / (counts + 1).sum()
-    places = np.searchsorted(np.cumsum(shares), stream(key, "popularity").random((len(inputs), budget)))
+    """Classes drawn by frequency, none twice, and the logarithms of what they add to a sum, over chances.
+
+    Chances add up to the budget. Along their running sum a draw takes the classes at distances of 1 from a
+    random start (systematic sampling), so each is taken with its chance.
+    """
+    budget = min(budget, output.classes)
+    chances = inclusion(counts + 1, budget)
+    starts = stream(key, "popularity").random((len(inputs), 1))
+    places = np.searchsorted(np.cumsum(chances), starts + np.arange(budget), side="right")
     chosen = _rows(np.minimum(places, output.classes - 1), output.classes)
     work.count("select", Work(chosen.nnz, 0, 0))
-    return chosen, output.scores(inputs, chosen, work) - np.log(budget * shares[chosen.indices])
+    return chosen, output.scores(inputs, chosen, work) - np.log(chances[chosen.indices])
+
+
+def inclusion(sizes: NDArray[np.integer], budget: int) -> Sums:
+    """Chances in proportion to sizes > 0 that add up to `budget`, but none above 1, float64[C]."""
+    chances = np.zeros(len(sizes))
+    rest = np.ones(len(sizes), dtype=np.bool_)
+    while True:
+        left = budget - (len(sizes) - int(rest.sum()))
+        chances = np.where(rest, left * sizes / max(1, int(sizes[rest].sum())), 1.0)
+        if not (chances > 1).any():
+            return chances
+        rest &= chances < 1
 
 
 def top_and_tail(

@@ -66,6 +66,11 @@ class SampledDescentTask(RunTask):
     """
 
     table: ClassVar[str | None] = "descent"
+    keys: ClassVar[tuple[str, ...]] = ("loss", "sampler", "steps")
+    shown: ClassVar[tuple[str, ...]] = (
+        "mults", "seconds", "train_loss", "test_acc_pct", "variance_pct_at_equal_mults",
+        "least_pct_of_uniform", "bias_pct",
+    )  # fmt: skip
     row: ClassVar[type[Any] | None] = DescentRow
 
     losses: list[RegressionLoss] = Field(

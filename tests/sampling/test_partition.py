@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lshexp.arrays import CSR
 from lshexp.sampling.partition import (
@@ -12,6 +14,7 @@ from lshexp.sampling.partition import (
     _others,
     estimators,
     in_buckets,
+    inclusion,
     log_sum_of_rows,
 )
 from lshexp.work import LayerWork
@@ -115,3 +118,15 @@ def test_rows_without_entries_sum_to_nothing():
     np.testing.assert_allclose(
         log_sum_of_rows(np.array([0.0, np.log(3), -np.inf]), rows), [np.log(4), -np.inf, -np.inf]
     )
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=40), st.integers(1, 40))
+def test_chances_add_up_to_the_budget_and_keep_the_order(sizes, budget):
+    sizes, budget = np.array(sizes), min(budget, len(sizes))
+    chances = inclusion(sizes, budget)
+    assert chances.sum() == pytest.approx(budget)
+    assert 0 < chances.min() <= chances.max() <= 1 + 1e-12
+    assert (np.diff(chances[np.argsort(sizes, kind="stable")]) >= -1e-12).all()
+    below = chances < 1 - 1e-12
+    if below.any():
+        assert np.ptp(chances[below] / sizes[below]) < 1e-9
