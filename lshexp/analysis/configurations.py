@@ -22,14 +22,14 @@ SIZES = ("train_examples", "test_examples", "validation_examples")
 NETWORK = ("hidden", "inputs", "block")  # what holds for every method on a network
 MEASURED = ("output_active_pct_achieved",)  # a result, though it begins as options of the output do
 PARTS = ("data", "network", "label")  # of the name of a configuration
-WATCHING = ("probe", "save", "task")  # keys of a run that change none of its numbers
+WATCHING = ("probe", "save")  # keys of a run that change none of its numbers
 PLAIN = re.compile(r"[^\s'\"]+")  # text that needs no quotes in a name
 
 
 def setting_columns(runs: pd.DataFrame) -> list[str]:
     """Columns that say what was asked of a run, in the order of the table."""
     fixed = set(RunSpec.model_fields) - {*PAIR, *WATCHING}
-    options = ("p_", "dataset_", "output_")
+    options = ("p_", "dataset_", "output_", "task_")
     return [
         name for name in runs.columns if name in fixed or (name.startswith(options) and name not in MEASURED)
     ]

@@ -119,6 +119,11 @@ class HashSearch(Search):
         return sign_query(project(queries, self._planes, self.work, "select"), self.K, self.work)
 
 
+def looks_for(slots: int) -> int:
+    """Return how many keys a query of a memory of this size looks at: a hundredth, 64 to 512."""
+    return min(512, max(64, round(slots / 100)))
+
+
 def bits_for(slots: int) -> int:
     """Return how many bits leave about 8 of so many keys in a bucket; 4 to 20."""
     return min(20, max(4, round(math.log2(max(1, slots) / 8))))

@@ -14,7 +14,7 @@ from lshexp.memory.search import NONE
 from lshexp.streams import stream
 
 BATCH = 256  # queries asked together
-REPEATS = 5  # of a measurement, of which the median counts
+REPEATS, SECONDS = 5, 4.0  # of a measurement, at most; the median counts
 CHUNK = 1 << 16  # keys drawn together
 
 
@@ -87,25 +87,28 @@ def _normal(key: int, purpose: str, rows: int, columns: int, *indices: int) -> F
 
 
 def ask(memory: KeyValueMemory, queries: FloatArray, classes: IntArray, singles: int) -> Asked:
-    """Ask all queries, BATCH at a time, several times; then the first `singles` one at a time.
+    """Ask all queries, BATCH at a time, several times; then at most `singles` of them one at a time.
 
     The work is that of the queries alone, and the same each time; kernels have been compiled before.
     """
     batches = np.array_split(queries, max(1, len(queries) // BATCH))
     memory.nearest(batches[0]), memory.nearest(batches[0][:1])  # compile and warm up
-    before, times = memory.search.work.tally("select"), []
-    for _ in range(REPEATS):
+    before = memory.search.work.tally("select")
+    times: list[float] = []
+    while len(times) < REPEATS and sum(times) < SECONDS:
         started = time.perf_counter()
         found = [memory.nearest(batch) for batch in batches]
         times.append(time.perf_counter() - started)
     work = memory.search.work.tally("select").less(before)
-    each = []
+    each: list[float] = []
     for query in queries[:singles, None]:
+        if sum(each) > SECONDS:
+            break
         started = time.perf_counter()
         memory.nearest(query)
         each.append(time.perf_counter() - started)
     slots = np.concatenate([one.slots for one in found])
-    asked = REPEATS * len(queries)
+    asked = len(times) * len(queries)
     return Asked(
         accuracy=share((slots != NONE) & (memory.values[slots] == classes)),
         slots=slots,

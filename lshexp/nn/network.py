@@ -294,8 +294,9 @@ class Network:
         that can take it with the gradient do so, if `at_once`.
         """
         pairs, flat = output.pairs, output.deltas
-        gradient = self.output.input_gradient(signal, pairs, flat) if tapes else None
-        yield LayerStep(len(tapes), signal, pairs, flat, output.token)
+        own = signal, pairs, flat
+        gradient, taken = self.output.pass_back(*own, at_once) if tapes else (None, False)
+        yield LayerStep(len(tapes), *own, output.token, taken)
         for index in range(len(tapes) - 1, -1, -1):
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one

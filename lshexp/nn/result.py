@@ -110,6 +110,7 @@ class RunResult:
     predict_us_1_retrieved: float | None = None
     # rows of the task's own table, by the names of its columns
     task_rows: list[dict[str, Cell]] = field(default_factory=list)
+    measures: dict[str, float] = field(default_factory=dict)  # what the task found, in few numbers, by name
 
 
 @dataclass(frozen=True)

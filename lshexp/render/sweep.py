@@ -52,7 +52,8 @@ def summary(done: SweepSummary) -> None:
             f"  {done.plan.orphans} records of runs that the sweep no longer has stay out of the tables",
             markup=False,
         )
-    tables = [name for name in TABLES if (folder / name).exists()]
+    others = sorted(path.name for path in folder.glob("*.csv") if path.name not in TABLES)  # of tasks
+    tables = [*(name for name in TABLES if (folder / name).exists()), *others]
     console.print(f"tables: {folder}/{', '.join(tables)}", markup=False)
     if counts["ok"]:
         console.print(f"next:   lshexp compare {folder}", markup=False)

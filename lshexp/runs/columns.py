@@ -27,7 +27,7 @@ from lshexp.work import PHASES, PREDICT, Work
 Kind = Literal["text", "category", "int", "float", "bool"]
 R = TypeVar("R")
 OPTION_PREFIX, DATASET_PREFIX, OUTPUT_PREFIX, NOTE_PREFIX = "p", "dataset", "output", "note"
-TASK_PREFIX = "task"
+TASK_PREFIX, MEASURE_PREFIX = "task", "measure"
 _PREFIXES = {
     "method_options": OPTION_PREFIX,
     "dataset_options": DATASET_PREFIX,

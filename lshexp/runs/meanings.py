@@ -89,6 +89,7 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "p_*": "options of the method; p_K is the option K, or the K that was derived where it was left out",
         "dataset_*": "options of the dataset",
         "task_*": "options of the task",
+        "measure_*": "what the task found, in few numbers; its own table has all",
         "output_*": "options of the output's method; as p_K, output_K may be a K that was derived",
         "mults_predict_retrieved": "multiplications of predicting the test examples by retrieved classes",
         "predict_us_retrieved": "time a test example takes by retrieved classes, in batches of 256",

@@ -17,6 +17,7 @@ from lshexp.runs.columns import (
     ENV,
     EPOCH,
     KEYS,
+    MEASURE_PREFIX,
     NOTE_PREFIX,
     OPTION_PREFIX,
     OUTPUT_PREFIX,
@@ -192,6 +193,7 @@ class _RunCells:
             flatten(DATASET_PREFIX, record.spec.dataset_options)
             | flatten(OUTPUT_PREFIX, {**record.spec.output_options, **record.result.derived_output})
             | flatten(TASK_PREFIX, record.spec.task_options)
+            | flatten(MEASURE_PREFIX, record.result.measures)
             | flatten(NOTE_PREFIX, record.result.notes)
         )
 
@@ -209,7 +211,10 @@ class _OldCells(_RunCells):
     """The same of a row that was read back."""
 
     def __init__(self, row: Cells) -> None:
-        prefixes = tuple(f"{prefix}_" for prefix in (DATASET_PREFIX, OUTPUT_PREFIX, TASK_PREFIX, NOTE_PREFIX))
+        prefixes = tuple(
+            f"{prefix}_"
+            for prefix in (DATASET_PREFIX, OUTPUT_PREFIX, TASK_PREFIX, MEASURE_PREFIX, NOTE_PREFIX)
+        )
         known = {column.name for column in RUN_OUTCOME}
         self.identity = [_old_cell(row, column.name) for column in RUN_IDENTITY]
         self.outcome = [_old_cell(row, column.name) for column in RUN_OUTCOME]

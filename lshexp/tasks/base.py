@@ -46,6 +46,15 @@ def cells(row: Any) -> dict[str, Cell]:
     return dataclasses.asdict(row)
 
 
+def result_of(rows: list[dict[str, Cell]], measures: dict[str, float]) -> RunResult:
+    """The result of a run that trains no network."""
+    return RunResult(
+        status="ok", error=None, epochs=[], work=[], mults_dense=0, mults_paper=0, mults_dense_paper=0,
+        active_by_layer_pct=[], compile_s=0.0, peak_rss_mb=None, init_hash="", order_hash="",
+        task_rows=rows, measures=measures,
+    )  # fmt: skip
+
+
 def run(spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
     """Do a run: its task decides how."""
     return registry.tasks.build(spec.task, spec.task_options).run(spec, report, keep)

@@ -16,7 +16,7 @@ from lshexp.arrays import FloatArray
 from lshexp.errors import ConfigError, Problem
 from lshexp.memory.episodes import Accuracy, Embedded, by_classes, episodes, live
 from lshexp.memory.memory import KeyValueMemory, unit
-from lshexp.memory.search import ExactSearch, HashSearch, Search, bits_for
+from lshexp.memory.search import ExactSearch, HashSearch, Search, bits_for, looks_for
 from lshexp.memory.sizes import ask, made_up, spread_of
 from lshexp.nn import trainer
 from lshexp.nn.result import Cell, Reporter, RunResult
@@ -102,10 +102,14 @@ class OneShot(RunTask):
     K: int | None = Field(
         default=None, ge=1, le=24, description="bits of a table; left out: so that 8 keys share a bucket"
     )
-    L: int = Field(default=8, ge=1, le=64, description="tables")
-    probes: int = Field(default=8, ge=1, le=1024, description="buckets looked into in each table")
-    most: int = Field(
-        default=64, ge=1, le=100_000, description="keys whose cosine is computed, those met most often"
+    L: int = Field(default=32, ge=1, le=64, description="tables")
+    probes: int = Field(default=16, ge=1, le=1024, description="buckets looked into in each table")
+    most: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="keys whose cosine is computed, those met most often; left out: a hundredth of the "
+        "slots, 64 to 512",
     )
 
     @model_validator(mode="after")
@@ -135,7 +139,8 @@ class OneShot(RunTask):
         with using_threads(spec.threads):
             asking = _Asking(self, embedded, spec.key(), mults_embed)
             rows = [row for how in self._searches() for row in asking.rows(how)]
-        return replace(result, task_rows=_beside_exact(rows))
+        whole = _beside_exact(rows)
+        return replace(result, task_rows=[cells(row) for row in whole], measures=_measures(whole))
 
     def _searches(self) -> list[How]:
         return ["exact", "lsh"] if self.search == "both" else [self.search]
@@ -166,7 +171,9 @@ class _Asking:
             search = ExactSearch(work)
         else:
             K = task.K or bits_for(slots)
-            search = HashSearch(slots, dimensions, K, task.L, task.probes, task.most, self._key, work)
+            search = HashSearch(
+                slots, dimensions, K, task.L, task.probes, task.most or looks_for(slots), self._key, work
+            )
         return KeyValueMemory(slots, dimensions, search)
 
     def _episodes(self, how: How) -> Iterator[OneShotRow]:
@@ -245,13 +252,35 @@ class _Asking:
         )  # fmt: skip
 
 
-def _beside_exact(rows: list[OneShotRow]) -> list[dict[str, Cell]]:
-    """The rows as cells, each with its multiplications in per cent of those of the exact search."""
-    exact = {
-        (row.mode, row.ways, row.shots, row.slots): row.mults_query for row in rows if row.search == "exact"
-    }
-    whole = [(row, exact.get((row.mode, row.ways, row.shots, row.slots))) for row in rows]
+def _beside_exact(rows: list[OneShotRow]) -> list[OneShotRow]:
+    """The rows, each with its multiplications in per cent of those of the exact search asked the same."""
+    exact = {_asked_same(row): row.mults_query for row in rows if row.search == "exact"}
     return [
-        cells(replace(row, mults_pct_of_exact=100 * row.mults_query / all_ if all_ else None))
-        for row, all_ in whole
+        replace(row, mults_pct_of_exact=100 * row.mults_query / exact[_asked_same(row)])
+        if exact.get(_asked_same(row))
+        else row
+        for row in rows
     ]
+
+
+def _asked_same(row: OneShotRow) -> tuple[Cell, ...]:
+    return row.mode, row.ways, row.shots, row.slots
+
+
+def _measures(rows: list[OneShotRow]) -> dict[str, float]:
+    """Accuracy in episodes; how far tables fall behind the exact search, and how their time grows."""
+    found: dict[str, float] = {}
+    exact = {_asked_same(row): row.accuracy_pct for row in rows if row.search == "exact"}
+    for row in rows:
+        if row.mode == "episodes":
+            found[f"{row.search}_{row.ways}way_{row.shots}shot_pct"] = row.accuracy_pct
+        elif row.search != "exact" and _asked_same(row) in exact:
+            name = f"{row.mode}_{row.shots}shot" if row.mode == "life" else f"{row.mode}_{row.slots}"
+            found[f"{name}_behind_pct"] = exact[_asked_same(row)] - row.accuracy_pct
+            found[f"{name}_mults_pct"] = row.mults_pct_of_exact or 0.0
+    times = [row for row in rows if row.mode == "made_up" and row.search != "exact" and row.us]
+    if len(times) > 1:
+        small, large = min(times, key=lambda row: row.slots), max(times, key=lambda row: row.slots)
+        found["growth_of_us"] = (large.us or 0.0) / (small.us or 1.0)
+        found["growth_of_us_1"] = (large.us_1 or 0.0) / (small.us_1 or 1.0)
+    return found

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 
-import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
-from small_networks import data, network, train
 
 from lshexp import registry
 from lshexp.errors import ConfigError
@@ -111,28 +109,6 @@ def test_scanning_without_a_sparse_input_is_refused(method, options):
 
 def test_every_optimizer_can_be_asked_for():
     assert set(Optimizer.__args__) == set(OPTIMIZERS)
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize(
-    ("method", "options"),
-    [
-        ("dropout", {}),
-        ("adaptive_dropout", {}),
-        *(("winner_take_all", {"over": over}) for over in ("batch", "node", "example")),
-        ("lsh", {"L": 0, "hash": {"dims": 4}}),
-    ],
-)
-def test_selecting_every_node_learns_what_the_dense_network_learns(method, options, optimizer):
-    x, y = data(40)
-    weights = []
-    for name, own in (("dense", {}), (method, options)):
-        with network(name, own, active_pct=100.0, optimizer=optimizer, momentum=0.9, lr=0.05) as net:
-            for epoch in range(4):
-                train(net, x, y, epoch=epoch)
-            weights.append([array for layer in net.layers for array in (layer.weights, layer.bias)])
-    for ours, dense in zip(*weights, strict=True):
-        np.testing.assert_allclose(ours, dense, rtol=2e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("update", ["batch", "hogwild"])
