@@ -73,14 +73,10 @@ class LayerPlan:
         if self.update == "hogwild":
             return ("hogwild_round",)
         if self.block > 1:
-<<<<<<< HEAD
-            return self._for_blocks()
+            return "forward_blocks", "update_blocks"
         if self.kept:
             gradient = () if self.first else ("input_gradient_kept",)
             return ("forward_kept", *gradient, "weight_gradient_kept", "step_dense")
-=======
-            return "forward_blocks", "update_blocks"
->>>>>>> 026e90913f9913b2318a01494ef06a87c2f8f225
         forms = {"rows": self._for_rows(), "csr": self._for_csr()}
         wanted = [form for name, form in forms.items() if name in self.input.split(" or ")]
         return tuple(dict.fromkeys(kernel for form in wanted for kernel in form if kernel))
