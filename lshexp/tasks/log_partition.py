@@ -17,7 +17,7 @@ from lshexp.nn.result import Reporter, RunResult
 from lshexp.nn.saving import save_network
 from lshexp.nn.threads import using_threads
 from lshexp.registry import register
-from lshexp.sampling.partition import ClassTables, Estimated, Output, Sums, estimators, in_buckets
+from lshexp.sampling.partition import CentredOutput, ClassTables, Estimated, Sums, estimators, in_buckets
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
 from lshexp.tasks.base import RunTask, cells, column
@@ -82,7 +82,7 @@ class LogPartition(RunTask):
         counts = label_counts(train, dataset.info().classes)
         examples = test.batch(np.arange(min(self.examples, test.size)))
         layer = trained.network.output
-        output = Output(layer.weights, layer.bias)
+        output = CentredOutput(layer.weights, layer.bias)
         with using_threads(spec.threads):
             inputs = output.inputs(trained.last_hidden(examples.x))
             rows = list(self._rows(output, inputs, counts, stream_key(spec.key(), "log_partition")))
@@ -93,7 +93,7 @@ class LogPartition(RunTask):
         }
         return replace(result, task_rows=[cells(row) for row in rows], measures=measures)
 
-    def _rows(self, output: Output, inputs: Any, counts: Any, key: int) -> Iterator[LogPartitionRow]:
+    def _rows(self, output: CentredOutput, inputs: Any, counts: Any, key: int) -> Iterator[LogPartitionRow]:
         exact_work = LayerWork()
         offset = output.offset(inputs, LayerWork())
         exact = output.log_z(inputs, exact_work) + offset
@@ -114,8 +114,8 @@ class LogPartition(RunTask):
             yield self._row("in_buckets", output, exact, offset, found, work, exact_work, tables)
 
     def _row(
-        self, name: str, output: Output, exact: Sums, offset: Sums, found: list[Estimated], work: LayerWork,
-        exact_work: LayerWork, tables: ClassTables | None,
+        self, name: str, output: CentredOutput, exact: Sums, offset: Sums, found: list[Estimated],
+        work: LayerWork, exact_work: LayerWork, tables: ClassTables | None,
     ) -> LogPartitionRow:  # fmt: skip
         log_z = np.array([one.log_z for one in found]) + offset
         there = np.isfinite(log_z)

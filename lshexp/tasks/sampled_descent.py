@@ -29,6 +29,7 @@ from lshexp.sampling.descent import (
 from lshexp.spec import RunSpec
 from lshexp.tasks.base import RunTask, cells, column, result_of
 
+MOST_LOSS = 1e6  # beyond it a descent has diverged
 FIXED = {"hidden": [], "batch": 1, "optimizer": "sgd"}  # what a run of this task must say
 
 
@@ -131,12 +132,13 @@ class SampledDescentTask(RunTask):
             started = time.perf_counter()
             descent.run(look * n // self.looks - descent.steps)
             seconds += time.perf_counter() - started
+            with np.errstate(over="ignore", invalid="ignore"):
+                loss = float(train.losses(descent.weights).mean())
+            if not loss < MOST_LOSS:
+                raise ConfigError([Problem(("lr",), f"{spec.lr} is too high for {sampler}: loss is {loss}")])
             plain.weights = descent.weights
             own, base = descent.estimate(), plain.estimate()
             share = 100 * own.variance / base.variance
-            loss = float(train.losses(descent.weights).mean())
-            if not np.isfinite(loss):
-                raise ConfigError([Problem(("lr",), f"{spec.lr} is too high for {sampler}: loss is {loss}")])
             yield DescentRow(
                 loss=train.loss,
                 sampler=sampler,
