@@ -28,6 +28,7 @@ from lshexp.kernels.step import Rule
 from lshexp.methods.base import Selection, Step
 from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.gemm import Gemm
+from lshexp.nn.kept import KeptLayer
 from lshexp.nn.layer import Layer, Pairs, group_columns
 from lshexp.nn.plan import LayerPlan
 from lshexp.work import LayerWork, Work, elementwise
@@ -282,6 +283,8 @@ class BlockView:
 
 def build_layer(weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> Layer:
     """Return a layer stored as its plan says, with these weights, float32[nodes, fan_in]."""
+    if plan.kept:
+        return KeptLayer(weights, plan, rule, gemm, threads)
     kind = BlockLayer if plan.block > 1 else LayerByInput if plan.by_input else Layer
     return kind(weights, plan, rule, gemm, threads)
 

@@ -92,7 +92,7 @@ class Network:
         rule = rule_of(spec.optimizer, spec.lr, spec.momentum)
         self.layers = [
             build_layer(
-                parameters[index][0] if parameters else initial_weights(key, index, plan.nodes, plan.fan_in),
+                parameters[index][0] if parameters else initial_weights(key, index, plan),
                 plan, rule, gemm, spec.threads,
             )
             for index, plan in enumerate(self.plans)
