@@ -129,7 +129,7 @@ def _section(folder: Path, printed: Callable[[str], str]) -> str:
 
 
 def _of_tasks(folder: Path) -> str:
-    """What the tasks of a folder found, means over seeds; of those that write down their progress, the end."""
+    """What the tasks of a folder found, means over seeds; of a descent, its end."""
     parts = []
     for found in task_tables_of(read_results(folder)):
         frame = found.frame

@@ -141,7 +141,10 @@ def test_log_partition(tmp_path):
     ("text", "changes", "message"),
     [
         (ONE_SHOT, {"dataset": "rectangles"}, "keeps no classes apart"),
-        (ONE_SHOT, {"task": {"name": "one_shot", "stored": [160]}}, "not less than the 160"),
+        (ONE_SHOT, {"task": {"name": "one_shot", "stored": [160]}}, "160 is more than the 159 such examples"),
+        (ONE_SHOT, {"task": {"name": "one_shot", "ways": [5, 9]}}, "9 is more than the 8 classes"),
+        (ONE_SHOT, {"task": {"name": "one_shot", "shots": [20]}}, "20 is more than the 19 examples"),
+        (DESCENT, {"task": {"name": "sampled_descent", "positive": 2}}, "is no class of 'rectangles'"),
         (DESCENT, {"batch": 2}, "give batch: 1"),
         (DESCENT, {"hidden": [5]}, "give hidden: "),
         (DESCENT, {"lr": 1e30}, "is too high"),
@@ -168,6 +171,8 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path, text, changes, messag
         ("task: {name: one_shot, wayz: [5]}", "did you mean 'ways'"),
         ("task: {ways: [5]}", "which task are these options for"),
         ("task: {name: one_shot, episodes: 0}", "episodes"),
+        ("task: one_shot", "keeps no classes apart"),
+        ("task: sampled_descent", "give hidden: "),
         ("task: {name: one_shot, ways: [], life: false, stored: []}", "nothing to be asked"),
     ],
 )
