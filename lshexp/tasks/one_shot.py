@@ -96,7 +96,8 @@ class OneShot(RunTask):
     )
     life: bool = Field(default=True, description="whether every unseen example is shown to one memory")
     stored: list[Count] = Field(
-        default=[8192], description="sizes of memories filled with unseen examples; each number in turn"
+        default_factory=list,
+        description="sizes of memories filled with unseen examples, asked about others; each number in turn",
     )
     sizes: list[Count] = Field(
         default_factory=list,
