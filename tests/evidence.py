@@ -182,16 +182,21 @@ def _spread(row: Held) -> str:
     return f" ±{row.deviation:.2f}" if row.seeds > 1 else ""
 
 
-def _within_a_point(printed: Callable[[str], str]) -> str:
-    """The networks of within_a_point beside the widest dense ones, and the claims they bear."""
+def held_lines(folder: Path) -> list[str]:
+    """A table of the networks of a folder, each beside the widest dense one on the same data."""
     heads = ["data", "network", "hidden", "seeds", "test acc %", "difference", "mult %", "train loss"]
     lines = ["| " + " | ".join(heads) + " |", "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"]
-    lines += [
+    return lines + [
         f"| {row.data} | {row.label} | {row.hidden} | {row.seeds} | {row.accuracy:.2f}{_spread(row)} "
         f"| {'' if row.label == 'dense' else row.told.replace(' points', '')} | {row.mults:.2f} "
         f"| {row.train_loss:.4f} |"
-        for row in against_the_widest(RESULTS / "within_a_point")
+        for row in against_the_widest(folder)
     ]
+
+
+def _within_a_point(printed: Callable[[str], str]) -> str:
+    """The networks of within_a_point beside the widest dense ones, and the claims they bear."""
+    lines = held_lines(RESULTS / "within_a_point")
     folders, claims = "results/within_a_point results/depth", "experiments/claims_within_a_point.yaml"
     words = f"compare {folders} --claims {claims} --format md"
     return (

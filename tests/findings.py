@@ -42,9 +42,14 @@ class Held(NamedTuple):
 def against_the_widest(folder: Path) -> list[Held]:
     """Every network of a sweep beside the widest dense one of its dataset, whatever its own width.
 
-    Runs with the same seed are pairs; intervals hold at 95 % for all networks of a dataset together.
+    Runs with the same seed are pairs; intervals hold at 95 % for all networks of a dataset together. Where a
+    method has runs with several hash families, each is a network of its own, labelled by all but the default.
     """
     runs = lshexp.read_results(folder).runs
+    if "p_hash_name" in runs and runs["p_hash_name"].nunique() > 1:
+        family = runs["p_hash_name"].astype(object).fillna("")
+        named = runs["method"].astype(str) + " " + family
+        runs = runs.assign(method=named.str.removesuffix("sketch").str.strip())
     made = []
     for data, group in runs[runs["status"] == "ok"].groupby("dataset", sort=False, observed=True):
         networks = dict(iter(group.groupby(["method", "hidden"], sort=False, observed=True)))
@@ -107,6 +112,7 @@ def findings() -> Iterator[str]:
     yield _as_the_paper_chooses()
     yield _next_word()
     yield _in_time()
+    yield _rivals()
     yield _deepest()
     yield _many_labels()
 
@@ -128,6 +134,18 @@ def _on_other_data(held: Sequence[Held]) -> str:
         "**On other data** LSH stands to dense, in points of accuracy and % of its multiplications: "
         + ", ".join(told)
         + "."
+    )
+
+
+def _rivals() -> str:
+    """How ways of choosing that are learned, and ways to save without choosing, stand on digits."""
+    held = [row for row in against_the_widest(RESULTS / "rivals") if row.data == "mnist"]
+    dense = _beside(held, "mnist", "dense")
+    others = sorted((row for row in held if row.label != "dense"), key=lambda row: -row.accuracy)
+    told = ", ".join(f"{row.label} {row.accuracy:.2f} % at {row.mults:.1f} %" for row in others)
+    return (
+        f"**Rivals of hashing**, 20,000 digits, dense {dense.accuracy:.2f} %, accuracy and share of its "
+        f"multiplications with 5 % of the nodes or weights: {told}."
     )
 
 
@@ -269,7 +287,7 @@ def _rate(method: str, lr: float) -> float:
 def age() -> str:
     """Which results rest on runs of older code."""
     old = []
-    for name in ("within_a_point", "depth", "paper/paper_claims", "quickstart_lr", *WIDE):
+    for name in ("within_a_point", "rivals", "depth", "paper/paper_claims", "quickstart_lr", *WIDE):
         env = pd.read_csv(RESULTS / name / "env.csv")
         if set(env["kernel_revision"]) != {KERNEL_REVISION}:
             old.append(f"results/{name}")
