@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from lshexp.arrays import BSR, CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray, whole_blocks
+from lshexp.buffers import empty
 from lshexp.kernels.blocks import (
     count_blocks,
     count_blocks_cost,
@@ -123,7 +124,7 @@ class BlockLayer(Layer):
     def scores_of_every_block(self, inputs: Inputs, phase: str) -> FloatArray:
         """Scores of every block, float32[B, blocks], counted under `phase`."""
         inputs = self.in_blocks_of(inputs, phase)
-        scores = np.empty((len(inputs), self.blocks), dtype=np.float32)
+        scores = empty((len(inputs), self.blocks), dtype=np.float32)
         read = inputs.block_indptr, inputs.blocks, inputs.data
         bounds = even_bounds(whole_blocks(self.blocks, 4), self.threads)
         score_every_block(*read, self.sums, self.bias_sums, bounds, self._lanes, scores)
@@ -133,7 +134,7 @@ class BlockLayer(Layer):
     def scores_of_blocks(self, inputs: Inputs, by_block: CSC, phase: str) -> FloatArray:
         """Scores of (example, block) pairs, float32[P], counted under `phase`."""
         inputs = self.in_blocks_of(inputs, phase)
-        scores = np.empty(len(by_block.indices), dtype=np.float32)
+        scores = empty(len(by_block.indices), dtype=np.float32)
         read = inputs.block_indptr, inputs.blocks, inputs.data
         bounds = balanced_bounds(by_block.indptr, self.threads)
         score_blocks(*read, self.sums, self.bias_sums, by_block, bounds, self._lanes, scores)
@@ -172,12 +173,12 @@ class BlockLayer(Layer):
             return inputs
         if isinstance(inputs, CSR):
             return blocks_of_csr(inputs, self.block)
-        bounds, counts = even_bounds(len(inputs), self.threads), np.empty(len(inputs), dtype=np.int64)
+        bounds, counts = even_bounds(len(inputs), self.threads), empty(len(inputs), dtype=np.int64)
         count_blocks(inputs, self.block, bounds, counts)
         self.work.count(phase, count_blocks_cost(inputs))
         indptr = np.concatenate(([0], np.cumsum(counts)))
-        blocks = np.empty(indptr[-1], dtype=np.int32)
-        data = np.empty((indptr[-1], self.block), dtype=np.float32)
+        blocks = empty(indptr[-1], dtype=np.int32)
+        data = empty((indptr[-1], self.block), dtype=np.float32)
         take_blocks(inputs, bounds, indptr, blocks, data)
         self.work.count(phase, take_blocks_cost(inputs, blocks, data))
         return BSR(indptr, blocks, data, inputs.shape[1])
@@ -185,7 +186,7 @@ class BlockLayer(Layer):
     def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
         """Gradient at the stored blocks of the input, float32[Q * b]; deltas float32[P * b]."""
         assert isinstance(inputs, BSR) and pairs is not None  # as the plan says
-        gradient = np.empty(inputs.nnz, dtype=np.float32)
+        gradient = empty(inputs.nnz, dtype=np.float32)
         bounds = balanced_bounds(inputs.block_indptr, self.threads)
         by_block, read = pairs.by_node, (inputs.block_indptr, inputs.blocks)
         input_gradient_blocks(*read, deltas, self.tiles, by_block, bounds, self._lanes, gradient)
@@ -225,7 +226,7 @@ class BlockLayer(Layer):
         return pairs.where(pairs.indices < self.nodes)
 
     def _forward(self, inputs: BSR, by_block: CSC, phase: str) -> FloatArray:
-        values = np.empty(len(by_block.indices) * self.block, dtype=np.float32)
+        values = empty(len(by_block.indices) * self.block, dtype=np.float32)
         read = inputs.block_indptr, inputs.blocks, inputs.data
         bounds = balanced_bounds(by_block.indptr, self.threads)
         forward_blocks(*read, self.tiles, self._bias, by_block, bounds, self._lanes, values)
