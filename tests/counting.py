@@ -62,6 +62,7 @@ class Twin:
         self.bias_state = [np.zeros((slots, len(w))) for w in weights]
         self.meter = Meter()
         self.skip, self.steps = skip, 0
+        self.few = {}  # layers whose nodes have few weights: which ones, and how they are exchanged
         self.alone = False  # whether examples take their steps one by one
 
     def train(self, x, y, chosen, listed, scored, scales):
@@ -98,6 +99,28 @@ class Twin:
         self.steps += 1
         for step in started.steps:
             (self._update_by_term if step[0] in self.by_term else self._update)(*step)
+        for i, signal, deltas, *_ in started.steps:
+            if i in self.few:
+                self._exchange(i, signal, deltas)
+
+    def _exchange(self, i, signal, deltas):
+        """The smallest weights of each node for inputs of largest gradient, which is formed for all."""
+        few, (nodes, fan_in) = self.few[i], self.weights[i].shape
+        k = int(few.there[0].sum())
+        if not few.every or self.steps % few.every or self.steps >= few.until:
+            return
+        dropped = round(few.share / 2 * (1 + math.cos(math.pi * self.steps / few.until)) * k)
+        dropped = min(dropped, fan_in - k)
+        for counts in (self.meter.mults, self.meter.adds) if dropped else ():
+            counts[i, "rebuild"] += nodes * fan_in * len(deltas)
+        slopes = np.abs(deltas.T @ signal)
+        for j in range(nodes):
+            own, others = np.flatnonzero(few.there[j]), np.flatnonzero(~few.there[j])
+            small = sorted(own, key=lambda c: (-abs(self.weights[i][j, c]), c))[k - dropped :]
+            new = sorted(others, key=lambda c: (-slopes[j, c], c))[:dropped]
+            few.there[j, small], few.there[j, new] = False, True
+            self.weights[i][j, small] = 0
+            self.state[i][:, j, small] = 0
 
     def train_alone(self, x, y, chosen, scales):
         """Steps of each example by itself on its stored inputs, as lock-free threads take them."""
@@ -155,8 +178,14 @@ class Twin:
              for signal in signals]
         )  # fmt: skip
 
+    def _read(self, i, j, row, listed):
+        """Inputs that a node reads: those it has weights for, or all; of lists those that are not zero."""
+        if i in self.few:
+            return np.flatnonzero(self.few[i].there[j])
+        return np.flatnonzero(row) if listed else range(len(row))
+
     def _score(self, i, j, signal, listed):
-        inputs = np.flatnonzero(signal) if listed else range(len(signal))
+        inputs = self._read(i, j, signal, listed)
         return self.meter.dot(self.weights[i][j][list(inputs)], signal[list(inputs)], self.bias[i][j])
 
     def _add_input(self, i, own, inputs, stored, sparse, phase):
@@ -185,7 +214,7 @@ class Twin:
         for b in range(len(deltas)):
             inputs = stored[b] if listed else range(gradient.shape[1])
             for j in lives[i][b]:
-                for k in inputs:
+                for k in np.flatnonzero(self.few[i].there[j]) if i in self.few else inputs:
                     product = self.meter.mul(deltas[b, j], self.weights[i][j, k])
                     gradient[b, k] = self.meter.add(gradient[b, k], product)
         return gradient
@@ -228,12 +257,11 @@ class Twin:
         self.meter.at = (i, "backward")
         gradient, bias, touched = np.zeros_like(self.weights[i]), np.zeros(len(self.bias[i])), set()
         for b, nodes in enumerate(live):
-            inputs = np.flatnonzero(signal[b]) if listed else range(len(signal[b]))
             for j in nodes:
                 # of a single example there is nothing to sum
                 bias[j] = deltas[b, j] if self.alone else self.meter.add(bias[j], deltas[b, j])
                 touched.add((j, None))
-                for k in inputs:
+                for k in self._read(i, j, signal[b], listed):
                     product = self.meter.mul(deltas[b, j], signal[b, k])
                     gradient[j, k] = self.meter.add(gradient[j, k], product)
                     touched.add((j, int(k)))

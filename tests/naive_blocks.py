@@ -66,13 +66,12 @@ def forward_blocks(x, tiles, bias):
     return x @ weights_of_tiles(tiles, nodes, b).T + bias.reshape(-1)
 
 
-def input_gradient_blocks(deltas, tiles, b):
-    return deltas @ weights_of_tiles(tiles, deltas.shape[1], b)
-
-
 def update_blocks(x, deltas, tiles, bias, lr):
-    """Weights and biases after a step of plain gradient descent, and the sums of each block's rows."""
+    """After a step of plain gradient descent: weights, biases, the sums of each block's rows, and of each
+    block's biases; and the gradient at the input before it."""
     b = bias.shape[1]
-    weights = weights_of_tiles(tiles, bias.size, b) - lr * deltas.T @ x
+    before = weights_of_tiles(tiles, bias.size, b)
+    weights = before - lr * deltas.T @ x
     stepped = bias.reshape(-1) - lr * deltas.sum(axis=0)
-    return weights, stepped, weights.reshape(len(bias), b, -1).sum(axis=1), stepped.reshape(-1, b).sum(axis=1)
+    sums = weights.reshape(len(bias), b, -1).sum(axis=1)
+    return weights, stepped, sums, stepped.reshape(-1, b).sum(axis=1), deltas @ before

@@ -299,3 +299,31 @@ def parse_labels(text, spans, most, lengths, numbers):
             found.append(word)
             lengths[row] += 1
     return len(found), -1
+
+
+def deformed_drawings(key, drawings, turn, shift, stretch, ids):
+    """Each picture by sampling the drawing, with a border of nothing, between four pixels."""
+    side = drawings.shape[1]
+    images = []
+    for i in ids:
+        drawing = drawings[i % len(drawings)].astype(float) / 255
+        if i < len(drawings):
+            images.append(drawing)
+            continue
+        draws = draws_of(key, int(i))
+        angle, wide, high, shear, right, down = (2 * draws.uniform() - 1 for _ in range(6))
+        angle, wide, high, shear = turn * angle, 1 + stretch * wide, 1 + stretch * high, stretch * shear
+        y, x = np.indices((side, side)) - (side - 1) / 2
+        rows = high * (np.sin(angle) * x + np.cos(angle) * y) + (side - 1) / 2 + shift * down
+        columns = wide * (np.cos(angle) * x - np.sin(angle) * y) + shear * y + (side - 1) / 2 + shift * right
+        padded = np.pad(drawing, 2 * side)
+        top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
+        below, beside = rows - top, columns - left
+        top, left = top + 2 * side, left + 2 * side
+        images.append(
+            (1 - below) * (1 - beside) * padded[top, left]
+            + (1 - below) * beside * padded[top, left + 1]
+            + below * (1 - beside) * padded[top + 1, left]
+            + below * beside * padded[top + 1, left + 1]
+        )
+    return np.array(images).reshape(len(ids), side, side)

@@ -349,3 +349,24 @@ def add_csr(a, b, a_values, b_values):
                 row.append([column, np.float32(value)])
         rows.append(row)
     return rows
+
+
+def weights_kept(inputs, values, columns):
+    """Few weights of each node as rows with zeros."""
+    rows = np.zeros((len(inputs), columns))
+    for row, places, own in zip(rows, inputs, values, strict=True):
+        row[places] = own
+    return rows
+
+
+def forward_kept(x, inputs, weights, bias):
+    return weights_kept(inputs, weights, len(x)) @ x + bias[:, None]
+
+
+def input_gradient_kept(deltas, inputs, weights, columns):
+    return weights_kept(inputs, weights, columns).T @ deltas
+
+
+def weight_gradient_kept(deltas, x, inputs):
+    full = deltas.astype(float) @ x.T
+    return np.array([row[places] for row, places in zip(full, inputs, strict=True)])

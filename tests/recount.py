@@ -104,6 +104,11 @@ class Recount:
         self.twin = counting.Twin(weights, spec.optimizer, spec.lr, spec.momentum, term_by_term, spec.skip)
         self.meter, self.pending, self.agreed = self.twin.meter, {}, []
         for index, layer in enumerate(net.hidden):
+            if layer.plan.kept:
+                self.twin.few[index] = SimpleNamespace(
+                    there=layer.weights != 0, every=options["exchange_every"],
+                    share=options["exchange_pct"] / 100, until=options["exchange_until"],
+                )  # fmt: skip
             at = SimpleNamespace(
                 index=index, meter=self.meter, options=options, nodes=layer.nodes, fan_in=layer.fan_in,
                 share=share, budget=min(layer.nodes, max(1, round(share * layer.nodes))),

@@ -39,7 +39,7 @@ def list_(
     ] = None,
     plugins: Plugins = None,
 ) -> None:
-    """List methods, datasets, tasks, keys of sweep files, columns, and more.
+    """List methods, datasets, tasks, keys, columns, and more.
 
     With a NAME: the options of one method, dataset, task, hash family or energy model, each with its type,
     default, range and meaning; or one key; or one column, or the columns of one file.

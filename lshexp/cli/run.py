@@ -24,7 +24,9 @@ def show(
     results: ResultsFolder = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Show all about one run: settings, layers, numbers, times, machine, and the command that repeats it.
+    """Show all about one run, and the command that repeats it.
+
+    Its settings, layers, numbers, times, and the machine it was made on.
 
     Example: lshexp show 0a1b2c --results results/quickstart
     """
@@ -54,7 +56,9 @@ def predict(
     results: ResultsFolder = Path("results"),
     plugins: Plugins = None,
 ) -> None:
-    """Predict with a trained network that a sweep has kept, and say what that took.
+    """Predict with a trained network that a sweep has kept.
+
+    Says what that took, in multiplications and time.
 
     Nodes are selected as at the end of the run. Of a dataset, its test examples are predicted; of a file, all
     rows. A CSV file with a column for each feature and no other has no labels, and so has an npz archive

@@ -44,4 +44,5 @@ def sigmoid(z: FloatArray) -> FloatArray:
     one, out = np.float32(1), empty(z.shape, np.float32)
     with np.errstate(over="ignore"):
         np.exp(np.negative(z, out=out), out=out)
-        return np.divide(one, np.add(one, out, out=out), out=out)
+        np.divide(one, np.add(one, out, out=out), out=out)
+    return out

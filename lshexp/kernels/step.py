@@ -1,6 +1,6 @@
 """The optimisers: what a step costs, its arithmetic on one weight and on a row, and the dense step.
 
-To add one, enter its cost in `OPTIMIZERS`, write its arithmetic into `step_weight` and `step_row` under the
+To add one, enter its cost in `OPTIMIZERS`, write its arithmetic into `step_weight` and `step_run` under the
 code that is its position there, and add its name to `lshexp.spec.Optimizer`.
 
 Momentum is lazy: a weight whose gradient in a batch is exactly zero is left alone, its state included. A step
@@ -19,6 +19,7 @@ from numba import njit, prange
 
 from lshexp.arrays import FloatArray
 from lshexp.kernels._cost import VALUE
+from lshexp.kernels.vector import add, add_product, divide, load, multiply, root, spread, store, where_zero
 from lshexp.work import Work
 
 
@@ -42,6 +43,7 @@ OPTIMIZERS: Mapping[str, StepCost] = {
 
 
 ADAM = list(OPTIMIZERS).index("adam")
+WIDE, ONE = (0,) * 16, (0,)  # weights that `step_row` takes at a time, and those that are left
 
 
 class Rule(NamedTuple):
@@ -107,56 +109,55 @@ def step_weight(rule, w, g, state, node, i):
     return w - change
 
 
-@njit(parallel=False, cache=True, fastmath={"contract"}, error_model="numpy")
-def step_row(rule, w, gradient, state, node):
-    """Step one run of weights. w, gradient: float32[D]; state: float32[S, N, D], of which row `node` is used.
+@njit(parallel=False, cache=True, fastmath=False)
+def step_run(rule, w, g, state, slot, at, lanes):
+    """Return the new values of b neighbouring weights, as runs of `lshexp.kernels.vector`.
 
-    `error_model="numpy"`: Python's check for a zero divisor would keep the loops out of vector registers.
+    w, g: the weights and their gradients; state: float32[S * slot], flat, of which each slot's values from
+    `at` on are updated in place; lanes: tuple of b.
     """
     code, lr, momentum, epsilon, decay = rule
-    zero = np.float32(0)
-    # the branch stands outside the loops so that each of them can be vectorised
+    less = spread(-lr, lanes)
     if code == 0:
-        for i in range(len(w)):
-            w[i] -= lr * gradient[i]
-    elif code == 1:
-        velocity = state[0, node]
-        for i in range(len(w)):
-            g = gradient[i]
-            before = velocity[i]
-            speed = momentum * before + g
-            velocity[i] = before if g == zero else speed
-            w[i] -= zero if g == zero else lr * speed
-    elif code == 2:
-        total = state[0, node]
-        for i in range(len(w)):
-            g = gradient[i]
-            squares = total[i] + g * g
-            total[i] = squares
-            w[i] -= lr * g / (np.sqrt(squares) + epsilon)
-    elif code == 4:
-        first = state[0, node]
-        second = state[1, node]
-        rest, new = np.float32(1) - momentum, np.float32(1) - decay
-        for i in range(len(w)):
-            g = gradient[i]
-            before, squares = first[i], second[i]
-            mean = momentum * before + rest * g
-            square = decay * squares + (new * g) * g
-            first[i] = before if g == zero else mean
-            second[i] = squares if g == zero else square
-            w[i] -= zero if g == zero else lr * mean / (np.sqrt(square) + epsilon)
-    else:
-        total = state[0, node]
-        change = state[1, node]
-        for i in range(len(w)):
-            g = gradient[i]
-            squares = total[i] + g * g
-            total[i] = squares
-            before = change[i]
-            moved = momentum * before + lr * g / (np.sqrt(squares) + epsilon)
-            change[i] = before if g == zero else moved
-            w[i] -= zero if g == zero else moved
+        return add_product(w, less, g)
+    held = load(state, at, lanes)
+    if code == 1:
+        velocity = add_product(g, spread(momentum, lanes), held)
+        store(state, at, where_zero(g, held, velocity))
+        return where_zero(g, w, add_product(w, less, velocity))
+    if code == 4:
+        squares = load(state, slot + at, lanes)
+        one = np.float32(1)
+        mean = add_product(multiply(spread(one - momentum, lanes), g), spread(momentum, lanes), held)
+        square = add_product(
+            multiply(multiply(spread(one - decay, lanes), g), g), spread(decay, lanes), squares
+        )
+        store(state, at, where_zero(g, held, mean))
+        store(state, slot + at, where_zero(g, squares, square))
+        return where_zero(
+            g, w, add(w, divide(multiply(less, mean), add(root(square), spread(epsilon, lanes))))
+        )
+    summed = add_product(held, g, g)
+    store(state, at, summed)
+    change = divide(multiply(less, g), add(root(summed), spread(epsilon, lanes)))
+    if code == 3:
+        before = load(state, slot + at, lanes)
+        change = add_product(change, spread(-momentum, lanes), before)
+        store(state, slot + at, where_zero(g, before, multiply(change, spread(np.float32(-1), lanes))))
+        return where_zero(g, w, add(w, change))
+    return add(w, change)
+
+
+@njit(parallel=False, cache=True, fastmath=False)
+def step_row(rule, w, gradient, state, node):
+    """Step one row of weights. w, gradient: float32[D]; state: float32[S, N, >= D], of which row `node`."""
+    whole = len(w) - len(w) % len(WIDE)
+    _, rows, most = state.shape
+    flat, slot, at = state.reshape(-1), rows * most, node * most
+    for i in range(0, whole, len(WIDE)):
+        store(w, i, step_run(rule, load(w, i, WIDE), load(gradient, i, WIDE), flat, slot, at + i, WIDE))
+    for i in range(whole, len(w)):
+        store(w, i, step_run(rule, load(w, i, ONE), load(gradient, i, ONE), flat, slot, at + i, ONE))
 
 
 def step_row_cost(rule: Rule, w: FloatArray) -> Work:

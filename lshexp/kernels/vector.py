@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 FUSED = ("contract",)
@@ -56,9 +57,35 @@ def store(array, at, run):
         array[at + j] = run[j]
 
 
+def spread(value, lanes):
+    """Return a run whose b values are all this one."""
+    return np.array([value] * len(lanes), dtype=np.float32)
+
+
 def add(run, other):
     """Return run + other."""
     return run + other
+
+
+def multiply(run, other):
+    """Return run * other, place by place."""
+    return run * other
+
+
+def divide(run, other):
+    """Return run / other, place by place."""
+    with np.errstate(all="ignore"):  # as the processor does it: infinite or NaN
+        return run / other
+
+
+def root(run):
+    """Return the square root of each value."""
+    return np.sqrt(run)
+
+
+def where_zero(run, kept, other):
+    """Return the values of `kept` where those of the run are zero, of `other` elsewhere and where NaN is."""
+    return np.where(run == 0, kept, other)
 
 
 def add_product(run, first, second):
@@ -121,7 +148,7 @@ def _write(context: Any, builder: Any, kind: Any, array: Any, at: Any, value: An
     builder.store(value, pointer, align=4)
 
 
-def _spread(builder: Any, value: Any, width: int) -> Any:
+def _repeated(builder: Any, value: Any, width: int) -> Any:
     """A run whose values are all this one."""
     vector, place = ir.VectorType(ir.FloatType(), width), ir.IntType(32)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, place(0))
@@ -178,8 +205,48 @@ def _store(typing: Any, array: Any, at: Any, run: Any) -> Any:
 
 
 @instructions
+def _spread(typing: Any, value: Any, lanes: Any) -> Any:
+    run = Run(lanes.count)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _repeated(builder, args[0], run.width)
+
+    return run(types.float32, lanes), code
+
+
+@instructions
 def _add(typing: Any, run: Any, other: Any) -> Any:
     return run(run, other), lambda context, builder, _, args: builder.fadd(*args)
+
+
+@instructions
+def _multiply(typing: Any, run: Any, other: Any) -> Any:
+    return run(run, other), lambda context, builder, _, args: builder.fmul(*args)
+
+
+@instructions
+def _divide(typing: Any, run: Any, other: Any) -> Any:
+    return run(run, other), lambda context, builder, _, args: builder.fdiv(*args)
+
+
+@instructions
+def _root(typing: Any, run: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(ir.FloatType(), run.width)
+        kind = ir.FunctionType(vector, [vector])
+        code = cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{run.width}f32")
+        return builder.call(code, args)
+
+    return run(run), build
+
+
+@instructions
+def _where_zero(typing: Any, run: Any, kept: Any, other: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zero = ir.Constant(ir.VectorType(ir.FloatType(), run.width), None)
+        return builder.select(builder.fcmp_ordered("==", args[0], zero), args[1], args[2])
+
+    return run(run, kept, other), code
 
 
 @instructions
@@ -211,7 +278,7 @@ def _add_tile(typing: Any, run: Any, x: Any, x_at: Any, tiles: Any, at: Any, lan
         for i, row in enumerate(_rows(context, builder, tiles, tile, first, width)):
             at_i = builder.add(x_first, x_first.type(i))
             value = builder.load(_pointer(context, builder, x, x_array, at_i))
-            spread = _spread(builder, value, width)
+            spread = _repeated(builder, value, width)
             s = sums[i % 2]
             sums[i % 2] = builder.fmul(spread, row) if s is None else _fused(builder, s, spread, row)
         return builder.fadd(start, builder.fadd(*sums))
@@ -241,7 +308,7 @@ def _add_outer(typing: Any, tiles: Any, at: Any, x: Any, x_at: Any, run: Any) ->
         values = _read(context, builder, x, x_array, x_first, width)
         for i, row in enumerate(rows):
             value = builder.extract_element(values, ir.IntType(32)(i))
-            new = _fused(builder, row, _spread(builder, value, width), factors)
+            new = _fused(builder, row, _repeated(builder, value, width), factors)
             _write(context, builder, tiles, tile, builder.add(first, first.type(i * width)), new)
         return context.get_dummy_value()
 
@@ -264,6 +331,11 @@ def _compile(function: Callable[..., Any], body: Callable[..., Any]) -> None:
 _compile(zeros, lambda lanes: lambda lanes: _zeros(lanes))
 _compile(load, lambda array, at, lanes: lambda array, at, lanes: _load(array, at, lanes))
 _compile(store, lambda array, at, run: lambda array, at, run: _store(array, at, run))
+_compile(spread, lambda value, lanes: lambda value, lanes: _spread(value, lanes))
+_compile(multiply, lambda run, other: lambda run, other: _multiply(run, other))
+_compile(divide, lambda run, other: lambda run, other: _divide(run, other))
+_compile(root, lambda run: lambda run: _root(run))
+_compile(where_zero, lambda run, kept, other: lambda run, kept, other: _where_zero(run, kept, other))
 _compile(add, lambda run, other: lambda run, other: _add(run, other))
 _compile(add_product, lambda run, first, second: lambda run, first, second: _add_product(run, first, second))
 _compile(total, lambda run: lambda run: _total(run))

@@ -1,4 +1,4 @@
-"""The best-scored nodes of each example, and the method's part that has all of them computed exactly."""
+"""The best-scored nodes of each example, and selectors for all nodes and for the exact winners."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from lshexp.arrays import CSR, FloatArray, Inputs
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.top_k import top_k_csr, top_k_csr_cost, top_k_rows, top_k_rows_cost
 from lshexp.methods.base import Batch, LayerView, Selection, Selector
+
+
+class Everything(Selector):
+    """Every node, whatever the input."""
+
+    def select(self, inputs: Inputs, batch: Batch) -> Selection:
+        return Selection(active=None)
 
 
 class Exact(Selector):

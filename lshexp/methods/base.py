@@ -6,6 +6,7 @@ are the same for every method.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
@@ -142,6 +143,21 @@ class Selector(ABC):
         return {}
 
 
+class Kept(NamedTuple):
+    """Few weights of each node instead of all, some of which are exchanged for others while it trains."""
+
+    share: float  # of the inputs that a node reads
+    every: int  # steps from one exchange to the next; 0: none
+    exchanged: float  # share of a node's weights that the first exchange would replace
+    until: int  # steps after which there are no more
+
+    def exchanged_at(self, step: int) -> float:
+        """Share of a node's weights to be replaced after this step, counted from 1; it falls as a cosine."""
+        if not self.every or step % self.every or step >= self.until:
+            return 0.0
+        return self.exchanged / 2 * (1 + math.cos(math.pi * step / self.until))
+
+
 class Method(Plugin):
     """Base of every registered method; its fields are its YAML options."""
 
@@ -161,6 +177,11 @@ class Method(Plugin):
         such layer is refused.
         """
         return False
+
+    @property
+    def kept(self) -> Kept | None:
+        """Which weights hidden layers have at all; None: all of them."""
+        return None
 
     def derived(self, share: float) -> dict[str, Any]:
         """Values in effect of options that were left out and follow from the active share, by option."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from lshexp.arrays import Inputs
-from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
+from lshexp.methods._exact import Everything
+from lshexp.methods.base import LayerView, Method, Selector
 from lshexp.registry import register
 
 
@@ -17,9 +17,4 @@ class Dense(Method):
 
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Every node, whatever the share."""
-        return _Everything()
-
-
-class _Everything(Selector):
-    def select(self, inputs: Inputs, batch: Batch) -> Selection:
-        return Selection(active=None)
+        return Everything()

@@ -123,7 +123,7 @@ class SimulatedWorkers:
         self._busy: list[_InFlight] = []
         self._now = 0.0
         self._started = self._written = 0
-        self._stamps = [np.zeros(layer.weights.shape, dtype=np.int32) for layer in network.layers]
+        self._stamps = [np.zeros((layer.nodes, layer.fan_in), dtype=np.int32) for layer in network.layers]
         self._notes = dict.fromkeys(
             ("writes_hidden", "conflicts_hidden", "writes_output", "conflicts_output", "staleness_max"), 0
         )

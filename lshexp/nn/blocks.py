@@ -23,17 +23,13 @@ from lshexp.kernels.blocks import (
     take_blocks,
     take_blocks_cost,
 )
-from lshexp.kernels.blocks_step import (
-    input_gradient_blocks,
-    input_gradient_blocks_cost,
-    update_blocks,
-    update_blocks_cost,
-)
+from lshexp.kernels.blocks_step import update_blocks, update_blocks_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import Rule
 from lshexp.methods.base import Selection, Step
 from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.gemm import Gemm
+from lshexp.nn.kept import KeptLayer
 from lshexp.nn.layer import Layer, Pairs, group_columns
 from lshexp.nn.plan import LayerPlan
 from lshexp.work import LayerWork, Work, elementwise
@@ -183,27 +179,30 @@ class BlockLayer(Layer):
         self.work.count(phase, take_blocks_cost(inputs, blocks, data))
         return BSR(indptr, blocks, data, inputs.shape[1])
 
-    def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
-        """Gradient at the stored blocks of the input, float32[Q * b]; deltas float32[P * b]."""
-        assert isinstance(inputs, BSR) and pairs is not None  # as the plan says
-        gradient = empty(inputs.nnz, dtype=np.float32)
-        bounds = balanced_bounds(inputs.block_indptr, self.threads)
-        by_block, read = pairs.by_node, (inputs.block_indptr, inputs.blocks)
-        input_gradient_blocks(*read, deltas, self.tiles, by_block, bounds, self._lanes, gradient)
-        cost = input_gradient_blocks_cost(read[0], by_block, self._lanes, gradient)
-        self.work.count("backward", cost)
-        return gradient
+    def pass_back(
+        self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray, at_once: bool
+    ) -> tuple[FloatArray, bool]:
+        """The gradient at the stored blocks of the input, float32[Q * b], and the step, which is taken."""
+        assert at_once  # blocks go with `update: batch`
+        gradient = empty(inputs.nnz if isinstance(inputs, BSR) else 0, dtype=np.float32)
+        gradient[:] = 0
+        self.work.count("backward", Work(0, 0, gradient.nbytes))
+        self._update(inputs, pairs, deltas, gradient)
+        return gradient, True
 
     def update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> None:
-        """Form the weight gradient and take one optimiser step; deltas as in `input_gradient`."""
-        assert isinstance(inputs, BSR) and pairs is not None
+        """Form the weight gradient and take one optimiser step; deltas float32[P * b]."""
+        self._update(inputs, pairs, deltas, np.empty(0, dtype=np.float32))
+
+    def _update(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray, gradient: FloatArray) -> None:
+        assert isinstance(inputs, BSR) and pairs is not None  # as the plan says
         rule, by_block = self.next_rule(), pairs.by_node
         read = inputs.block_indptr, inputs.blocks, inputs.data
         stepped = update_blocks(
-            *read, deltas, by_block, balanced_bounds(by_block.indptr, self.threads), self._lanes, rule,
-            self.tiles, self._bias, self.state, self.bias_state, self.sums, self.bias_sums,
+            *read, deltas, by_block, even_bounds(self.in_blocks, self.threads), self._lanes, rule,
+            self.tiles, self._bias, self.state, self.bias_state, self.sums, self.bias_sums, gradient,
         )  # fmt: skip
-        own = rule, self._bias, self.tiles
+        own = rule, self._bias, self.tiles, gradient
         *costs, summed = update_blocks_cost(read[0], by_block, self._lanes, *own, stepped)
         self._count_update((costs[0], costs[1]))
         self.work.count("rebuild", summed)
@@ -286,6 +285,8 @@ class BlockView:
 
 def build_layer(weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> Layer:
     """Return a layer stored as its plan says, with these weights, float32[nodes, fan_in]."""
+    if plan.kept:
+        return KeptLayer(weights, plan, rule, gemm, threads)
     kind = BlockLayer if plan.block > 1 else LayerByInput if plan.by_input else Layer
     return kind(weights, plan, rule, gemm, threads)
 

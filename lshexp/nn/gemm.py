@@ -7,18 +7,23 @@ threads, which a BLAS left to thread itself does not promise.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
+from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from lshexp.arrays import FloatArray
 from lshexp.buffers import empty, release
 from lshexp.work import Work, matrix_product
 
 BLOCK = 256  # columns of a result computed by one call
+_libraries = functools.cache(
+    ThreadpoolController
+)  # those that are loaded; to look for them takes milliseconds
 
 
 class Gemm:
@@ -27,7 +32,7 @@ class Gemm:
     def __init__(self, threads: int) -> None:
         self._helpers = threads - 1  # beside the thread that calls
         self._pool = ThreadPoolExecutor(self._helpers, thread_name_prefix="gemm") if threads > 1 else None
-        self._limits: threadpool_limits | None = threadpool_limits(1, user_api="blas")
+        self._limits: Any = _libraries().limit(limits=1, user_api="blas")
 
     def __enter__(self) -> Gemm:
         return self

@@ -276,10 +276,17 @@ class Layer:
         return balanced_bounds(pairs.by_node.indptr, self.threads)
 
 
-def initial_weights(key: int, layer: int, nodes: int, fan_in: int) -> FloatArray:
-    """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in]."""
-    draws = stream(key, "init", layer).standard_normal((nodes, fan_in), dtype=np.float32)
-    return draws * np.float32(np.sqrt(2 / fan_in))
+def initial_weights(key: int, layer: int, plan: LayerPlan) -> FloatArray:
+    """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in].
+
+    Where nodes have few weights, all others are zero, and fan-in is the number of those few.
+    """
+    shape, kept = (plan.nodes, plan.fan_in), plan.weights_of_node
+    draws = stream(key, "init", layer).standard_normal(shape, dtype=np.float32)
+    if kept < plan.fan_in:
+        order = stream(key, "kept", layer).random(shape, dtype=np.float32)
+        draws[order > np.partition(order, kept - 1, axis=1)[:, kept - 1 : kept]] = 0
+    return draws * np.float32(np.sqrt(2 / kept))
 
 
 def group_columns(matrix: CSR, threads: int) -> CSC:

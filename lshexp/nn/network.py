@@ -93,7 +93,7 @@ class Network:
         rule = rule_of(spec.optimizer, spec.lr, spec.momentum)
         self.layers = [
             build_layer(
-                parameters[index][0] if parameters else initial_weights(key, index, plan.nodes, plan.fan_in),
+                parameters[index][0] if parameters else initial_weights(key, index, plan),
                 plan, rule, gemm, spec.threads,
             )
             for index, plan in enumerate(self.plans)
@@ -295,8 +295,9 @@ class Network:
         that can take it with the gradient do so, if `at_once`.
         """
         pairs, flat = output.pairs, output.deltas
-        gradient = self.output.input_gradient(signal, pairs, flat) if tapes else None
-        yield LayerStep(len(tapes), signal, pairs, flat, output.token)
+        own = signal, pairs, flat
+        gradient, taken = self.output.pass_back(*own, at_once) if tapes else (None, False)
+        yield LayerStep(len(tapes), *own, output.token, taken)
         for index in range(len(tapes) - 1, -1, -1):
             layer, tape = self.hidden[index], tapes[index]
             assert gradient is not None  # each layer above has left one

@@ -3,6 +3,7 @@
 Data goes to stdout, everything else to stderr; what is not a terminal gets no colour and no `\\r`.
 """
 
+from lshexp.render._console import say
 from lshexp.render.bench import (
     bench,
     bench_memory,
@@ -11,7 +12,6 @@ from lshexp.render.bench import (
     bench_to,
     bench_written,
     machine,
-    say,
 )
 from lshexp.render.claims import claims
 from lshexp.render.comparison import comparison, energies

@@ -26,6 +26,15 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def say(line: str) -> None:
+    """Print a line on stderr; within a terminal's width, where what follows its first line is indented."""
+    console = err()
+    if console.is_terminal:
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        line = _wrapped(line, console.width, indent)
+    console.print(line, markup=False)
+
+
 def span(seconds: float) -> str:
     """A span of time for people: `40 s`, `12 min`, `3.5 h`."""
     if seconds < 90:
@@ -98,9 +107,16 @@ def print_lines(lines: Iterable[str], indent: str = "  ") -> None:
     """Print sentences within the terminal's width, within 80 columns when piped; later lines are indented."""
     width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns if sys.stdout.isatty() else PIPED_WIDTH
     for line in lines:
-        whole = line.replace(" %", "\N{NO-BREAK SPACE}%")  # a number stays beside its sign
-        wrapped = textwrap.fill(whole, width, subsequent_indent=indent, break_on_hyphens=False)
-        sys.stdout.write(wrapped.replace("\N{NO-BREAK SPACE}", " ") + "\n")
+        sys.stdout.write(_wrapped(line, width, indent) + "\n")
+
+
+def _wrapped(line: str, width: int, indent: str) -> str:
+    """A line broken between words, a path or an option never; what follows the first part is indented."""
+    whole = line.replace(" %", "\N{NO-BREAK SPACE}%")  # a number stays beside its sign
+    parts = textwrap.fill(
+        whole, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+    return parts.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def print_markdown(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lshexp.render._console import err, out, print_table
+from lshexp.render._console import out, print_table, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from lshexp.bench.machine import Machine, Rates
 
 PLACE = ["width", "layers", "threads"]
-
-
-def say(line: str) -> None:
-    """One line of progress, on stderr."""
-    err().print(line, markup=False, soft_wrap=True)
 
 
 def machine(machine: Machine) -> None:
@@ -95,10 +90,9 @@ def bench_memory(usage: pd.DataFrame) -> None:
     ]
     for key, part in usage.groupby(PLACE, sort=False):
         _print(part, ["competitor"], numbers, names, f"{_where(key)}, {part['dataset'].iloc[0]}")
-    err().print(
+    say(
         "growth: resident memory at its peak while the network is built and trained for one pass, less that "
-        "after imports, compilation and loading the data; peak: growth and data",
-        markup=False,
+        "after imports, compilation and loading the data; peak: growth and data"
     )
 
 
@@ -134,7 +128,7 @@ def _where(key: Sequence[object]) -> str:
 
 def bench_written(files: list[Path]) -> None:
     """Say on stderr which files there are now."""
-    err().print(f"written: {', '.join(str(path) for path in files)}", markup=False)
+    say(f"written: {', '.join(str(path) for path in files)}")
 
 
 def _cell(value: float) -> str:

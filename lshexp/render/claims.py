@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from lshexp.render._console import err, print_lines, print_markdown, print_narrow
+from lshexp.render._console import print_lines, print_markdown, print_narrow, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,12 +47,10 @@ def claims(judgements: Sequence[Judgement], form: str) -> None:
             print_lines(legend)
     for card in judgements:
         if card.note:
-            err().print(f"note: {card.name}: {card.note}", markup=False)
+            say(f"note: {card.name}: {card.note}")
     counts = {name: sum(card.verdict == name for card in judgements) for name in ("supported", "refuted")}
     rest = len(judgements) - sum(counts.values())
-    err().print(
-        f"{counts['supported']} supported, {counts['refuted']} refuted, {rest} undetermined", markup=False
-    )
+    say(f"{counts['supported']} supported, {counts['refuted']} refuted, {rest} undetermined")
 
 
 def _headings(variants: Sequence[str]) -> tuple[str, list[str]]:

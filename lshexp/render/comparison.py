@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lshexp.analysis.presentation import TEXT, cell, in_short, legend, narrow, parts
-from lshexp.render._console import err, print_lines, print_markdown, print_narrow, print_table
+from lshexp.render._console import print_lines, print_markdown, print_narrow, print_table, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def comparison(frame: pd.DataFrame, form: str, wide: bool = False) -> None:
     else:
         _narrow(frame, form)
     for note in frame.attrs.get("notes", []):
-        err().print(f"note: {note}", markup=False)
+        say(f"note: {note}")
 
 
 def _wide(frame: pd.DataFrame, form: str) -> None:
@@ -68,7 +68,7 @@ def energies(found: Sensitivity, form: str) -> None:
     else:
         _tables(found, form)
     for note in found.notes:
-        err().print(f"note: {note}", markup=False)
+        say(f"note: {note}")
 
 
 def _tables(found: Sensitivity, form: str) -> None:

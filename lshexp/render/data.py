@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from lshexp.errors import DataError
-from lshexp.render._console import err, out, print_table
+from lshexp.render._console import err, out, print_table, say
 
 if TYPE_CHECKING:
     from lshexp.data.catalog import Entry
@@ -46,7 +46,7 @@ def statistics(entries: list[Entry]) -> None:
         try:
             found = entry.statistics()
         except DataError as error:
-            err().print(f"{entry.name}: {error}", markup=False)
+            say(f"{entry.name}: {error}")
             continue
         if found is None:
             continue
@@ -64,7 +64,7 @@ def verified(name: str, what: str) -> None:
 def fetched(name: str, paths: list[Path], new: bool) -> None:
     """Tell which files are there now."""
     how = "fetched" if new else "already there"
-    err().print(f"{name}: {how}: {', '.join(str(path) for path in paths)}", markup=False)
+    say(f"{name}: {how}: {', '.join(str(path) for path in paths)}")
 
 
 @contextmanager
@@ -96,4 +96,4 @@ def downloads() -> Iterator[Watcher]:
 
 def written(path: Path, what: str) -> None:
     """Tell that a file was written, and what it holds."""
-    err().print(f"{path}: {what}", markup=False)
+    say(f"{path}: {what}")

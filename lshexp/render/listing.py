@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lshexp import registry
 from lshexp.errors import ConfigError, LshexpError
 from lshexp.fields import FieldWords, describe
-from lshexp.render._console import err, print_lines, print_table
+from lshexp.render._console import print_lines, print_table, say
 from lshexp.validation import suggest
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def _plugins(kind: str) -> None:
     ]
     print_table([KINDS[kind], "what it is", "options"], rows, text=3)
     for module, reason in found.unavailable().items():
-        err().print(f"unavailable: {module}: {reason}", markup=False)
-    err().print(f"options in full: lshexp list {kind} NAME", markup=False)
+        say(f"unavailable: {module}: {reason}")
+    say(f"options in full: lshexp list {kind} NAME")
 
 
 def _plugin(kind: str, name: str) -> None:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lshexp.errors import ConfigError, LshexpError
-from lshexp.render._console import err
+from lshexp.render._console import err, say
 
 if TYPE_CHECKING:
     from lshexp.analysis.figures import Drawn
@@ -28,15 +28,15 @@ def drawn(figures: list[Drawn]) -> None:
     for figure in figures:
         if figure.files:
             paths = ", ".join(str(path) for path in figure.files)
-            err().print(f"{figure.name}: {figure.caption} {paths}", markup=False)
+            say(f"{figure.name}: {figure.caption} {paths}")
     for figure in figures:
         if not figure.files:
-            err().print(f"{figure.name} is not drawn: {figure.reason}", markup=False)
+            say(f"{figure.name} is not drawn: {figure.reason}")
 
 
 def report_written(written: Written) -> None:
     """The path on stdout; what is missing from the page, and why, on stderr."""
     for problem in written.problems:
         for line in problem.splitlines():
-            err().print(f"note: {line}", markup=False)
+            say(f"note: {line}")
     sys.stdout.write(f"{written.path}\n")

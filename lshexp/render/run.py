@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lshexp.render._console import err, print_lines
+from lshexp.render._console import print_lines, say
 
 if TYPE_CHECKING:
     from lshexp.analysis.run import RunEntry, RunView
@@ -68,4 +68,4 @@ def predictions(found: Predictions, out: Path | None) -> None:
         lines.append(f"{1e6 * found.seconds / examples:,.1f} microseconds an example")
     print_lines(lines)
     if out is not None:
-        err().print(f"predictions are in {out}", markup=False)
+        say(f"predictions are in {out}")

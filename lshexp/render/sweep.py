@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lshexp.render._console import err, print_narrow, span
+from lshexp.render._console import print_narrow, say, span
 from lshexp.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -32,33 +32,28 @@ _WHY = {
 
 def summary(done: SweepSummary) -> None:
     """Say where a sweep stands, which runs failed and why, and what to do next."""
-    console, counts, folder = err(), done.counts, done.plan.folder
+    counts, folder = done.counts, done.plan.folder
     parts = [f"{counts[name]} {name}" for name in ("ok", "diverged", "failed", "left") if counts[name]]
     verb = f"ran {done.ran}" if done.ran else "nothing to do"
-    console.print(f"{done.plan.name}: {verb}; {', '.join(parts) or 'no runs'}", markup=False)
+    say(f"{done.plan.name}: {verb}; {', '.join(parts) or 'no runs'}")
     reasons = Counter((r.status, r.result.error) for r in done.records if r.status != "ok")
     for (status, reason), number in reasons.most_common():
-        console.print(f"  {number} x {status}: {reason}", markup=False)
+        say(f"  {number} x {status}: {reason}")
     for line in _costly(_measured(done)):
-        console.print(f"  {line}", markup=False)
+        say(f"  {line}")
     if done.plan.merged:
-        console.print(
-            f"  {done.plan.merged} configurations were the same as another and ran once", markup=False
-        )
+        say(f"  {done.plan.merged} configurations were the same as another and ran once")
     if done.plan.leaving:
-        console.print(f"  {done.plan.leaving} left the tables", markup=False)
+        say(f"  {done.plan.leaving} left the tables")
     if done.plan.orphans:
-        console.print(
-            f"  {done.plan.orphans} records of runs that the sweep no longer has stay out of the tables",
-            markup=False,
-        )
+        say(f"  {done.plan.orphans} records of runs that the sweep no longer has stay out of the tables")
     others = sorted(path.name for path in folder.glob("*.csv") if path.name not in TABLES)  # of tasks
     tables = [*(name for name in TABLES if (folder / name).exists()), *others]
-    console.print(f"tables: {folder}/{', '.join(tables)}", markup=False)
+    say(f"tables: {folder}/{', '.join(tables)}")
     if counts["ok"]:
-        console.print(f"next:   lshexp compare {folder}", markup=False)
+        say(f"next:   lshexp compare {folder}")
     elif counts["failed"]:
-        console.print(f"next:   see why in {folder}/logs, then the same command again", markup=False)
+        say(f"next:   see why in {folder}/logs, then the same command again")
 
 
 def _measured(done: SweepSummary) -> Iterable[tuple[RunSpec, float]]:
@@ -72,7 +67,7 @@ def _measured(done: SweepSummary) -> Iterable[tuple[RunSpec, float]]:
 def interrupted(done: SweepSummary) -> None:
     """Say how far a sweep got before the interrupt key was pressed."""
     ended = sum(record.finished for record in done.records)
-    err().print(f"interrupted: {ended} of {len(done.plan.runs)} done; the same command goes on", markup=False)
+    say(f"interrupted: {ended} of {len(done.plan.runs)} done; the same command goes on")
 
 
 def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
@@ -83,23 +78,23 @@ def plan(planned: Plan, estimates: Sequence[Estimate], jobs: int = 1) -> None:
     merged = f"; {planned.merged} duplicates merged" if planned.merged else ""
     took = f", about {span(sum(cost.seconds for cost in estimates) / jobs)}" if estimates else ""
     todo = f"{len(estimates)} of {len(planned.runs)} runs to do{took}"
-    err().print(f"{planned.name}: {todo}{merged}", markup=False)
+    say(f"{planned.name}: {todo}{merged}")
     if estimates:
-        err().print(f"  {LEGEND}", markup=False)
+        say(f"  {LEGEND}")
     for line in _axes(planned):
-        err().print(f"  {line}", markup=False)
+        say(f"  {line}")
     for line in _reasons(planned, estimates):
-        err().print(f"  {line}", markup=False)
+        say(f"  {line}")
     if estimates:
         largest = max((cost.memory for cost in estimates), key=lambda memory: memory.total)
-        err().print(f"  memory of the largest run: {largest}", markup=False)
+        say(f"  memory of the largest run: {largest}")
     _layer_plans(estimates)
     shares = [(cost.run.spec, cost.mults / cost.mults_dense) for cost in estimates if cost.mults_dense]
     for line in _costly(shares):
-        err().print(f"  {line}", markup=False)
+        say(f"  {line}")
     scaled = sum(not cost.measured for cost in estimates)
     if scaled:
-        err().print(f"  {scaled} estimates are scaled from another configuration of the method", markup=False)
+        say(f"  {scaled} estimates are scaled from another configuration of the method")
 
 
 def _costly(shares: Iterable[tuple[RunSpec, float]]) -> list[str]:
@@ -177,9 +172,9 @@ def _layer_plans(estimates: Sequence[Estimate]) -> None:
         runs.setdefault(cost.plan, []).append(cost)
     for layers, costs in runs.items():
         methods = ", ".join(dict.fromkeys(cost.run.spec.method for cost in costs))
-        err().print(f"layers of {len(costs)} runs ({methods}):", markup=False)
+        say(f"layers of {len(costs)} runs ({methods}):")
         for number, layer in enumerate(layers, start=1):
-            err().print(f"  {number}. {layer}", markup=False)
+            say(f"  {number}. {layer}")
 
 
 def _cost_cells(costs: Sequence[Estimate]) -> list[str]:

@@ -73,8 +73,8 @@ class Regression(NamedTuple):
         return 100 * float(np.mean((self.x @ weights > 0) == (self.y > 0)))
 
 
-class Estimate(NamedTuple):
-    """How a gradient estimate from one draw spreads, given weights and tables."""
+class GradientSpread(NamedTuple):
+    """How an estimate of the gradient from one draw spreads, given weights and tables."""
 
     variance: float  # expected squared distance from the gradient
     bias: float  # length of the mean estimate less the gradient, over the gradient's length
@@ -138,7 +138,7 @@ class SampledDescent:
         self.steps += steps
         return chosen, scales
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> GradientSpread:
         """Work out, over all examples, how the estimate of the gradient from one draw spreads by now."""
         x, n = self.task.x, len(self.task.x)
         slopes = self.task.slopes(self.weights)
@@ -150,7 +150,7 @@ class SampledDescent:
         else:
             second, mean = float((lengths / self.chances()).sum()) / n**2, gradient
         bias = float(np.linalg.norm(mean - gradient)) / max(float(np.linalg.norm(gradient)), 1e-300)
-        return Estimate(max(0.0, second - float(mean @ mean)), bias, self.mults_step)
+        return GradientSpread(max(0.0, second - float(mean @ mean)), bias, self.mults_step)
 
     def chances(self) -> NDArray[np.float64]:
         """Chance of each example in the next draw, float64[n], where it is known: `uniform` and `strata`."""

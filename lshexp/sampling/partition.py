@@ -38,7 +38,7 @@ class Estimated(NamedTuple):
     scored: NDArray[np.int64]
 
 
-class Output:
+class CentredOutput:
     """The classes of an output, centred: rows float32[C, D + 1], whose last number is the bias."""
 
     def __init__(self, weights: FloatArray, bias: FloatArray) -> None:
@@ -94,7 +94,7 @@ def log_sum_of_rows(values: NDArray[np.float64], chosen: CSR) -> Sums:
     return sums
 
 
-def uniform(output: Output, inputs: FloatArray, budget: int, key: int, work: LayerWork) -> Estimated:
+def uniform(output: CentredOutput, inputs: FloatArray, budget: int, key: int, work: LayerWork) -> Estimated:
     """Draw `budget` classes for each input, each as likely every time."""
     drawn = stream(key, "uniform").integers(0, output.classes, (len(inputs), budget))
     chosen = _rows(drawn, output.classes)
@@ -103,25 +103,45 @@ def uniform(output: Output, inputs: FloatArray, budget: int, key: int, work: Lay
 
 
 def popularity(
-    output: Output, inputs: FloatArray, budget: int, key: int, work: LayerWork, counts: OffsetArray
+    output: CentredOutput, inputs: FloatArray, budget: int, key: int, work: LayerWork, counts: OffsetArray
 ) -> Estimated:
-    """Draw `budget` classes for each input by their frequency: `counts` of training examples, plus one."""
+    """Draw `budget` classes for each input, none twice, by frequency: `counts` of examples, plus one."""
     chosen, scores = _by_frequency(output, inputs, budget, key, work, counts)
     return Estimated(log_sum_of_rows(scores, chosen), chosen.row_lengths())
 
 
 def _by_frequency(
-    output: Output, inputs: FloatArray, budget: int, key: int, work: LayerWork, counts: OffsetArray
+    output: CentredOutput, inputs: FloatArray, budget: int, key: int, work: LayerWork, counts: OffsetArray
 ) -> tuple[CSR, NDArray[np.float64]]:
-    """Classes drawn by frequency, and the logarithms of what they add to a sum, each over its chance."""
-    shares = (counts + 1) / (counts + 1).sum()
-    places = np.searchsorted(np.cumsum(shares), stream(key, "popularity").random((len(inputs), budget)))
+    """Classes drawn by frequency, none twice, and the logarithms of what they add to a sum, over chances.
+
+    Chances add up to the budget. Along their running sum a draw takes the classes at distances of 1 from a
+    random start (systematic sampling), so each is taken with its chance.
+    """
+    budget = min(budget, output.classes)
+    chances = inclusion(counts + 1, budget)
+    starts = stream(key, "popularity").random((len(inputs), 1))
+    places = np.searchsorted(np.cumsum(chances), starts + np.arange(budget), side="right")
     chosen = _rows(np.minimum(places, output.classes - 1), output.classes)
     work.count("select", Work(chosen.nnz, 0, 0))
-    return chosen, output.scores(inputs, chosen, work) - np.log(budget * shares[chosen.indices])
+    return chosen, output.scores(inputs, chosen, work) - np.log(chances[chosen.indices])
 
 
-def top_and_tail(output: Output, inputs: FloatArray, budget: int, key: int, work: LayerWork) -> Estimated:
+def inclusion(sizes: NDArray[np.integer], budget: int) -> Sums:
+    """Chances in proportion to sizes > 0 that add up to `budget`, but none above 1, float64[C]."""
+    chances = np.zeros(len(sizes))
+    rest = np.ones(len(sizes), dtype=np.bool_)
+    while True:
+        left = budget - (len(sizes) - int(rest.sum()))
+        chances = np.where(rest, left * sizes / max(1, int(sizes[rest].sum())), 1.0)
+        if not (chances > 1).any():
+            return chances
+        rest &= chances < 1
+
+
+def top_and_tail(
+    output: CentredOutput, inputs: FloatArray, budget: int, key: int, work: LayerWork
+) -> Estimated:
     """Sum the `budget` / 2 classes of the largest scores, for which all are scored, and sample the others."""
     work.count("select", matrix_product(len(inputs), inputs.shape[1], output.classes))
     scores = inputs @ output.rows.T
@@ -133,7 +153,7 @@ def top_and_tail(output: Output, inputs: FloatArray, budget: int, key: int, work
 class ClassTables:
     """L tables of K sign bits in which an output's classes lie, for inputs to ask."""
 
-    def __init__(self, output: Output, K: int, L: int, key: int) -> None:
+    def __init__(self, output: CentredOutput, K: int, L: int, key: int) -> None:
         self.output, self.K, self.L = output, K, L
         squares = (output.rows**2).sum(axis=1)
         self.length = float(np.sqrt(squares.max()))  # of every row, once it has its last number
@@ -207,7 +227,7 @@ def found_and_popular(
 
 
 def _with_tail(
-    output: Output, inputs: FloatArray, head: CSR, tail: int, key: int, work: LayerWork
+    output: CentredOutput, inputs: FloatArray, head: CSR, tail: int, key: int, work: LayerWork
 ) -> Estimated:
     """The head's sum, and the mean of `tail` of the other classes, drawn uniformly, times their number."""
     sums = log_sum_of_rows(output.scores(inputs, head, work), head)
@@ -243,7 +263,7 @@ Estimator = Callable[[FloatArray, int, int, LayerWork], Estimated]  # of inputs,
 
 
 def estimators(
-    output: Output, counts: OffsetArray, tables: ClassTables, probes: int
+    output: CentredOutput, counts: OffsetArray, tables: ClassTables, probes: int
 ) -> Mapping[str, Estimator]:
     """The estimators that take a budget of classes, by name."""
     return {

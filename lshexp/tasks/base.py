@@ -21,10 +21,13 @@ class RunTask(Plugin):
     """Base of every registered task.
 
     `table` names its CSV file, without the ending, and `row` the dataclass of its rows, whose fields are made
-    by `column`; a task without a table has neither.
+    by `column`; `keys` are those that tell the rows of a run apart, all others are measured. `shown` are the
+    measured columns that a page has room for. A task without a table has none of these.
     """
 
     table: ClassVar[str | None] = None
+    keys: ClassVar[tuple[str, ...]] = ()
+    shown: ClassVar[tuple[str, ...]] = ()
     row: ClassVar[type[Any] | None] = None
 
     @abstractmethod

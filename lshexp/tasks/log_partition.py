@@ -17,7 +17,7 @@ from lshexp.nn.result import Reporter, RunResult
 from lshexp.nn.saving import save_network
 from lshexp.nn.threads import using_threads
 from lshexp.registry import register
-from lshexp.sampling.partition import ClassTables, Estimated, Output, Sums, estimators, in_buckets
+from lshexp.sampling.partition import CentredOutput, ClassTables, Estimated, Sums, estimators, in_buckets
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
 from lshexp.tasks.base import RunTask, cells, column
@@ -34,6 +34,7 @@ class LogPartitionRow:
         "found_and_popular: the same with a sample by frequency; "
         "in_buckets: all in the input's buckets, each over its chance"
     )
+    budget_pct: float | None = column("classes that may be scored, of all; empty: as many as tables have")
     classes_pct: float = column("classes scored for the estimate, of all; mean over inputs")
     error_pct: float = column("distance of the estimated logarithm from the exact one, of the latter; mean")
     error_nats: float = column("the same distance in nats; median over inputs")
@@ -56,6 +57,10 @@ class LogPartition(RunTask):
     """
 
     table: ClassVar[str | None] = "log_partition"
+    keys: ClassVar[tuple[str, ...]] = ("estimator", "budget_pct", "K")
+    shown: ClassVar[tuple[str, ...]] = (
+        "classes_pct", "error_pct", "error_nats", "ratio", "missed_pct", "mults_pct_of_exact"
+    )  # fmt: skip
     row: ClassVar[type[Any] | None] = LogPartitionRow
 
     examples: int = Field(default=500, ge=2, le=1_000_000, description="test examples, the first ones")
@@ -82,18 +87,18 @@ class LogPartition(RunTask):
         counts = label_counts(train, dataset.info().classes)
         examples = test.batch(np.arange(min(self.examples, test.size)))
         layer = trained.network.output
-        output = Output(layer.weights, layer.bias)
+        output = CentredOutput(layer.weights, layer.bias)
         with using_threads(spec.threads):
             inputs = output.inputs(trained.last_hidden(examples.x))
             rows = list(self._rows(output, inputs, counts, stream_key(spec.key(), "log_partition")))
         measures = {
-            f"{row.estimator}_{row.classes_pct:.2g}_error_pct": row.error_pct
+            f"{row.estimator}_{row.budget_pct:g}_error_pct": row.error_pct
             for row in rows
-            if row.estimator != "in_buckets"
+            if row.budget_pct is not None
         }
         return replace(result, task_rows=[cells(row) for row in rows], measures=measures)
 
-    def _rows(self, output: Output, inputs: Any, counts: Any, key: int) -> Iterator[LogPartitionRow]:
+    def _rows(self, output: CentredOutput, inputs: Any, counts: Any, key: int) -> Iterator[LogPartitionRow]:
         exact_work = LayerWork()
         offset = output.offset(inputs, LayerWork())
         exact = output.log_z(inputs, exact_work) + offset
@@ -105,17 +110,17 @@ class LogPartition(RunTask):
                     estimate(inputs, budget, stream_key(key, name, draw), work) for draw in range(self.draws)
                 ]
                 own = tables if name.startswith("found") else None
-                yield self._row(name, output, exact, offset, found, work, exact_work, own)
+                yield self._row(name, share, output, exact, offset, found, work, exact_work, own)
         for K in self.buckets:
             work, found = LayerWork(), []
             for draw in range(self.draws):
                 tables = ClassTables(output, K, self.L, stream_key(key, "buckets", K, draw))
                 found.append(in_buckets(tables, inputs, work))
-            yield self._row("in_buckets", output, exact, offset, found, work, exact_work, tables)
+            yield self._row("in_buckets", None, output, exact, offset, found, work, exact_work, tables)
 
     def _row(
-        self, name: str, output: Output, exact: Sums, offset: Sums, found: list[Estimated], work: LayerWork,
-        exact_work: LayerWork, tables: ClassTables | None,
+        self, name: str, budget_pct: float | None, output: CentredOutput, exact: Sums, offset: Sums,
+        found: list[Estimated], work: LayerWork, exact_work: LayerWork, tables: ClassTables | None,
     ) -> LogPartitionRow:  # fmt: skip
         log_z = np.array([one.log_z for one in found]) + offset
         there = np.isfinite(log_z)
@@ -127,6 +132,7 @@ class LogPartition(RunTask):
         all_mults = exact_work.tally("select").mults / len(exact)
         return LogPartitionRow(
             estimator=name,
+            budget_pct=budget_pct,
             classes_pct=100 * float(np.mean([one.scored.mean() for one in found])) / output.classes,
             error_pct=100 * float((apart / np.abs(np.broadcast_to(exact, log_z.shape)[there])).mean()),
             error_nats=float(np.median(apart)),

@@ -78,6 +78,8 @@ class OneShot(RunTask):
     """
 
     table: ClassVar[str | None] = "one_shot"
+    keys: ClassVar[tuple[str, ...]] = ("mode", "slots", "ways", "shots", "search")
+    shown: ClassVar[tuple[str, ...]] = ("accuracy_pct", "agrees_pct", "mults_pct_of_exact", "us", "us_1")
     row: ClassVar[type[Any] | None] = OneShotRow
 
     search: Literal["exact", "lsh", "both"] = Field(

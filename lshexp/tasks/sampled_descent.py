@@ -29,6 +29,7 @@ from lshexp.sampling.descent import (
 from lshexp.spec import RunSpec
 from lshexp.tasks.base import RunTask, cells, column, result_of
 
+MOST_LOSS = 1e6  # beyond it a descent has diverged
 FIXED = {"hidden": [], "batch": 1, "optimizer": "sgd"}  # what a run of this task must say
 
 
@@ -65,6 +66,11 @@ class SampledDescentTask(RunTask):
     """
 
     table: ClassVar[str | None] = "descent"
+    keys: ClassVar[tuple[str, ...]] = ("loss", "sampler", "steps")
+    shown: ClassVar[tuple[str, ...]] = (
+        "mults", "seconds", "train_loss", "test_acc_pct", "variance_pct_at_equal_mults",
+        "least_pct_of_uniform", "bias_pct",
+    )  # fmt: skip
     row: ClassVar[type[Any] | None] = DescentRow
 
     losses: list[RegressionLoss] = Field(
@@ -131,12 +137,13 @@ class SampledDescentTask(RunTask):
             started = time.perf_counter()
             descent.run(look * n // self.looks - descent.steps)
             seconds += time.perf_counter() - started
+            with np.errstate(over="ignore", invalid="ignore"):
+                loss = float(train.losses(descent.weights).mean())
+            if not loss < MOST_LOSS:
+                raise ConfigError([Problem(("lr",), f"{spec.lr} is too high for {sampler}: loss is {loss}")])
             plain.weights = descent.weights
             own, base = descent.estimate(), plain.estimate()
             share = 100 * own.variance / base.variance
-            loss = float(train.losses(descent.weights).mean())
-            if not np.isfinite(loss):
-                raise ConfigError([Problem(("lr",), f"{spec.lr} is too high for {sampler}: loss is {loss}")])
             yield DescentRow(
                 loss=train.loss,
                 sampler=sampler,

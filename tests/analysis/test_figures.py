@@ -121,6 +121,12 @@ sweep:
   - grid: {output.method: [lsh, popularity]}
     zip: {dataset.labels: [50, 100, 200], output.active_pct: [20, 10, 5]}
 """,
+    "blocks": HEAD
+    + """
+sweep:
+  - grid: {method: [winner_take_all], block: [1, 4, 8], hidden: [[16, 16], [32, 32]], active_pct: [50]}
+    set: {winner_take_all.over: example}
+""",
     "one_run": HEAD.replace("repeats: 2", "repeats: 1")
     + "hidden: [8]\nsweep:\n  - grid: {method: [dense]}\n",
     "workers": HEAD
@@ -206,6 +212,7 @@ DRAWN = {
     "outputs": {"accuracy_vs_epochs", "accuracy_vs_mults", "output_quality_vs_cost"},
     "classes": {"accuracy_vs_epochs", "accuracy_vs_mults", "output_cost_vs_classes",
                 "output_quality_vs_cost"},
+    "blocks": {"accuracy_and_time_by_block", "accuracy_vs_epochs", "mults_by_phase", "selection_quality"},
     "one_run": {"accuracy_vs_epochs"},
     "workers": {"accuracy_vs_mults", "accuracy_vs_workers", "mults_by_phase", "selection_quality"},
 }  # fmt: skip
@@ -225,6 +232,7 @@ def test_what_is_drawn_is_never_a_mean_over_two_configurations(tmp_path, name):
         return means_of_configurations(results, table, value, more)
 
     allowed = {
+        "accuracy_and_time_by_block": ("mean", of("test_acc_pct") | of("seconds")),
         "accuracy_vs_active": ("mean", of("test_acc_pct")),
         "accuracy_vs_depth": ("mean", of("test_acc_pct")),
         "accuracy_vs_mults": ("test_acc_pct", of("test_acc_pct")),
@@ -252,6 +260,7 @@ def test_what_is_drawn_is_never_a_mean_over_two_configurations(tmp_path, name):
         canvas.finish()
         titles = [axis.get_title() for axis in canvas.axes if axis.get_title()]
         once_a_row = (
+            "accuracy_and_time_by_block",
             "selection_quality",
             "cost_vs_width",
             "output_quality_vs_cost",

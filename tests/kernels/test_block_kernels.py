@@ -131,41 +131,30 @@ def visited(case):
     return int(np.diff(case.pairs.indptr) @ np.diff(case.inputs.block_indptr))
 
 
-@pytest.mark.parametrize("chunks", CHUNKS)
-def test_input_gradient(case, chunks):
-    grouped = grouped_by_column(case.pairs, case.nodes)
-    gradient = np.full(len(case.inputs.data), 7, np.float32)
-    bounds = parallel.balanced_bounds(case.inputs.block_indptr, chunks)
-    own = *read(case.inputs)[:2], case.deltas, case.tiles, grouped, bounds, case.lanes, gradient
-    blocks_step.input_gradient_blocks(*own)
-    full = deltas_of(case)
-    ref = naive_blocks.input_gradient_blocks(full, case.tiles, case.b)
-    close(gradient, naive_blocks.values_of_blocks(ref, *read(case.inputs)[:2], case.b))
-    if chunks == 1:
-        assert check(blocks_step.input_gradient_blocks, *own)[:2] == (visited(case) * case.b**2,) * 2
-
-
 def deltas_of(case):
     indptr, numbers = case.pairs.indptr, case.pairs.indices
     return naive_blocks.dense_of_blocks(indptr, numbers, case.deltas, case.nodes * case.b)
 
 
-def update(case, rule, chunks, run=None):
+def update(case, rule, chunks, run=None, wanted=True):
     grouped = grouped_by_column(case.pairs, case.nodes)
-    bounds = parallel.balanced_bounds(grouped.indptr, chunks)
+    bounds = parallel.even_bounds(len(case.tiles) // case.nodes, chunks)
     slots = rule.cost.slots
     state = np.zeros((slots, *case.tiles.shape), np.float32)
     bias_state = np.zeros((slots, *case.bias.shape), np.float32)
     kept = [array.copy() for array in (case.tiles, case.bias, state, bias_state, case.sums, case.bias_sums)]
+    kept.append(np.zeros(len(case.inputs.data) if wanted else 0, np.float32))
     own = *read(case.inputs), case.deltas, grouped, bounds, case.lanes, rule, *kept
     return (run or blocks_step.update_blocks)(*own), kept
 
 
+@pytest.mark.parametrize("wanted", [True, False])
 @pytest.mark.parametrize("chunks", CHUNKS)
-def test_update(case, chunks):
-    _, (tiles, bias, _, _, sums, bias_sums) = update(case, rule_of("sgd", 0.1, 0.9), chunks)
+def test_update(case, chunks, wanted):
+    rule = rule_of("sgd", 0.1, 0.9)
+    _, (tiles, bias, _, _, sums, bias_sums, gradient) = update(case, rule, chunks, wanted=wanted)
     args = dense(case.inputs), deltas_of(case), case.tiles, case.bias, 0.1
-    weights, ref_bias, ref_sums, ref_bias_sums = naive_blocks.update_blocks(*args)
+    weights, ref_bias, ref_sums, ref_bias_sums, ref_gradient = naive_blocks.update_blocks(*args)
     close(naive_blocks.weights_of_tiles(tiles, case.bias.size, case.b), weights)
     close(bias.reshape(-1), ref_bias)
     stepped = np.any(tiles != case.tiles, axis=1).reshape(case.nodes, -1).repeat(case.b, axis=1)
@@ -173,6 +162,8 @@ def test_update(case, chunks):
     np.testing.assert_array_equal(sums[~stepped], case.sums[~stepped])
     served = np.isin(np.arange(case.nodes), case.pairs.indices)
     np.testing.assert_allclose(bias_sums[served], ref_bias_sums[served], rtol=1e-4, atol=1e-4)
+    if wanted:
+        close(gradient, naive_blocks.values_of_blocks(ref_gradient, *read(case.inputs)[:2], case.b))
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -185,15 +176,15 @@ def test_every_optimiser_gives_the_same_bits_in_any_chunks(case, name):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("wanted", [True, False])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_cost_of_update(case, name):
+def test_cost_of_update(case, name, wanted):
     if case.b > 8 and name != "adam":
         return  # the meter takes its time
     works = []
-    update(
-        case, rule_of(name, 0.1, 0.9), 1, lambda *own: works.append(check(blocks_step.update_blocks, *own))
-    )
-    assert works[0].mults >= visited(case) * case.b**2
+    rule = rule_of(name, 0.1, 0.9)
+    update(case, rule, 1, lambda *own: works.append(check(blocks_step.update_blocks, *own)), wanted)
+    assert works[0].mults >= visited(case) * case.b**2 * (2 if wanted and len(case.inputs.data) else 1)
 
 
 def test_a_matrix_in_blocks_is_a_csr():

@@ -142,7 +142,7 @@ def test_a_plan_says_what_is_done_in_blocks():
         assert all(isinstance(layer, BlockLayer) for layer in net.layers)
         plans = [str(plan) for plan in net.plans]
     assert plans[0] == f"bsr {FEATURES} -> 40 in blocks of 8: forward_blocks update_blocks"
-    assert plans[1] == "bsr 40 -> 40 in blocks of 8: forward_blocks input_gradient_blocks update_blocks"
+    assert plans[1] == "bsr 40 -> 40 in blocks of 8: forward_blocks update_blocks"
     assert [plan.scan for plan in net.plans] == [False, True, False]
 
 

@@ -74,6 +74,12 @@ METHODS = {
         25.0,
     ),
     "lsh moved": ("lsh", {"K": 2, "L": 3, "hash": {"dims": 2}, "rehash": "moved", "rehash_every": 4}, 12.0),
+    "sparse_weights": (
+        "sparse_weights",
+        {"keep_pct": 40.0, "exchange_every": 2, "exchange_pct": 50.0, "exchange_until": 5},
+        100.0,
+    ),
+    "sparse_weights static": ("sparse_weights", {"keep_pct": 30.0, "exchange_every": 0}, 100.0),
     "predictor": ("predictor", {"width": 3, "share": 0.4}, 12.0),
     "predictor unrefined": ("predictor", {"width": 2, "share": 1.0, "refine": 0.0}, 25.0),
     "product_key": ("product_key", {"dims": 4, "lr": 0.02}, 25.0),
@@ -166,8 +172,9 @@ def test_mults_and_adds_of_every_layer_and_phase(monkeypatch, name, storage, upd
     """Exact in every phase, predicting included; and but for rounding, the twin would have chosen so too."""
     if (storage, update) == ("skip", "lock-free"):
         pytest.skip("lock-free threads take no skips")
-    if update == "lock-free" and registry.methods.lookup(METHODS[name][0]).gated:
-        pytest.skip("lock-free threads take no gates")
+    method = registry.methods.build(*METHODS[name][:2])
+    if update == "lock-free" and (method.gated or method.kept):
+        pytest.skip("lock-free threads take neither gates nor layers without some weights")
     optimizer = "adagrad" if storage == "rows" else "sgd"
     more = {"optimizer": optimizer, **STORAGE[storage], **UPDATES[update]}
     result, recount = recounted(monkeypatch, *METHODS[name], **more)

@@ -62,6 +62,7 @@ METHODS = {
     "predictor": ("predictor", {"width": 4, "share": 0.5}),
     "predictor-unrefined": ("predictor", {"width": 4, "share": 0.5, "refine": 0.0}),
     "product-key": ("product_key", {"dims": 6}),
+    "sparse-weights": ("sparse_weights", {"keep_pct": 20.0, "exchange_every": 2, "exchange_until": 8}),
 }
 # Selected outputs: 2 of the 4 classes, and where they are looked up 1 of the others.
 LOOKED_UP = {"output_active_pct": 50.0, "tail_pct": 25.0}
@@ -99,9 +100,9 @@ def _cases():
     for name, (method, options) in METHODS.items():
         for optimizer in OPTIMIZERS:
             cases[f"{name} {optimizer}"] = (method, options, {"optimizer": optimizer})
-        gated = registry.methods.lookup(method).gated
+        built = registry.methods.build(method, options)
         for update, changes in UPDATES.items():
-            if gated and update == "hogwild":
+            if (built.gated or built.kept) and update == "hogwild":
                 continue  # refused
             for optimizer in ("sgd", "adagrad"):
                 cases[f"{name} {optimizer} {update} lists"] = (

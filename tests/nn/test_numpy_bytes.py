@@ -17,6 +17,7 @@ from lshexp.nn import asynchronous, blocks, output
 from lshexp.nn.asynchronous import SimulatedWorkers, workers_of
 from lshexp.nn.blocks import BlockLayer
 from lshexp.nn.gemm import Gemm
+from lshexp.nn.kept import KeptLayer
 from lshexp.nn.layer import Layer
 from lshexp.nn.network import Network
 from lshexp.nn.output import Losses, Output
@@ -91,7 +92,9 @@ def compare(monkeypatch, spec, x, y, classes, weights=None):
         known = np.bincount(labels, minlength=classes)
         net = Network(spec, built, x.shape[1], classes, gemm, plans, label_counts=known)
         for layer in net.layers:
-            if not isinstance(layer, BlockLayer):
+            if isinstance(layer, KeptLayer):
+                layer.kept = counts(layer.kept)
+            elif not isinstance(layer, BlockLayer):
                 layer.weights = counts(layer.weights)
         workers = workers_of(spec, net)
         for number in range(BATCHES):
@@ -139,8 +142,9 @@ def test_expressions_of_methods(monkeypatch, name, storage):
             "lsh-first": ("lsh", {"hash": "srp", "L": 8, "rank": "first", "refine": 0.0, "candidates": 3.0}),
         }[name]
     )
-    if storage == "lock-free" and registry.methods.lookup(method).gated:
-        pytest.skip("lock-free threads take no gates")
+    built = registry.methods.build(method, options)
+    if storage == "lock-free" and (built.gated or built.kept):
+        pytest.skip("lock-free threads take neither gates nor layers without some weights")
     settings = {"hidden": [48, 40, 40], "active_pct": 8.0, "optimizer": "sgd", "lr": 0.05, **STORAGE[storage]}
     spec = RunSpec(method=method, method_options=options, **settings)
     compare(monkeypatch, spec, *data(storage == "sparse examples"), CLASSES)

@@ -12,6 +12,7 @@ from lshexp.analysis.pairing import equal
 from lshexp.analysis.presentation import TablePart, legend, narrow, row_label
 from lshexp.analysis.report.outputs import outputs
 from lshexp.analysis.report.sources import Question, SweepResults
+from lshexp.analysis.report.tasks import tasks
 from lshexp.analysis.report.view import MISSING, Group, Picture, Section, Table, Verdict, address, cell
 
 MOST_ROWS = 200  # of a figure's numbers on the page; its CSV file has all
@@ -57,6 +58,7 @@ def sections(sweep: SweepResults, question: Question, page: str) -> list[Section
     return [
         comparison(sweep, question),
         *outputs(sweep),
+        *tasks(sweep),
         energy(sweep, question),
         runs(sweep),
         failures(sweep),
