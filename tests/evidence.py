@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 from findings import RESULTS, Held, against_the_widest, age, bench_ratios, findings
 
+from lshexp.analysis.results import read_results
+from lshexp.analysis.tasks import task_tables_of
 from lshexp.spec import KERNEL_REVISION
 
 ROOT = Path(__file__).parent.parent
@@ -17,6 +19,11 @@ MOST_ROWS = 24  # of a table that is not folded
 CLAIMS = (  # a heading, the folders whose runs are judged, and the file of claims
     ("The paper's claims", "results/paper", "claims.yaml"),
     ("Claims about wide outputs", "results/wide_words_short results/wide_labels", "claims_wide.yaml"),
+    (
+        "Claims about memory and samplers",
+        "results/one_shot results/log_partition results/sampled_descent",
+        "claims_tasks.yaml",
+    ),
 )
 INTRODUCTION = """\
 # Results
@@ -101,7 +108,8 @@ def _section(folder: Path, printed: Callable[[str], str]) -> str:
     sweep = made_by(folder)
     name = folder.relative_to(ROOT).as_posix()
     metric = judged_by(folder)
-    table = printed(f"compare {name}{f' --metric {metric}' if metric else ''} --format md")
+    command = f"compare {name}{f' --metric {metric}' if metric else ''} --format md"
+    table = _of_tasks(folder) or printed(command)
     rows = table.count("\n|")
     if rows > MOST_ROWS:
         table = f"<details><summary>{rows} lines</summary>\n\n{table}\n\n</details>"
@@ -118,6 +126,26 @@ def _section(folder: Path, printed: Callable[[str], str]) -> str:
         table,
     ]
     return "\n\n".join([*parts, *pictures]) + "\n"
+
+
+def _of_tasks(folder: Path) -> str:
+    """What the tasks of a folder found, means over seeds; of a descent, its end."""
+    parts = []
+    for found in task_tables_of(read_results(folder)):
+        frame = found.frame
+        if "steps" in frame:
+            frame = frame[frame["steps"] == frame["steps"].max()].drop(columns="steps")
+        heads = [str(name).replace("_pct", " %").replace("_", " ") for name in frame.columns]
+        lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+        lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in frame.to_numpy(dtype=object).tolist()]
+        parts.append(f"**{found.title}**\n\n" + "\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _cell(value: object) -> str:
+    if value is None or value is pd.NA or value != value:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plain_baselines() -> str:

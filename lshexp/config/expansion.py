@@ -22,6 +22,7 @@ from lshexp.errors import ConfigError
 from lshexp.nn.plan import plan_layers, require_labels
 from lshexp.registry import Plugin
 from lshexp.spec import RunSpec
+from lshexp.tasks.base import RunTask
 from lshexp.validation import validate
 
 Combination = dict[str, YamlNode]  # first part of a key -> its merged value
@@ -318,6 +319,9 @@ class Expander:
             spec = validate(RunSpec, values)
             widths = [info.features, *spec.hidden, info.classes]
             require_labels(spec, info.multilabel)
+            task = chosen["task"].plugin
+            assert isinstance(task, RunTask)
+            task.check(spec, info)
             plan_layers(spec, registry.methods.build(method, spec.method_options), widths, info.sparse)
             return spec
         except ConfigError as error:

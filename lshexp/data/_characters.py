@@ -82,7 +82,7 @@ class Characters(Dataset):
 
     def info(self) -> DatasetInfo:
         """Return the sizes asked for; nothing is read."""
-        classes = self.counts()[0] * (QUARTERS if self.rotations else 1)
+        classes, unseen = (count * (QUARTERS if self.rotations else 1) for count in self.counts())
         origin, licence = self.origin()
         return DatasetInfo(
             features=self.side**2,
@@ -93,6 +93,8 @@ class Characters(Dataset):
             picture=(1, self.side, self.side),
             streamed=True,
             licence=licence,
+            unseen_classes=unseen,
+            unseen_examples=unseen * self.drawings,
         )
 
     def fingerprint(self) -> str:

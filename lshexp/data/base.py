@@ -100,6 +100,8 @@ class DatasetInfo:
     sparse: bool = False  # whether examples come as a CSR
     multilabel: bool = False  # whether an example has any number of labels, which then come as a CSR
     licence: str = "not stated"  # of the data, as its publisher or its mirrors state it
+    unseen_classes: int = 0  # classes that are in neither split, and examples of them: see `unseen`
+    unseen_examples: int = 0
 
 
 @dataclass(frozen=True)

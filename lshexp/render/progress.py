@@ -167,7 +167,9 @@ def _state(progress: RunProgress) -> str:
 def outcome(run: PlannedRun, record: Record, plan: Plan, command: str) -> str:
     """One line about a finished run; of a failed one where its log is and how it alone is done again."""
     result, name = record.result, label(run, plan)
-    if record.status != "ok" or not result.epochs:
+    if record.status == "ok" and not result.epochs:  # its task trains no network
+        return f"{name}: ok, {len(result.task_rows)} rows in the table of its task"
+    if record.status != "ok":
         again = f"; see logs/{run.run_id}.txt; again: {command} --only {run.run_id}"
         return f"{name}: {record.status}: {result.error}{again if record.status == 'failed' else ''}"
     last = result.epochs[-1]

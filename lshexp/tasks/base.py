@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lshexp import registry
+from lshexp.data.base import DatasetInfo
 from lshexp.nn.result import Cell, Reporter, RunResult
 from lshexp.registry import Plugin
 from lshexp.spec import RunSpec
@@ -30,12 +31,15 @@ class RunTask(Plugin):
     shown: ClassVar[tuple[str, ...]] = ()
     row: ClassVar[type[Any] | None] = None
 
+    def check(self, spec: RunSpec, info: DatasetInfo) -> None:
+        """Raise ConfigError when a run of this specification and dataset cannot be of this task."""
+
     @abstractmethod
     def run(self, spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
-        """Do the run; `keep` names the file for its trained network, if one is to be kept.
+        """Do the run, which has been checked; `keep` names the file for its trained network, if any.
 
-        Raises ConfigError when specification and dataset do not go together, DataError when the data cannot
-        be read, StoreError when the network cannot be written.
+        Raises ConfigError when the machine cannot run the specification, DataError when the data cannot be
+        read, StoreError when the network cannot be written.
         """
 
 
@@ -59,5 +63,7 @@ def result_of(rows: list[dict[str, Cell]], measures: dict[str, float]) -> RunRes
 
 
 def run(spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
-    """Do a run: its task decides how."""
-    return registry.tasks.build(spec.task, spec.task_options).run(spec, report, keep)
+    """Do a run: its task decides how. Raises ConfigError, DataError and StoreError as tasks do."""
+    task = registry.tasks.build(spec.task, spec.task_options)
+    task.check(spec, registry.datasets.build(spec.dataset, spec.dataset_options).info())
+    return task.run(spec, report, keep)

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from lshexp import registry
 from lshexp.arrays import FloatArray
+from lshexp.data.base import DatasetInfo
 from lshexp.errors import ConfigError, Problem
 from lshexp.memory.episodes import Accuracy, Embedded, by_classes, episodes, live
 from lshexp.memory.memory import KeyValueMemory, unit
@@ -95,7 +96,8 @@ class OneShot(RunTask):
     )
     life: bool = Field(default=True, description="whether every unseen example is shown to one memory")
     stored: list[Count] = Field(
-        default=[8192], description="sizes of memories filled with unseen examples; each number in turn"
+        default_factory=list,
+        description="sizes of memories filled with unseen examples, asked about others; each number in turn",
     )
     sizes: list[Count] = Field(
         default_factory=list,
@@ -120,13 +122,30 @@ class OneShot(RunTask):
             raise ValueError("ways, shots, life, stored and sizes leave nothing to be asked")
         return self
 
+    def check(self, spec: RunSpec, info: DatasetInfo) -> None:
+        """Require a dataset that keeps enough classes and examples apart."""
+        if not info.unseen_classes:
+            message = f"dataset '{spec.dataset}' keeps no classes apart, which task 'one_shot' asks about"
+            raise ConfigError([Problem(("dataset",), message)])
+        each = info.unseen_examples // info.unseen_classes
+        limits = {
+            "ways": (self.ways, info.unseen_classes, "classes that are kept apart"),
+            "shots": (self.shots, each - 1, "examples of such a class, with one to ask about"),
+            "stored": (self.stored, info.unseen_examples - 1, "such examples, with one to ask about"),
+        }
+        problems = [
+            Problem(("task", name), f"{max(asked)} is more than the {most} {there}")
+            for name, (asked, most, there) in limits.items()
+            if asked and max(asked) > most
+        ]
+        if problems:
+            raise ConfigError(problems)
+
     def run(self, spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
         """Train the network as `classify` does, then ask about the unseen classes."""
         dataset = registry.datasets.build(spec.dataset, spec.dataset_options)
         unseen = dataset.unseen()
-        if unseen is None:
-            message = f"dataset '{spec.dataset}' keeps no classes apart, which task 'one_shot' asks about"
-            raise ConfigError([Problem(("dataset",), message)])
+        assert unseen is not None  # `check` has seen to it
         result, trained = trainer.train(spec, report)
         if result.status != "ok":
             return result
@@ -205,11 +224,6 @@ class _Asking:
         flat = vectors.reshape(-1, vectors.shape[2])
         classes = np.repeat(np.arange(len(vectors), dtype=np.int32), vectors.shape[1])
         order = stream(self._key, "stored", size).permutation(len(flat))
-        if size >= len(flat):
-            message = (
-                f"{size} is not less than the {len(flat)} unseen examples, of which some are to be asked"
-            )
-            raise ConfigError([Problem(("task", "stored"), message)])
         kept, rest = order[:size], order[size:]
         asked = rest[np.isin(classes[rest], classes[kept])][:QUERIES]
         keys = (flat[kept], classes[kept], flat[asked], classes[asked])

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lshexp import registry
 from lshexp.arrays import FloatArray, IntArray
-from lshexp.data.base import Examples
+from lshexp.data.base import DatasetInfo, Examples
 from lshexp.data.inputs import scaled
 from lshexp.errors import ConfigError, Problem
 from lshexp.nn.result import Progress, Reporter, RunResult
@@ -89,8 +89,8 @@ class SampledDescentTask(RunTask):
     bits: int = Field(default=10, ge=1, le=12, description="bits of the table of `strata`")
     looks: int = Field(default=4, ge=1, le=1000, description="how often an epoch's progress is written down")
 
-    def run(self, spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
-        """Descend with each loss and sampler for `epochs` times as many steps as there are examples."""
+    def check(self, spec: RunSpec, info: DatasetInfo) -> None:
+        """Require what this task does alone, and one label an example."""
         wrong = [
             Problem(
                 (key,), f"task 'sampled_descent' steps on one example of a linear model: give {key}: {value}"
@@ -98,10 +98,19 @@ class SampledDescentTask(RunTask):
             for key, value in FIXED.items()
             if getattr(spec, key) != value
         ]
-        if keep:
-            wrong.append(Problem(("save",), "task 'sampled_descent' trains no network that could be kept"))
+        if info.multilabel:
+            wrong.append(Problem(("dataset",), "task 'sampled_descent' takes one label an example"))
+        if self.positive is not None and self.positive >= info.classes:
+            message = f"{self.positive} is no class of '{spec.dataset}': it has 0 to {info.classes - 1}"
+            wrong.append(Problem(("task", "positive"), message))
         if wrong:
             raise ConfigError(wrong)
+
+    def run(self, spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
+        """Descend with each loss and sampler for `epochs` times as many steps as there are examples."""
+        if keep:
+            message = "task 'sampled_descent' trains no network that could be kept"
+            raise ConfigError([Problem(("save",), message)])
         splits = registry.datasets.build(spec.dataset, spec.dataset_options).load()
         whole = scaled(
             spec.inputs,

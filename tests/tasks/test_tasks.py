@@ -7,7 +7,9 @@ import csv
 import pytest
 
 from lshexp import registry
+from lshexp.analysis.figures import draw_figures
 from lshexp.analysis.results import read_results
+from lshexp.analysis.tasks import task_tables_of
 from lshexp.config import load_sweep
 from lshexp.errors import ConfigError
 from lshexp.runs.meanings import described_columns
@@ -18,7 +20,7 @@ from lshexp.tasks.base import run
 
 ONE_SHOT = """
 name: few
-task: {name: one_shot, episodes: 20, ways: [5], shots: [1], slots: 40, stored: [60], sizes: [50, 80]}
+task: {name: one_shot, episodes: 20, ways: [5], shots: [1], slots: 40, stored: [60], sizes: [50, 80, 120]}
 dataset: {name: omniglot_synthetic, background: 12, evaluation: 8, side: 14, rotations: false, versions: 6}
 method: dense
 hidden: [30]
@@ -65,6 +67,17 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+def drawn(folder, name):
+    """The task's figure can be drawn, and its table has a row for each of its keys."""
+    (figure,) = draw_figures(folder, only=[name])
+    assert {path.suffix for path in figure.files} == {".svg", ".png", ".csv"}, figure.reason
+    results = read_results(folder)
+    (table,) = task_tables_of(results)
+    keys = [key for key in registry.tasks.lookup(table.task).keys if key in table.frame]
+    assert not table.frame.duplicated(keys).any()
+    assert len(table.frame) == len(next(iter(results.tasks.values())))
+
+
 def test_the_plain_task_leaves_ids_as_they_were():
     spec = RunSpec()
     assert spec.task == "classify"
@@ -90,6 +103,7 @@ def test_one_shot(tmp_path):
     assert found["measure_exact_5way_1shot_pct"] == exact[exact["mode"] == "episodes"]["accuracy_pct"].iloc[0]
     assert found["measure_growth_of_us"] > 0
     assert found["test_acc_pct"] > 20
+    drawn(tmp_path / "few", "memory_query_cost")
     # asked again, the same
     again = rows_of(tmp_path / "few" / "one_shot.csv")
     swept(tmp_path / "few", ONE_SHOT)
@@ -104,6 +118,7 @@ def test_sampled_descent(tmp_path):
     swept(tmp_path, DESCENT)
     rows = rows_of(tmp_path / "few" / "descent.csv")
     assert len(rows) == 2 * 3 * 2
+    drawn(tmp_path / "few", "loss_vs_mults")
     last = [row for row in rows if row["sampler"] == "uniform" and row["steps"] == "200"]
     assert all(int(row["mults"]) == 200 * 2 * 785 for row in last)
     assert all(float(row["bias_pct"]) == 0 for row in rows if row["sampler"] != "collisions")
@@ -114,6 +129,7 @@ def test_log_partition(tmp_path):
     swept(tmp_path, PARTITION)
     rows = rows_of(tmp_path / "few" / "log_partition.csv")
     assert len(rows) == 5 * 2 + 1
+    drawn(tmp_path / "few", "partition_error_vs_work")
     for row in rows:
         assert abs(float(row["ratio"]) - 1) < 6 * float(row["ratio_error"]) + 0.05
     exact = {row["estimator"]: float(row["mults_pct_of_exact"]) for row in rows}
@@ -125,7 +141,10 @@ def test_log_partition(tmp_path):
     ("text", "changes", "message"),
     [
         (ONE_SHOT, {"dataset": "rectangles"}, "keeps no classes apart"),
-        (ONE_SHOT, {"task": {"name": "one_shot", "stored": [160]}}, "not less than the 160"),
+        (ONE_SHOT, {"task": {"name": "one_shot", "stored": [160]}}, "160 is more than the 159 such examples"),
+        (ONE_SHOT, {"task": {"name": "one_shot", "ways": [5, 9]}}, "9 is more than the 8 classes"),
+        (ONE_SHOT, {"task": {"name": "one_shot", "shots": [20]}}, "20 is more than the 19 examples"),
+        (DESCENT, {"task": {"name": "sampled_descent", "positive": 2}}, "is no class of 'rectangles'"),
         (DESCENT, {"batch": 2}, "give batch: 1"),
         (DESCENT, {"hidden": [5]}, "give hidden: "),
         (DESCENT, {"lr": 1e30}, "is too high"),
@@ -152,6 +171,8 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path, text, changes, messag
         ("task: {name: one_shot, wayz: [5]}", "did you mean 'ways'"),
         ("task: {ways: [5]}", "which task are these options for"),
         ("task: {name: one_shot, episodes: 0}", "episodes"),
+        ("task: one_shot", "keeps no classes apart"),
+        ("task: sampled_descent", "give hidden: "),
         ("task: {name: one_shot, ways: [], life: false, stored: []}", "nothing to be asked"),
     ],
 )

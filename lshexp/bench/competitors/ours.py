@@ -43,6 +43,7 @@ VARIANTS = {
         "winner_take_all", {"over": "example", "where_sparse": "scan"}, batch=512, input="lists"
     ),
     "winner_take_all_blocks_of_8_512": Variant("winner_take_all", {"over": "example"}, batch=512, block=8),
+    "winner_take_all_blocks_of_16_512": Variant("winner_take_all", {"over": "example"}, batch=512, block=16),
 }
 NAMES = tuple(VARIANTS)
 ENVIRONMENT = {"GOMP_SPINCOUNT": SPINS}  # as in the runs of a sweep: idle kernel threads soon sleep
@@ -60,6 +61,7 @@ RECIPES = (
         "winner_take_all_lists_512", "adam", 0.004, "best on held-out digits: experiments/blocks_rates.yaml"
     ),
     Recipe("winner_take_all_blocks_of_8_512", "adam", 0.004, "as the lists: experiments/blocks_rates.yaml"),
+    Recipe("winner_take_all_blocks_of_16_512", "adam", 0.004, "as the lists: experiments/blocks_rates.yaml"),
 )
 
 
