@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lshexp.buffers import empty
+
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]  # numbers of nodes, inputs, labels
 OffsetArray = NDArray[np.int64]  # positions in other arrays, and numbers of examples
@@ -53,7 +55,7 @@ class CSR:
         indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=indptr[1:])
         entries = int(indptr[-1])
-        indices, data = np.empty(entries, dtype=np.int32), np.empty(entries, dtype=np.float32)
+        indices, data = empty(entries, dtype=np.int32), empty(entries, dtype=np.float32)
         return cls(indptr, indices, data, (len(lengths), columns))
 
     @property
@@ -145,7 +147,8 @@ class BSR(CSR):
             value = self.block_indptr * self.block
         elif name == "indices":
             first = self.blocks[:, None] * np.int32(self.block)
-            value = (first + np.arange(self.block, dtype=np.int32)).reshape(-1)
+            value = empty((len(first), self.block), dtype=np.int32)
+            value = np.add(first, np.arange(self.block, dtype=np.int32), out=value).reshape(-1)
         else:
             raise AttributeError(name)
         object.__setattr__(self, name, value)

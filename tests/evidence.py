@@ -187,22 +187,40 @@ def _claims(printed: Callable[[str], str]) -> str:
 
 
 def _bench() -> str:
-    """Time of a training example of our networks, beside the fastest of PyTorch's at the same width."""
-    ratios = bench_ratios()
-    rows = ratios[ratios["against"] == "fastest fp32"]
-    heads = ["width", "threads", "ours", "microseconds", "PyTorch's fastest", "microseconds", "ratio"]
-    lines = ["| " + " | ".join(heads) + " |", "| ---: | ---: | --- | ---: | --- | ---: | ---: |"]
-    lines += [
-        f"| {row.width} | {row.threads} | {row.reference} | {row.us_reference:.0f} | {row.competitor} "
-        f"| {row.us_competitor:.0f} | {row.ratio:.2f} |"
-        for row in rows.itertuples()
-    ]
+    """Time of an example in training and prediction: our networks beside the fastest of PyTorch's."""
+    ratios = bench_ratios().set_index(["width", "threads", "reference", "against"])
+    heads = ["width", "threads", "ours", "µs", "PyTorch fp32, µs", "ratio", "bf16, µs", "ratio"]
+    lines = ["| " + " | ".join(heads) + " |", "| ---: | ---: | --- |" + " ---: |" * 5]
+    for width, threads, name in ratios.index.droplevel("against").drop_duplicates():
+        fp32, bf16 = (
+            ratios.loc[(width, threads, name, against)] for against in ("fastest fp32", "bf16 at 256")
+        )
+        lines.append(
+            f"| {width} | {threads} | {name} | {fp32.us_reference:.1f} | {fp32.us_competitor:.0f} "
+            f"| {fp32.ratio:.1f} | {bf16.us_competitor:.0f} | {bf16.ratio:.1f} |"
+        )
+    heads = ["width", "threads", "examples at a time", "ours", "µs", "PyTorch fp32, µs", "ratio"]
+    predicted = ["| " + " | ".join(heads) + " |", "| ---: | ---: | ---: | --- |" + " ---: |" * 3]
+    places = ["width", "threads", "batch"]
+    for place, part in pd.read_csv(RESULTS / "bench" / "bench_predict.csv").groupby(places, sort=False):
+        took = part.set_index("competitor")["us_per_example"]
+        for name in bench_ratios()["reference"].drop_duplicates():
+            ratio = took["pytorch_fp32"] / took[name]
+            predicted.append(
+                f"| {place[0]} | {place[1]} | {place[2]} | {name} | {took[name]:.1f} "
+                f"| {took['pytorch_fp32']:.0f} | {ratio:.1f} |"
+            )
+    machine = pd.read_csv(RESULTS / "bench" / "bench_machine.csv").iloc[0]
     return (
         "## Time beside PyTorch\n\n"
-        "`lshexp bench`: median microseconds of training on one example, three hidden layers, MNIST, 5 % of "
-        "the nodes. The number behind a name is the batch size; ratios above 1 say how many times as long "
-        "PyTorch takes. All measurements are in [bench.csv](bench/bench.csv).\n\n" + "\n".join(lines) + "\n\n"
-        "![Microseconds a training example against width](bench/bench.svg)\n"
+        "`taskset -c 1 lshexp bench --widths 1000,4000 --threads 1`: median microseconds of training on one "
+        "example, three hidden layers, MNIST, 5 % of the nodes. The number at the end of a name is the "
+        "batch size; a ratio says how many times as long PyTorch takes, at its fastest batch size. One core "
+        f"of two ({machine.cpu_model}, {machine.stream_gb_per_s:.0f} GB/s, {machine.gemm_gflop_per_s:.0f} "
+        "GFLOP/s) was kept for it, while other work ran on the other and shared the memory. All measurements "
+        "are in [bench.csv](bench/bench.csv).\n\n" + "\n".join(lines) + "\n\n"
+        "![Microseconds a training example against width](bench/bench.svg)\n\n"
+        "Prediction, from [bench_predict.csv](bench/bench_predict.csv):\n\n" + "\n".join(predicted) + "\n"
     )
 
 
@@ -210,16 +228,21 @@ def _spread(row: Held) -> str:
     return f" ±{row.deviation:.2f}" if row.seeds > 1 else ""
 
 
-def _within_a_point(printed: Callable[[str], str]) -> str:
-    """The networks of within_a_point beside the widest dense ones, and the claims they bear."""
+def held_lines(folder: Path) -> list[str]:
+    """A table of the networks of a folder, each beside the widest dense one on the same data."""
     heads = ["data", "network", "hidden", "seeds", "test acc %", "difference", "mult %", "train loss"]
     lines = ["| " + " | ".join(heads) + " |", "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"]
-    lines += [
+    return lines + [
         f"| {row.data} | {row.label} | {row.hidden} | {row.seeds} | {row.accuracy:.2f}{_spread(row)} "
         f"| {'' if row.label == 'dense' else row.told.replace(' points', '')} | {row.mults:.2f} "
         f"| {row.train_loss:.4f} |"
-        for row in against_the_widest(RESULTS / "within_a_point")
+        for row in against_the_widest(folder)
     ]
+
+
+def _within_a_point(printed: Callable[[str], str]) -> str:
+    """The networks of within_a_point beside the widest dense ones, and the claims they bear."""
+    lines = held_lines(RESULTS / "within_a_point")
     folders, claims = "results/within_a_point results/depth", "experiments/claims_within_a_point.yaml"
     words = f"compare {folders} --claims {claims} --format md"
     return (

@@ -122,6 +122,10 @@ def kth_largest(values, k):
     return sorted(values, reverse=True)[k - 1]
 
 
+def kth_largest_of_columns(values, k):
+    return [kth_largest(column, k) for column in zip(*values, strict=True)]
+
+
 def _rank(value):
     return -np.inf if np.isnan(value) else value
 

@@ -178,6 +178,14 @@ def softmax_row(logits, label, share):
     return losses[0], hits[0], share * deltas[0]
 
 
+def count_stored(rows):
+    return [sum(bool(value != 0) for value in row) for row in rows]
+
+
+def take_stored(rows):
+    return [(column, value) for row in rows for column, value in enumerate(row) if value != 0]
+
+
 def count_above(scores, thresholds):
     return [sum(bool(s >= t) for s, t in zip(row, thresholds, strict=True)) for row in scores]
 

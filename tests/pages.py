@@ -71,6 +71,11 @@ def few(folder: str, rows: str) -> str:
     return found.closest(ROOT / folder, int(rows))
 
 
+def held(folder: str) -> str:
+    """The networks of a folder, each beside the widest dense one on the same data."""
+    return "\n".join(evidence.held_lines(ROOT / folder))
+
+
 def file(path: str) -> str:
     """A file of the project."""
     return fenced((ROOT / path).read_text(encoding="utf-8").strip(), Path(path).suffix[1:])
@@ -133,7 +138,7 @@ def findings(most: str) -> str:
 
 PARTS: dict[str, Callable[..., str]] = {
     part.__name__: part
-    for part in (shown, table, few, file, keys, options, plugins, optimizers, columns, findings)
+    for part in (shown, table, few, held, file, keys, options, plugins, optimizers, columns, findings)
 }
 
 

@@ -36,6 +36,7 @@ METHODS = {
     "winners, Bernoulli tail": ("winner_take_all", {"over": "batch"}, {"tail_pct": 20.0, "tail": "dropout"}),
     "winners": ("winner_take_all", {"over": "example"}, {"tail_pct": 10.0}),
     "winners over batch": ("winner_take_all", {"over": "batch"}, {"tail_pct": 5.0}),
+    "predictor": ("predictor", {"width": 3, "share": 0.5}, {"tail_pct": 10.0}),
     "uniform": ("dropout", {}, {}),
     "uniform uncorrected": ("dropout", {}, {"correction": "none"}),
     "unigram": ("popularity", {}, {}),

@@ -26,7 +26,7 @@ LAYERS = [
     {"data", "energy"},
     {"kernels"},
     {"spec", "registry"},
-    {"arrays", "streams", "errors", "work", "io", "validation", "fields", "outside"},
+    {"arrays", "buffers", "streams", "errors", "work", "io", "validation", "fields", "outside"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

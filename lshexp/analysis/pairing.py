@@ -177,7 +177,8 @@ def paired(config: Configuration, columns: Iterable[str] | None = None) -> pd.Da
 
 def _check_pairs(pairs: pd.DataFrame) -> None:
     """Refuse pairs that did not begin alike: their difference would not be the method's."""
-    other_start = pairs["init_hash"] != pairs["init_hash_base"]
+    known = pairs["init_hash"].notna() & pairs["init_hash_base"].notna()  # unknown where weights are left out
+    other_start = known & (pairs["init_hash"] != pairs["init_hash_base"])
     same_length = pairs["epochs"] == pairs["epochs_base"]
     other_order = same_length & (pairs["order_hash"] != pairs["order_hash_base"])
     for what, rows in (("initial weights", other_start), ("order of examples", other_order)):

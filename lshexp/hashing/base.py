@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
+from lshexp.buffers import empty
 from lshexp.kernels.parallel import all_threads, balanced_bounds, even_bounds
 from lshexp.kernels.project import (
     project_csr,
@@ -141,12 +142,12 @@ def project(inputs: Inputs, matrix: FloatArray, work: LayerWork, phase: str) -> 
     """
     if isinstance(inputs, CSR):
         examples = len(inputs)
-        out = np.empty((examples, matrix.shape[1]), dtype=np.float32)
+        out = empty((examples, matrix.shape[1]), dtype=np.float32)
         project_csr(*inputs.arrays, matrix, balanced_bounds(inputs.indptr, all_threads()), out)
         work.count(phase, project_csr_cost(inputs.indices, out))
         return out
     work.count(phase, matrix_product(len(inputs), *matrix.shape))
-    return inputs @ matrix
+    return np.matmul(inputs, matrix, out=empty((len(inputs), matrix.shape[1]), np.float32))
 
 
 def spread(inputs: Inputs, coordinates: FloatArray, work: LayerWork, phase: str) -> FloatArray:
@@ -163,7 +164,7 @@ def spread(inputs: Inputs, coordinates: FloatArray, work: LayerWork, phase: str)
 
 def signs(projections: FloatArray, bits: int, work: LayerWork, phase: str = "rebuild") -> Codes:
     """Pack the signs of float32[B, L * K] into uint32[B, L]."""
-    codes = np.empty((len(projections), projections.shape[1] // bits), dtype=np.uint32)
+    codes = empty((len(projections), projections.shape[1] // bits), dtype=np.uint32)
     sign_codes(projections, bits, even_bounds(len(codes), all_threads()), codes)
     work.count(phase, sign_codes_cost(codes, bits))
     return codes
@@ -177,6 +178,7 @@ def sign_query(
     steps: FloatArray | None = None,
 ) -> Query:
     """Codes and margins of projections float32[B, L * K]."""
-    margins = np.abs(projections).reshape(len(projections), projections.shape[1] // bits, bits)
+    margins = np.abs(projections, out=empty(projections.shape, np.float32))
+    margins = margins.reshape(len(projections), projections.shape[1] // bits, bits)
     work.count("select", elementwise(projections.size))
     return Query(signs(projections, bits, work, "select"), margins, coordinates, steps)

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from lshexp.arrays import CSR, FloatArray, Inputs, IntArray
+from lshexp.buffers import empty
 from lshexp.hashing.base import Codes, Hasher, HashFamily, Query
 from lshexp.kernels.parallel import all_threads, balanced_bounds
 from lshexp.kernels.winners import winner_codes, winner_codes_cost
@@ -76,7 +77,7 @@ class _Winners(Hasher):
     def hash_inputs(self, inputs: Inputs, work: LayerWork, follow: bool = False) -> Query:
         sparse = inputs if isinstance(inputs, CSR) else _stored(inputs, work, "select")
         codes = self._codes(sparse, work, "select")
-        return Query(codes, np.empty((*codes.shape, 0), dtype=np.float32))
+        return Query(codes, empty((*codes.shape, 0), dtype=np.float32))
 
     def _codes(self, sparse: CSR, work: LayerWork, phase: str) -> Codes:
         """Bits of each table's hashes side by side, uint32[B, L]."""
@@ -84,7 +85,7 @@ class _Winners(Hasher):
         packed = np.zeros((examples, self._tables), dtype=np.uint32)
         work.count(phase, Work(0, 0, packed.nbytes))
         for size, n_hashes, positions, key in self._windows:
-            codes = np.empty((examples, n_hashes), dtype=np.uint32)
+            codes = empty((examples, n_hashes), dtype=np.uint32)
             bounds = balanced_bounds(sparse.indptr, all_threads())
             winners = codes.view(np.int32)
             touched = winner_codes(*sparse.arrays, positions, size, key, bounds, winners)

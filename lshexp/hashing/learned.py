@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lshexp.arrays import FloatArray
+from lshexp.buffers import empty
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.step import rule_of, step_dense, step_dense_cost
 from lshexp.work import LayerWork
@@ -40,5 +41,8 @@ def learned_bytes(numbers: int) -> int:
 
 def sigmoid(z: FloatArray) -> FloatArray:
     """1 / (1 + exp(-z)): four expressions of NumPy, whose bytes are for the caller to count."""
+    one, out = np.float32(1), empty(z.shape, np.float32)
     with np.errstate(over="ignore"):
-        return np.float32(1) / (np.float32(1) + np.exp(-z))
+        np.exp(np.negative(z, out=out), out=out)
+        np.divide(one, np.add(one, out, out=out), out=out)
+    return out

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from lshexp.arrays import CSC, FloatArray, Inputs, IntArray, OffsetArray, like
+from lshexp.buffers import empty
 from lshexp.hashing._directions import Directions
 from lshexp.hashing.base import (
     Codes,
@@ -169,7 +170,7 @@ class _Sketched(Hasher):
         steps = None
         if follow:
             steps = self._with_offset(projections, np.float32(1), work, "select")
-        coordinates = np.empty((len(projections), size), dtype=np.float32)
+        coordinates = empty((len(projections), size), dtype=np.float32)
         coordinates[:, :-1] = self._directions.centred(projections[:, : size - 1], work, "select")
         coordinates[:, -1] = self._offset_scale if self._offset > 0 else 0
         hashed = coordinates[:, self._hashed]
@@ -201,7 +202,8 @@ class _Sketched(Hasher):
     ) -> FloatArray:
         """Coordinates from projections on the basis: the last is (w.mu + b) / scale, or zero; a copy."""
         size = self.coordinates.shape[1]
-        coordinates = np.zeros((len(projections), size), dtype=np.float32)
+        coordinates = empty((len(projections), size), dtype=np.float32)
+        coordinates[:] = 0
         coordinates[:, : projections.shape[1]] = projections
         work.count(phase, Work(0, 0, 4 * coordinates.size) + elementwise(projections.size))
         if self._offset > 0:

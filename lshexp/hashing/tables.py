@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lshexp.arrays import CSR, IntArray, OffsetArray
+from lshexp.buffers import empty
 from lshexp.hashing.base import Codes, Query
 from lshexp.kernels.buckets import (
     collect_first,
@@ -76,9 +77,9 @@ class Tables(ABC):
         """Up to `most` distinct nodes for each example: those met first, or those met most often."""
         examples, nodes = len(query.codes), len(self.codes)
         bounds = even_bounds(examples, self._threads)
-        found = np.empty((examples, most), dtype=np.int32)
-        counts = np.empty(examples, dtype=np.int64)
-        entries = np.empty((examples, 4), dtype=np.int64)
+        found = empty((examples, most), dtype=np.int32)
+        counts = empty(examples, dtype=np.int64)
+        entries = empty((examples, 4), dtype=np.int64)
         collect = collect_ranked if ranked else collect_first
         tables, limit = tuple(self.buckets()), nodes if cap is None else cap
         collect(*query[:2], probes, tables, most, limit, bounds, self._scratch, found, counts, entries)

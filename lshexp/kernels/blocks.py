@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, prange
 
 from lshexp.arrays import CSC, FloatArray, IntArray, OffsetArray
-from lshexp.kernels._cost import ID, OFFSET, VALUE
+from lshexp.kernels._cost import ID, OFFSET, VALUE, grouped_products
 from lshexp.kernels.vector import add, add_product, add_tile, load, store, total, zeros
 from lshexp.work import Work
 
@@ -231,7 +231,7 @@ def score_blocks_cost(
     in_indptr: OffsetArray, sums: FloatArray, by_block: CSC, lanes: tuple[int, ...]
 ) -> Work:
     """The number of a block of the input, its values and its weights; of a pair its places and the result."""
-    pairs, visits = len(by_block[1]), int((in_indptr[1:] - in_indptr[:-1])[by_block[1]].sum())
+    pairs, visits = len(by_block[1]), grouped_products(by_block[1], in_indptr)
     products = visits * len(lanes)
     nbytes = ID * visits + 2 * VALUE * products + (2 * ID + 2 * OFFSET + 2 * VALUE) * pairs
     return Work(products, products, nbytes + 2 * OFFSET * len(sums))
@@ -267,7 +267,7 @@ def forward_blocks_cost(
 ) -> Work:
     """A tile and an input block for each pair of blocks; of a pair its places, biases and results."""
     b, pairs = len(lanes), len(by_block[1])
-    visits = int((in_indptr[1:] - in_indptr[:-1])[by_block[1]].sum())
+    visits = grouped_products(by_block[1], in_indptr)
     products = visits * b * b
     nbytes = (ID + VALUE * b) * visits + VALUE * products
     nbytes += (2 * ID + 2 * OFFSET + 2 * VALUE * b) * pairs + 2 * OFFSET * len(bias)

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit, prange
 
 from lshexp.arrays import CSC, FloatArray, OffsetArray
-from lshexp.kernels._cost import ID, OFFSET, VALUE, filled
+from lshexp.kernels._cost import ID, OFFSET, VALUE, filled, grouped_products
 from lshexp.kernels.step import Rule, step_row, step_run, stepped_cost
 from lshexp.kernels.vector import add, add_outer, add_row_products, load, row_sums, store, total, zeros
 from lshexp.work import Work
@@ -107,7 +107,7 @@ def update_blocks_cost(
     """Gradients; step; and the sums that blocks are scored by."""
     b, pairs, blocks = len(lanes), len(by_block[1]), len(bias)
     of_input, active = len(tiles) // max(blocks, 1), filled(by_block[0])
-    visits = int((in_indptr[1:] - in_indptr[:-1])[by_block[1]].sum())
+    visits = grouped_products(by_block[1], in_indptr)
     products = visits * b * b
     nbytes = (ID + 1 + VALUE * b) * visits + 2 * VALUE * products
     nbytes += (3 * ID + 2 * OFFSET + 2 * VALUE * b) * pairs + 4 * OFFSET * blocks

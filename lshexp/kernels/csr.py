@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit, prange
 
 from lshexp.arrays import FloatArray, IntArray, OffsetArray
@@ -167,3 +168,44 @@ def add_csr_cost(a_indices: IntArray, b_indices: IntArray, indptr: OffsetArray, 
     nbytes = (copied + 4 * ID) * len(a_indices) + 2 * ID * len(b_indices)
     nbytes += (3 * VALUE + OFFSET) * shared + copied * (len(b_indices) - shared)
     return Work(0, shared, nbytes + 7 * OFFSET * (len(indptr) - 1))
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def count_stored(rows, bounds, counts):
+    """Count the values of each row that are not zero.
+
+    Parameters
+    ----------
+    rows : float32[B, D]
+    bounds : int64[C + 1]               chunks of rows
+    counts : int64[B], out
+    """
+    for c in prange(len(bounds) - 1):
+        for b in range(bounds[c], bounds[c + 1]):
+            row = rows[b]
+            count = np.int32(0)
+            for column in range(len(row)):
+                count += np.int32(row[column] != 0)
+            counts[b] = count
+
+
+@njit(parallel=True, cache=True, fastmath=False)
+def take_stored(rows, bounds, indptr, indices, data):
+    """List the values of each row that are not zero; `indptr` comes from the counts of `count_stored`.
+
+    Parameters
+    ----------
+    rows : float32[B, D]
+    bounds : int64[C + 1]               chunks of rows
+    indptr : int64[B + 1]
+    indices : int32[indptr[B]], out; data : float32[indptr[B]], out
+    """
+    for c in prange(len(bounds) - 1):
+        for b in range(bounds[c], bounds[c + 1]):
+            row = rows[b]
+            at, last, column = indptr[b], indptr[b + 1], 0
+            while at < last:  # no branch on the value: a zero is written and then written over
+                indices[at] = column
+                data[at] = row[column]
+                at += row[column] != 0
+                column += 1

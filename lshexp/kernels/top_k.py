@@ -65,6 +65,37 @@ def kth_largest_cost(values: FloatArray, returned: tuple[float, int]) -> Work:
     return Work(0, 0, VALUE * (len(values) * (2 + returned[1]) + 2))
 
 
+@njit(parallel=True, cache=True, fastmath=False)
+def kth_largest_of_columns(values, k, bounds, scratch, found):
+    """The k-th largest of each column; returns the passes that `kth_largest` took, over all columns.
+
+    Parameters
+    ----------
+    values : float32[B, N]              none is NaN
+    k : int                             1 <= k <= B
+    bounds : int64[C + 1]               chunks of columns
+    scratch : float32[C, B], scratch
+    found : float32[N], out
+    """
+    passes = 0
+    for c in prange(len(bounds) - 1):
+        own = scratch[c]
+        for column in range(bounds[c], bounds[c + 1]):
+            for b in range(len(own)):
+                own[b] = values[b, column]
+            value, more = kth_largest(own, k)
+            found[column] = value
+            passes += more
+    return passes
+
+
+def kth_largest_of_columns_cost(values: FloatArray, returned: int) -> Work:
+    """Of each column a copy, what `kth_largest` takes, and the answer stored."""
+    examples, columns = values.shape
+    read = examples * (4 * columns + returned)  # copied, turned into keys, read once a pass
+    return Work(0, 0, VALUE * (read + 3 * columns))
+
+
 @njit(parallel=False, cache=True, fastmath=False)
 def _shortlist(values, k, scratch, places):
     """Write the places of all values that may be among the k largest; return how many, and elements touched.

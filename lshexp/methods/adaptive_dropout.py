@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lshexp.arrays import CSR, FloatArray, Inputs, like
+from lshexp.buffers import empty, empty_like
 from lshexp.hashing.learned import sigmoid
 from lshexp.kernels.csr import gather_rows, gather_rows_cost
 from lshexp.kernels.parallel import even_bounds
@@ -70,10 +71,10 @@ class _Standout(Selector):
         size = scores.size
         driven = elementwise(2 * size, mults=size, adds=size)  # alpha times the score, plus beta
         self._layer.work.count("select", driven + elementwise(4 * size))  # and the sigmoid
-        drive = self._alpha * scores
+        drive = np.multiply(self._alpha, scores, out=empty_like(scores))
         if self._beta is None:
             self._beta = _solve_beta(drive, self._share)
-        keep = sigmoid(drive + np.float32(self._beta))
+        keep = sigmoid(np.add(drive, np.float32(self._beta), out=drive))
         if not batch.training:
             return Selection(active=None, scored=True, scores=scores, multiplier=keep)
         if self._sought:
@@ -94,8 +95,8 @@ class _Standout(Selector):
     def _draw(self, scores: FloatArray, keep: FloatArray, batch: Batch) -> Selection:
         n, nodes = scores.shape
         bounds = even_bounds(n, self._layer.threads)
-        chosen = np.empty_like(scores)
-        counts = np.empty(n, dtype=np.int64)
+        chosen = empty_like(scores)
+        counts = empty(n, dtype=np.int64)
         key = np.uint64(stream_key(self._key, "standout", batch.epoch))
         draw_gated(key, batch.examples, keep, bounds, chosen, counts)
         active = CSR.from_lengths(counts, scores.shape[1])

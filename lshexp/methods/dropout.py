@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from lshexp.arrays import CSR, Inputs
+from lshexp.buffers import empty
 from lshexp.kernels.select import draw_bernoulli, draw_bernoulli_cost
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector
 from lshexp.registry import register
@@ -42,15 +43,15 @@ class _Draw(Selector):
             return Selection(active=None)
         nodes, share, n = self._layer.nodes, self._share, len(batch.examples)
         key = np.uint64(stream_key(self._key, "dropout", batch.epoch))
-        indptr = np.empty(n + 1, dtype=np.int64)
+        indptr = empty(n + 1, dtype=np.int64)
         expected = n * nodes * share
         capacity = min(n * nodes, int(expected + 6 * np.sqrt(expected) + 16))
         while True:
-            drawn = np.empty(capacity, dtype=np.int32)
+            drawn = empty(capacity, dtype=np.int32)
             pairs = draw_bernoulli(key, batch.examples, nodes, self._log_drop, indptr, drawn)
             if pairs >= 0:
                 break
             capacity = min(n * nodes, 2 * capacity)
         self._layer.work.count("select", draw_bernoulli_cost(batch.examples, pairs))
-        active = CSR(indptr, drawn[:pairs], np.empty(pairs, dtype=np.float32), (n, nodes))
+        active = CSR(indptr, drawn[:pairs], empty(pairs, dtype=np.float32), (n, nodes))
         return Selection(active, multiplier=1.0 / share, log_inclusion=float(np.log(share)))

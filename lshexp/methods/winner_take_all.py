@@ -12,7 +12,12 @@ from pydantic import Field, model_validator
 from lshexp.arrays import CSR, FloatArray, Inputs, like
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.select import count_above, count_above_cost, take_above, take_above_cost
-from lshexp.kernels.top_k import kth_largest, kth_largest_cost
+from lshexp.kernels.top_k import (
+    kth_largest,
+    kth_largest_cost,
+    kth_largest_of_columns,
+    kth_largest_of_columns_cost,
+)
 from lshexp.methods._exact import Exact
 from lshexp.methods.base import Batch, LayerView, Method, Selection, Selector, wanted_nodes
 from lshexp.registry import register
@@ -108,12 +113,19 @@ class _Threshold(Selector):
         self._layer.work.count("select", Work(0, 0, 14 * scores.size))  # by a mask of one byte a score
         if self._per_node:
             k = wanted_nodes(self._share, len(scores))
-            self._layer.work.count("select", elementwise(scores.size))  # columns copied
-            self._layer.work.count("select", Work(0, 0, 4 * scores.shape[1]))
-            return np.array([self._kth_largest(column.copy(), k) for column in finite.T], dtype=np.float32)
+            return self._kth_largest_of_columns(finite, k)
         k = wanted_nodes(self._share, scores.size)
         self._layer.work.count("select", Work(0, 0, 4 * self._layer.nodes))
         return np.full(self._layer.nodes, self._kth_largest(finite.ravel(), k), dtype=np.float32)
+
+    def _kth_largest_of_columns(self, values: FloatArray, k: int) -> FloatArray:
+        examples, nodes = values.shape
+        threads = self._layer.threads
+        found = np.empty(nodes, dtype=np.float32)
+        scratch = np.empty((threads, examples), dtype=np.float32)
+        passes = kth_largest_of_columns(values, k, even_bounds(nodes, threads), scratch, found)
+        self._layer.work.count("select", kth_largest_of_columns_cost(values, passes))
+        return found
 
     def _kth_largest(self, values: FloatArray, k: int) -> float:
         found = kth_largest(values, k)

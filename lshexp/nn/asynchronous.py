@@ -23,12 +23,13 @@ from typing import NamedTuple
 import numpy as np
 
 from lshexp.arrays import CSR, FloatArray, Inputs, Targets
+from lshexp.buffers import empty
 from lshexp.kernels.hogwild import Outcomes, Parameters, count_conflicts, hogwild_round, hogwild_round_cost
 from lshexp.methods.base import Batch
 from lshexp.nn.layer import Pairs
 from lshexp.nn.network import LayerStep, Network, Outcome, Pending
 from lshexp.nn.output import Losses
-from lshexp.nn.signals import Tape
+from lshexp.nn.signals import Tape, stored
 from lshexp.spec import RunSpec
 from lshexp.streams import stream
 from lshexp.work import Work, indexed
@@ -52,7 +53,7 @@ class Hogwild:
     def train_batch(self, x: Inputs, y: Targets, batch: Batch) -> Outcome:
         """Choose nodes for the batch, then take a step on each of its examples; one `lr` a step."""
         network, examples = self._network, len(y)
-        read = _stored(x)
+        read = stored(x, self._threads)
         if network.selects:
             tapes, _, selected = network.choose(x, batch)
         else:
@@ -63,10 +64,10 @@ class Hogwild:
             for tape, layer in zip(tapes, network.hidden, strict=True)
         )
         scales = _multipliers(tapes)
-        deltas = tuple(np.empty(active.nnz, dtype=np.float32) for active in chosen)
+        deltas = tuple(empty(active.nnz, dtype=np.float32) for active in chosen)
         outcomes = Outcomes(
-            np.empty(examples, dtype=np.float32),
-            np.empty(examples, dtype=np.bool_),
+            empty(examples, dtype=np.float32),
+            empty(examples, dtype=np.bool_),
             np.zeros((self._threads, len(network.layers), 3), dtype=np.int64),
         )
         rules = [layer.next_rule(examples) for layer in network.layers]  # all alike
@@ -174,15 +175,10 @@ class SimulatedWorkers:
 
 def _changed(step: LayerStep) -> tuple[CSR, CSR]:
     """Nodes with a gradient and inputs that are not zero, by example."""
-    inputs = _stored(step.inputs)
+    inputs = stored(step.inputs, 1)
     if step.pairs is None:
         return CSR.from_dense(step.deltas), inputs
     return step.pairs.by_example.where(step.deltas != 0), inputs
-
-
-def _stored(inputs: Inputs) -> CSR:
-    """Examples as the inputs that are not zero."""
-    return inputs if isinstance(inputs, CSR) else CSR.from_dense(inputs)
 
 
 def _multipliers(tapes: list[Tape]) -> FloatArray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from lshexp.arrays import BSR, CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray, whole_blocks
+from lshexp.buffers import empty
 from lshexp.kernels.blocks import (
     count_blocks,
     count_blocks_cost,
@@ -119,7 +120,7 @@ class BlockLayer(Layer):
     def scores_of_every_block(self, inputs: Inputs, phase: str) -> FloatArray:
         """Scores of every block, float32[B, blocks], counted under `phase`."""
         inputs = self.in_blocks_of(inputs, phase)
-        scores = np.empty((len(inputs), self.blocks), dtype=np.float32)
+        scores = empty((len(inputs), self.blocks), dtype=np.float32)
         read = inputs.block_indptr, inputs.blocks, inputs.data
         bounds = even_bounds(whole_blocks(self.blocks, 4), self.threads)
         score_every_block(*read, self.sums, self.bias_sums, bounds, self._lanes, scores)
@@ -129,7 +130,7 @@ class BlockLayer(Layer):
     def scores_of_blocks(self, inputs: Inputs, by_block: CSC, phase: str) -> FloatArray:
         """Scores of (example, block) pairs, float32[P], counted under `phase`."""
         inputs = self.in_blocks_of(inputs, phase)
-        scores = np.empty(len(by_block.indices), dtype=np.float32)
+        scores = empty(len(by_block.indices), dtype=np.float32)
         read = inputs.block_indptr, inputs.blocks, inputs.data
         bounds = balanced_bounds(by_block.indptr, self.threads)
         score_blocks(*read, self.sums, self.bias_sums, by_block, bounds, self._lanes, scores)
@@ -168,12 +169,12 @@ class BlockLayer(Layer):
             return inputs
         if isinstance(inputs, CSR):
             return blocks_of_csr(inputs, self.block)
-        bounds, counts = even_bounds(len(inputs), self.threads), np.empty(len(inputs), dtype=np.int64)
+        bounds, counts = even_bounds(len(inputs), self.threads), empty(len(inputs), dtype=np.int64)
         count_blocks(inputs, self.block, bounds, counts)
         self.work.count(phase, count_blocks_cost(inputs))
         indptr = np.concatenate(([0], np.cumsum(counts)))
-        blocks = np.empty(indptr[-1], dtype=np.int32)
-        data = np.empty((indptr[-1], self.block), dtype=np.float32)
+        blocks = empty(indptr[-1], dtype=np.int32)
+        data = empty((indptr[-1], self.block), dtype=np.float32)
         take_blocks(inputs, bounds, indptr, blocks, data)
         self.work.count(phase, take_blocks_cost(inputs, blocks, data))
         return BSR(indptr, blocks, data, inputs.shape[1])
@@ -183,7 +184,8 @@ class BlockLayer(Layer):
     ) -> tuple[FloatArray, bool]:
         """The gradient at the stored blocks of the input, float32[Q * b], and the step, which is taken."""
         assert at_once  # blocks go with `update: batch`
-        gradient = np.zeros(inputs.nnz if isinstance(inputs, BSR) else 0, dtype=np.float32)
+        gradient = empty(inputs.nnz if isinstance(inputs, BSR) else 0, dtype=np.float32)
+        gradient[:] = 0
         self.work.count("backward", Work(0, 0, gradient.nbytes))
         self._update(inputs, pairs, deltas, gradient)
         return gradient, True
@@ -223,7 +225,7 @@ class BlockLayer(Layer):
         return pairs.where(pairs.indices < self.nodes)
 
     def _forward(self, inputs: BSR, by_block: CSC, phase: str) -> FloatArray:
-        values = np.empty(len(by_block.indices) * self.block, dtype=np.float32)
+        values = empty(len(by_block.indices) * self.block, dtype=np.float32)
         read = inputs.block_indptr, inputs.blocks, inputs.data
         bounds = balanced_bounds(by_block.indptr, self.threads)
         forward_blocks(*read, self.tiles, self._bias, by_block, bounds, self._lanes, values)

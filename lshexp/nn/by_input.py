@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, OffsetArray
+from lshexp.buffers import empty
 from lshexp.kernels.by_input import (
     descend_by_input,
     descend_by_input_cost,
@@ -51,7 +52,7 @@ class LayerByInput(Layer):
         """Pre-activations of every node as rows float32[B, N], counted under `phase`."""
         inputs = _csr(inputs)
         examples = len(inputs)
-        scores = np.empty((examples, self.nodes), dtype=np.float32)
+        scores = empty((examples, self.nodes), dtype=np.float32)
         bounds = balanced_bounds(inputs.indptr, self.threads)
         scan_csr(*inputs.arrays, self._columns, self.bias, bounds, scores)
         self.work.count(phase, scan_csr_cost(inputs.indptr, inputs.indices, scores))
@@ -60,7 +61,7 @@ class LayerByInput(Layer):
     def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
         """Pre-activations of active pairs, for which every node is computed."""
         scores = self.scores_of_all(inputs, phase)
-        values = np.empty(active.nnz, dtype=np.float32)
+        values = empty(active.nnz, dtype=np.float32)
         bounds = balanced_bounds(active.indptr, self.threads)
         gather_rows(scores, active.indptr, active.indices, bounds, values)
         self.work.count(phase, gather_rows_cost(active.indptr, active.indices))
@@ -71,7 +72,7 @@ class LayerByInput(Layer):
         inputs = _csr(inputs)
         assert pairs is not None  # with every node active it is the first layer, which passes none on
         by_input = self._grouped_by_input(inputs)
-        gradient = np.empty(inputs.nnz, dtype=np.float32)
+        gradient = empty(inputs.nnz, dtype=np.float32)
         bounds = balanced_bounds(by_input.indptr, self.threads)
         active = pairs.by_example.arrays[:2]
         products = input_gradient_by_input(by_input, *active, deltas, self._columns, bounds, gradient)
@@ -87,7 +88,7 @@ class LayerByInput(Layer):
         inputs = _csr(inputs)
         rule = self.next_rule()
         by_input = self._grouped_by_input(inputs)
-        gradient = np.empty(inputs.nnz, dtype=np.float32)
+        gradient = empty(inputs.nnz, dtype=np.float32)
         active = pairs.by_example.arrays[:2]
         bounds = balanced_bounds(by_input.indptr, self.threads)
         own = by_input, inputs.data, *active, deltas, rule.lr, self._columns, bounds, gradient

@@ -17,6 +17,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from lshexp.arrays import FloatArray
+from lshexp.buffers import empty, release
 from lshexp.work import Work, matrix_product
 
 BLOCK = 256  # columns of a result computed by one call
@@ -43,6 +44,7 @@ class Gemm:
             self._pool.shutdown()
         if self._limits is not None:
             self._limits.restore_original_limits()
+        release()
 
     def __getstate__(self) -> dict[str, object]:
         """What a copy has: neither workers nor limits, so that it computes on the calling thread."""
@@ -50,7 +52,7 @@ class Gemm:
 
     def scores(self, x: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
         """Return x @ weights.T + bias: float32[B, N] from float32[B, D], float32[N, D] and float32[N]."""
-        out = np.empty((len(x), len(weights)), dtype=np.float32)
+        out = empty((len(x), len(weights)), dtype=np.float32)
 
         def block(a: int, b: int) -> None:
             np.matmul(x, weights[a:b].T, out=out[:, a:b])
@@ -61,13 +63,13 @@ class Gemm:
 
     def input_gradient(self, deltas: FloatArray, weights: FloatArray) -> FloatArray:
         """Return deltas @ weights: float32[B, D]."""
-        out = np.empty((len(deltas), weights.shape[1]), dtype=np.float32)
+        out = empty((len(deltas), weights.shape[1]), dtype=np.float32)
         self._share(weights.shape[1], lambda a, b: np.matmul(deltas, weights[:, a:b], out=out[:, a:b]))
         return out
 
     def weight_gradient(self, deltas: FloatArray, x: FloatArray) -> FloatArray:
         """Return deltas.T @ x: float32[N, D]."""
-        out = np.empty((deltas.shape[1], x.shape[1]), dtype=np.float32)
+        out = empty((deltas.shape[1], x.shape[1]), dtype=np.float32)
         self._share(deltas.shape[1], lambda a, b: np.matmul(deltas[:, a:b].T, x, out=out[a:b]))
         return out
 

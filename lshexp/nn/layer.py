@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lshexp.arrays import CSC, CSR, FloatArray, Inputs, IntArray, OffsetArray
+from lshexp.buffers import empty, empty_like
 from lshexp.kernels.backward import (
     input_gradient_csr,
     input_gradient_csr_cost,
@@ -114,8 +115,8 @@ class Layer:
         """
         if not scored:
             active = active.with_data(self.scores_of_pairs(inputs, active))
-        indptr, indices = np.empty_like(active.indptr), np.empty_like(active.indices)
-        data = np.empty_like(active.data)
+        indptr, indices = empty_like(active.indptr), empty_like(active.indices)
+        data = empty_like(active.data)
         keep_positive(*active.arrays, multiplier, indptr, indices, data)
         kept = int(indptr[-1])
         live = CSR(indptr, indices[:kept], data[:kept], active.shape)
@@ -153,7 +154,7 @@ class Layer:
         """Pre-activations of every node as rows float32[B, N], counted under `phase`."""
         examples = len(inputs)
         if isinstance(inputs, CSR):
-            values = np.empty(examples * self.nodes, dtype=np.float32)
+            values = empty(examples * self.nodes, dtype=np.float32)
             self._forward_csr(inputs, self.every_node(examples), values, phase)
             return values.reshape(examples, self.nodes)
         self.work.count(phase, scores_cost(examples, self.fan_in, self.nodes))
@@ -162,7 +163,7 @@ class Layer:
     def scores_of_pairs(self, inputs: Inputs, active: CSR, phase: str = "forward") -> FloatArray:
         """Pre-activations of active pairs, float32[P] in the order of their entries."""
         pairs = Pairs(active, self.group(active, phase))
-        values = np.empty(active.nnz, dtype=np.float32)
+        values = empty(active.nnz, dtype=np.float32)
         if isinstance(inputs, CSR):
             self._forward_csr(inputs, pairs, values, phase)
         else:
@@ -186,7 +187,7 @@ class Layer:
         active = pairs.by_example
         if isinstance(inputs, CSR):
             return self._input_gradient_csr(inputs, pairs, deltas)
-        gradient = np.empty((len(active), self.fan_in), dtype=np.float32)
+        gradient = empty((len(active), self.fan_in), dtype=np.float32)
         bounds = balanced_bounds(active.indptr, self.threads)
         input_gradient_rows(active.indptr, active.indices, deltas, self.weights, bounds, gradient)
         self.work.count("backward", input_gradient_rows_cost(active.indptr, active.indices, gradient))
@@ -195,7 +196,7 @@ class Layer:
     def _input_gradient_csr(self, inputs: CSR, pairs: Pairs, deltas: FloatArray) -> FloatArray:
         """Example by example or, where the plan says so, node by node: the same bits."""
         active = pairs.by_example
-        gradient = np.empty(inputs.nnz, dtype=np.float32)
+        gradient = empty(inputs.nnz, dtype=np.float32)
         bounds = balanced_bounds(active.indptr, self.threads)
         terms = 0
         if self.plan.gradient_by_node:
@@ -292,12 +293,12 @@ def group_columns(matrix: CSR, threads: int) -> CSC:
     """Group the entries of a CSR by column."""
     columns, entries = matrix.shape[1], matrix.nnz
     grouped = CSC(
-        np.empty(columns + 1, dtype=np.int64),
-        np.empty(entries, dtype=np.int32),
-        np.empty(entries, dtype=np.int32),
+        empty(columns + 1, dtype=np.int64),
+        empty(entries, dtype=np.int32),
+        empty(entries, dtype=np.int32),
     )
     bounds = balanced_bounds(matrix.indptr, threads)
-    cursors = np.empty((threads, columns), dtype=np.int32)
+    cursors = empty((threads, columns), dtype=np.int32)
     group_by_column(matrix.indptr, matrix.indices, bounds, cursors, *grouped[:3])
     return grouped
 
@@ -305,7 +306,7 @@ def group_columns(matrix: CSR, threads: int) -> CSC:
 def group_filled(matrix: CSR, cursors: IntArray) -> CSC:
     """As `group_columns`, without groups of columns that have no entry; cursors int32[columns], zero."""
     entries = matrix.nnz
-    columns, indptr = np.empty(entries + 1, dtype=np.int32), np.empty(entries + 1, dtype=np.int64)
-    rows, positions = np.empty(entries, dtype=np.int32), np.empty(entries, dtype=np.int32)
+    columns, indptr = empty(entries + 1, dtype=np.int32), empty(entries + 1, dtype=np.int64)
+    rows, positions = empty(entries, dtype=np.int32), empty(entries, dtype=np.int32)
     filled = group_filled_columns(matrix.indptr, matrix.indices, cursors, columns, indptr, rows, positions)
     return CSC(indptr[: filled + 1], rows, positions, columns[:filled])

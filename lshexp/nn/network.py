@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 
 from lshexp.arrays import BSR, CSR, FloatArray, Inputs, OffsetArray, Targets
+from lshexp.buffers import empty
 from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch, Gates, Method, Selection, Selector
 from lshexp.nn.blocks import BlockLayer, build_layer
@@ -22,7 +23,7 @@ from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, initial_weights
 from lshexp.nn.output import OutputStep, build_output
 from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, output_method, plan_layers, tail_method
-from lshexp.nn.signals import Tape, add_input, gated_by, gates_of, gathered, rows_of, split
+from lshexp.nn.signals import Tape, add_input, gated_by, gates_of, gathered, rows_of, split, stored
 from lshexp.spec import RunSpec
 from lshexp.streams import stream_key
 from lshexp.work import LayerWork, Work, elementwise
@@ -243,7 +244,7 @@ class Network:
         if isinstance(first, BlockLayer):
             return first.in_blocks_of(x)
         if first.plan.input == "csr":
-            return x if isinstance(x, CSR) else CSR.from_dense(x)
+            return stored(x, self._threads)
         return x.to_dense() if isinstance(x, CSR) else x
 
     @contextmanager
@@ -332,14 +333,15 @@ class Network:
         """Turn the gradient at a layer's output into that at its pre-activations."""
         if tape.pairs is None:
             assert tape.rows is not None
-            gradient *= tape.rows > 0
+            gradient *= np.greater(tape.rows, 0, out=empty(tape.rows.shape, np.bool_))
             layer.work.count("backward", Work(0, 0, 14 * gradient.size))  # a mask of one byte an element
             if tape.scaled:
                 gradient *= tape.multiplier
                 layer.work.count("backward", _times(gradient, tape.multiplier))
             return gradient
         if isinstance(tape.pairs.by_example, BSR):
-            gradient *= tape.pairs.by_example.data > 0
+            data = tape.pairs.by_example.data
+            gradient *= np.greater(data, 0, out=empty(data.shape, np.bool_))
             layer.work.count("backward", Work(0, 0, 14 * gradient.size))  # a mask of one byte an element
         # other pairs that are kept are live, so the derivative of ReLU is one
         if tape.scaled:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lshexp.arrays import CSR, BoolArray, FloatArray, Inputs, OffsetArray, Targets, beside
+from lshexp.buffers import empty, empty_like
 from lshexp.kernels.loss import (
     binary_of_labels,
     binary_of_labels_cost,
@@ -84,7 +85,7 @@ class Chosen(NamedTuple):
         """These, and before them in each row those that another method has drawn; counted as select."""
         assert drawn.active is not None  # a method that draws every class is no tail
         active, first = beside(drawn.active, self.active)
-        log_chance = np.empty(active.nnz, dtype=np.float32)
+        log_chance = empty(active.nnz, dtype=np.float32)
         log_chance[first], log_chance[~first] = drawn.log_inclusion, self.log_chance
         chances = sum(np.size(own) for own in (drawn.log_inclusion, self.log_chance) if np.ndim(own))
         work.count("select", indexed(active.nnz, 2 * active.nnz))  # values, by two masks
@@ -135,8 +136,8 @@ class Output(ABC):
 
     def _exact(self, scores: FloatArray, labels: Targets) -> tuple[FloatArray, Losses]:
         """Gradient at the scores of all classes, float32[B, N], and the loss over them."""
-        deltas = np.empty_like(scores)
-        out = Losses(np.empty(len(scores), dtype=np.float32), np.empty(len(scores), dtype=np.bool_))
+        deltas = empty_like(scores)
+        out = Losses(empty(len(scores), dtype=np.float32), empty(len(scores), dtype=np.bool_))
         bounds = even_bounds(len(scores), self._threads)
         if isinstance(labels, CSR) or self._binary:
             kernel = binary_of_labels if self._binary else softmax_of_labels
@@ -197,9 +198,9 @@ class SelectedOutput(Output):
         given = as_csr(labels, self.layer.nodes)
         active, sources, counts = self._complete(chosen.active, given, batch)
         scores = self._scored(inputs, active, chosen, sources)
-        deltas = np.empty(active.nnz, dtype=np.float32)
-        losses = np.empty(len(active), dtype=np.float32)
-        hits = np.empty(len(active), dtype=np.bool_)
+        deltas = empty(active.nnz, dtype=np.float32)
+        losses = empty(len(active), dtype=np.float32)
+        hits = empty(len(active), dtype=np.bool_)
         log_q = self._log_q(active, sources, counts, chosen)
         kernel = sampled_binary if self._binary else sampled_softmax
         bounds, n_labels = even_bounds(len(active), self._threads), counts[:, 0].copy()
@@ -225,8 +226,8 @@ class SelectedOutput(Output):
         """
         examples, classes = len(labels), self.layer.nodes
         room = found.nnz + labels.nnz + examples * self._tail
-        indices, sources = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64)
-        counts = np.empty((examples, 3), dtype=np.int64)
+        indices, sources = empty(room, dtype=np.int32), empty(room, dtype=np.int64)
+        counts = empty((examples, 3), dtype=np.int64)
         key = np.uint64(stream_key(self._tail_key, "epoch", batch.epoch))
         draws = complete_active(
             key, batch.examples, *found.arrays[:2], *labels.arrays[:2], self._tail, classes,
@@ -247,7 +248,7 @@ class SelectedOutput(Output):
             known &= chosen.scored[sources]
         elif not chosen.scored:
             return self.layer.scores_of_pairs(inputs, active)
-        scores, size = np.empty(active.nnz, dtype=np.float32), active.nnz
+        scores, size = empty(active.nnz, dtype=np.float32), active.nnz
         scores[known] = chosen.active.data[sources[known]]
         kept = int(np.count_nonzero(known))
         scores[~known] = self.layer.scores_of_pairs(inputs, active.where(~known))

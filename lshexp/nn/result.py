@@ -92,7 +92,7 @@ class RunResult:
     active_by_layer_pct: list[float]  # achieved share of each hidden layer
     compile_s: float
     peak_rss_mb: float | None
-    init_hash: str  # of all initial weights, equal across methods with one seed
+    init_hash: str  # of all initial weights, equal across methods with one seed; "": of a part of them alone
     order_hash: str  # of the order in which examples were visited
     notes: dict[str, int] = field(default_factory=dict)  # counters of caps and fallbacks, by name
     selection: list[SelectionRow] = field(default_factory=list)  # empty unless the run has a probe

@@ -12,16 +12,19 @@ from typing import NamedTuple
 import numpy as np
 
 from lshexp.arrays import BSR, CSR, FloatArray, Inputs, IntArray, OffsetArray
+from lshexp.buffers import empty
 from lshexp.kernels.blocks import add_blocks, add_blocks_cost
 from lshexp.kernels.csr import (
     add_csr,
     add_csr_cost,
+    count_stored,
     count_union,
     count_union_cost,
     gather_rows,
     gather_rows_cost,
     scatter_rows,
     scatter_rows_cost,
+    take_stored,
 )
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.methods.base import Gates, Selection
@@ -88,7 +91,7 @@ def rows_of(layer: Layer, signal: Inputs) -> FloatArray:
     """A layer's output as rows float32[B, nodes]."""
     if not isinstance(signal, CSR):
         return signal
-    rows = np.empty(signal.shape, dtype=np.float32)
+    rows = empty(signal.shape, dtype=np.float32)
     scatter_rows(*signal.arrays, balanced_bounds(signal.indptr, layer.threads), rows)
     layer.work.count("forward", scatter_rows_cost(signal.indices, rows))
     if rows.shape[1] == layer.nodes:
@@ -97,9 +100,20 @@ def rows_of(layer: Layer, signal: Inputs) -> FloatArray:
     return np.ascontiguousarray(rows[:, : layer.nodes])
 
 
+def stored(inputs: Inputs, threads: int) -> CSR:
+    """A batch as the values that are not zero; the form in which examples are handed over is not counted."""
+    if isinstance(inputs, CSR):
+        return inputs
+    bounds, counts = even_bounds(len(inputs), threads), np.empty(len(inputs), dtype=np.int64)
+    count_stored(inputs, bounds, counts)
+    found = CSR.from_lengths(counts, inputs.shape[1])
+    take_stored(inputs, bounds, *found.arrays)
+    return found
+
+
 def gathered(layer: Layer, rows: FloatArray, entries: CSR) -> FloatArray:
     """Values of rows float32[B, N] at the entries of a CSR, counted as backward."""
-    values = np.empty(entries.nnz, dtype=np.float32)
+    values = empty(entries.nnz, dtype=np.float32)
     bounds = balanced_bounds(entries.indptr, layer.threads)
     gather_rows(rows, entries.indptr, entries.indices, bounds, values)
     layer.work.count("backward", gather_rows_cost(entries.indptr, entries.indices))
@@ -115,10 +129,10 @@ def add_input(layer: Layer, tape: Tape, own: Inputs, places: IntArray) -> tuple[
         rows = rows_of(layer, inputs) + rows_of(layer, own)
         layer.work.count("forward", elementwise(rows.size, operands=2, adds=rows.size))
         return tape._replace(skip=Skip(None, none, none)), rows
-    bounds, counts = even_bounds(len(own), layer.threads), np.empty(len(own), dtype=np.int64)
+    bounds, counts = even_bounds(len(own), layer.threads), empty(len(own), dtype=np.int64)
     count_union(inputs.indptr, inputs.indices, own.indptr, own.indices, bounds, places, counts)
     total = CSR.from_lengths(counts, layer.nodes)
-    skip = Skip(total, np.empty(inputs.nnz, dtype=np.int64), np.empty(own.nnz, dtype=np.int64))
+    skip = Skip(total, empty(inputs.nnz, dtype=np.int64), empty(own.nnz, dtype=np.int64))
     add_csr(*inputs.arrays, *own.arrays, bounds, places, *total.arrays, skip.of_input, skip.of_own)
     layer.work.count("forward", count_union_cost(inputs.indices, own.indices, counts))
     layer.work.count("forward", add_csr_cost(inputs.indices, own.indices, total.indptr, total.indices))
@@ -126,12 +140,12 @@ def add_input(layer: Layer, tape: Tape, own: Inputs, places: IntArray) -> tuple[
 
 
 def _add_blocks(layer: Layer, tape: Tape, inputs: BSR, own: BSR, places: IntArray) -> tuple[Tape, Inputs]:
-    bounds, counts = even_bounds(len(own), layer.threads), np.empty(len(own), dtype=np.int64)
+    bounds, counts = even_bounds(len(own), layer.threads), empty(len(own), dtype=np.int64)
     a, b = (inputs.block_indptr, inputs.blocks), (own.block_indptr, own.blocks)
     count_union(*a, *b, bounds, places, counts)
     indptr = np.concatenate(([0], np.cumsum(counts)))
-    blocks, data = np.empty(indptr[-1], dtype=np.int32), np.empty((indptr[-1], own.block), dtype=np.float32)
-    of_input, of_own = (np.empty(len(numbers), dtype=np.int64) for _, numbers in (a, b))
+    blocks, data = empty(indptr[-1], dtype=np.int32), empty((indptr[-1], own.block), dtype=np.float32)
+    of_input, of_own = (empty(len(numbers), dtype=np.int64) for _, numbers in (a, b))
     lanes = (0,) * own.block
     add_blocks(
         *a, inputs.data, *b, own.data, bounds, places, lanes, indptr, blocks, data.reshape(-1),
@@ -160,4 +174,10 @@ def split(layer: Layer, tape: Tape, gradient: FloatArray) -> tuple[FloatArray, F
     layer.work.count("backward", Work(0, 0, (8 + 8 * block) * entries))
     if block > 1:
         gradient = gradient.reshape(-1, block)
-    return gradient[skip.of_own].ravel(), gradient[skip.of_input].ravel()
+    return _taken(gradient, skip.of_own), _taken(gradient, skip.of_input)
+
+
+def _taken(values: FloatArray, places: OffsetArray) -> FloatArray:
+    """Values, or blocks of them, at places none of which is beyond the end, one after another."""
+    out = empty((len(places), *values.shape[1:]), dtype=np.float32)
+    return np.take(values, places, axis=0, out=out, mode="clip").ravel()  # other modes copy `out`

@@ -188,7 +188,8 @@ class _Run:
         self.prediction: Prediction | None = None  # of the test examples, after the last epoch
         self.retrieval: Prediction | None = None  # the same by the classes that the output retrieves
         self.weights = inverse_propensities(network.output.label_counts, train, test)
-        self.init_hash = _digest(*(layer.weights for layer in network.layers))
+        fewer = any(plan.kept for plan in network.plans)  # its weights are nobody else's
+        self.init_hash = "" if fewer else _digest(*(layer.weights for layer in network.layers))
 
     def finish(self, compile_s: float, report: Reporter | None) -> RunResult:
         """Train all epochs, or until the loss is not finite."""

@@ -120,7 +120,8 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "eval_s": "time of evaluation",
         "peak_rss_mb": "most memory the process held",
         "timing_valid": "whether times can be compared: nothing else of ours ran beside the run",
-        "init_hash": "digest of the initial weights; the same for runs that are paired",
+        "init_hash": "digest of the initial weights; the same for runs that are paired, "
+        "empty for a network without some of them",
         "order_hash": "digest of the order of the examples; the same for runs that are paired",
         "started_utc": "when the run began",
         "predict_mults_pct_of_dense": "multiplications of predicting the test examples, choosing the nodes "

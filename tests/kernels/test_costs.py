@@ -164,6 +164,8 @@ def test_top_k(values):
     scores[1] = np.nan
     for k in {1, (values + 3) // 4, values}:
         check(top_k.kth_largest, scores[0].copy(), k)
+        columns, found = scores[[0, 2]].T.copy(), np.empty(2, np.float32)
+        check(top_k.kth_largest_of_columns, columns, k, whole(2), np.empty((1, values), np.float32), found)
         out = np.empty(3 * k, np.int32), np.empty(3 * k, np.float32)
         check(top_k.top_k_rows, scores, k, whole(3), *out)
         indptr, ids = np.array([0, 0, values, 3 * values]), np.arange(3 * values, dtype=np.int32)

@@ -239,6 +239,14 @@ def test_kth_largest(values, data):
     assert top_k.kth_largest(np.array(values, np.float32), k)[0] == naive.kth_largest(values, k)
 
 
+def test_kth_largest_of_columns():
+    values = np.round(np.random.default_rng(4).standard_normal((7, 12)), 1).astype(np.float32)
+    for k in (1, 3, 7):
+        found, scratch = np.empty(12, np.float32), np.empty((3, 7), np.float32)
+        top_k.kth_largest_of_columns(values, k, np.array([0, 5, 5, 12]), scratch, found)
+        np.testing.assert_array_equal(found, naive.kth_largest_of_columns(values, k))
+
+
 @given(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, float("nan")]), min_size=1, max_size=12), st.data())
 def test_top_k_with_ties_and_nan(values, data):
     k = data.draw(st.integers(1, len(values)))

@@ -332,3 +332,20 @@ def test_sums(rows, columns, most, chunks):
     np.testing.assert_array_equal(comp.indices[positions[0]], left.indices)
     np.testing.assert_array_equal(comp.indices[positions[1]], right.indices)
     np.testing.assert_allclose(comp.to_dense(), left.to_dense() + right.to_dense(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_stored_values_of_rows(share):
+    random = np.random.default_rng(5)
+    rows = (random.standard_normal((9, 13)) * (random.random((9, 13)) < share)).astype(np.float32)
+    rows[2], rows[3, :2] = 0, [-0.0, np.nan]
+    bounds, counts = np.array([0, 4, 4, 9]), np.empty(9, np.int64)
+    csr.count_stored(rows, bounds, counts)
+    assert counts.tolist() == naive_layers.count_stored(rows)
+    stored = CSR.from_lengths(counts, 13)
+    csr.take_stored(rows, bounds, *stored.arrays)
+    columns, values = zip(*naive_layers.take_stored(rows), strict=True)
+    np.testing.assert_array_equal(stored.indices, columns)
+    np.testing.assert_array_equal(stored.data, values)
+    for ours, theirs in zip(stored.arrays, CSR.from_dense(rows).arrays, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -32,7 +32,7 @@ LEFT_OUT = (
     (Network, "__init__"),
     (Losses, "sums"),
     (SimulatedWorkers, "_count"),
-    (asynchronous, "_stored"),
+    (asynchronous, "stored"),
     (asynchronous, "_multipliers"),
     (Output, "losses"),
     (Layer, "every_node"),

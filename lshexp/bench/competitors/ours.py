@@ -57,11 +57,9 @@ RECIPES = (
     Recipe("lsh", "sgd", 1.0, "best of 0.5, 1 and 2 on held-out digits"),
     Recipe("lsh_hybrid", "sgd", 1.0, "as lsh, whose first layer it has"),
     Recipe("lsh_hybrid", "adagrad", 0.02, "took lsh to 96.7 % of held-out digits in the fewest examples"),
-    Recipe(
-        "winner_take_all_lists_512", "adam", 0.004, "best on held-out digits: experiments/blocks_rates.yaml"
-    ),
-    Recipe("winner_take_all_blocks_of_8_512", "adam", 0.004, "as the lists: experiments/blocks_rates.yaml"),
-    Recipe("winner_take_all_blocks_of_16_512", "adam", 0.004, "as the lists: experiments/blocks_rates.yaml"),
+    Recipe("winner_take_all_lists_512", "adam", 0.004, "the best in experiments/blocks_rates.yaml"),
+    Recipe("winner_take_all_blocks_of_8_512", "adam", 0.004, "the best in experiments/blocks_rates.yaml"),
+    Recipe("winner_take_all_blocks_of_16_512", "adam", 0.004, "the best in experiments/blocks_rates.yaml"),
 )
 
 
