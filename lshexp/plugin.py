@@ -51,8 +51,8 @@ __all__ = [
     "CSC", "CSR", "Batch", "BoolArray", "Canvas", "Dataset", "DatasetInfo", "EnergyModel", "Field",
     "FloatArray", "HashFamily", "Hasher", "Inputs", "IntArray", "LayerView", "LayerWork", "Method",
     "Networks", "NothingToDrawError", "OffsetArray", "Part", "Plugin", "Predictor", "Predictors", "Query",
-    "Recipe", "Results", "RunTask", "Selection", "Selector", "Splits", "Step", "Task", "Trainee", "Work", "check",
-    "column", "competitor", "figure", "freeze", "register", "stream", "stream_key", "wanted_nodes",
+    "Recipe", "Results", "RunTask", "Selection", "Selector", "Splits", "Step", "Task", "Trainee", "Work",
+    "check", "column", "competitor", "figure", "freeze", "register", "stream", "stream_key", "wanted_nodes",
 ]  # fmt: skip
 
 _FEATURES, _CLASSES, _EXAMPLES = 12, 3, 24
