@@ -1,4 +1,4 @@
-"""What to write a method, hash family, dataset, energy model, figure or bench competitor against.
+"""What to write a method, hash family, dataset, task, energy model, figure or bench competitor against.
 
     # my_method.py; used with: lshexp sweep my.yaml --plugin my_method.py
     from lshexp.plugin import Field, Method, Selection, Selector, register
@@ -36,6 +36,7 @@ from lshexp.nn.threads import using_threads
 from lshexp.registry import Plugin, register
 from lshexp.spec import RunSpec
 from lshexp.streams import stream, stream_key
+from lshexp.tasks.base import RunTask, column
 from lshexp.work import LayerWork, Work
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ __all__ = [
     "CSC", "CSR", "Batch", "BoolArray", "Canvas", "Dataset", "DatasetInfo", "EnergyModel", "Field",
     "FloatArray", "HashFamily", "Hasher", "Inputs", "IntArray", "LayerView", "LayerWork", "Method",
     "Networks", "NothingToDrawError", "OffsetArray", "Part", "Plugin", "Predictor", "Predictors", "Query",
-    "Recipe", "Results", "Selection", "Selector", "Splits", "Step", "Task", "Trainee", "Work", "check",
-    "competitor", "figure", "freeze", "register", "stream", "stream_key", "wanted_nodes",
+    "Recipe", "Results", "RunTask", "Selection", "Selector", "Splits", "Step", "Task", "Trainee", "Work",
+    "check", "column", "competitor", "figure", "freeze", "register", "stream", "stream_key", "wanted_nodes",
 ]  # fmt: skip
 
 _FEATURES, _CLASSES, _EXAMPLES = 12, 3, 24

@@ -14,19 +14,35 @@ COSTS = {"mults_query": "multiplications a query", "us": "microseconds a query, 
 
 
 def _rows(results: Results, table: str) -> pd.DataFrame:
-    """A task's rows with the data and network of their runs; those that have no time of their own without."""
+    """A task's rows with the data, network and label of their runs.
+
+    `apart` is what tells labels apart, nothing where there is one.
+    """
     if table not in results.tasks:
         raise NothingToDrawError(f"no run has filled {table}.csv")
     runs = labelled(results.runs)
-    rows = results.tasks[table].merge(runs[["run_id", *PLACE, "timing_valid"]], on="run_id")
+    rows = results.tasks[table].merge(runs[["run_id", *PLACE, "label"]], on="run_id")
+    several = rows["label"].nunique() > 1
+    rows["apart"] = [f"{label}".partition(" ")[2] if several else "" for label in rows["label"]]
     rows.attrs["notes"] = runs.attrs["notes"]
     return rows
+
+
+def _joined(*words: str) -> str:
+    return ", ".join(word for word in words if word)
 
 
 def _queries(results: Results) -> pd.DataFrame:
     """Cost of a query by search and number of keys, a part for each measure."""
     rows = _rows(results, "one_shot")
-    rows = rows[rows["mode"] == "made_up"].assign(label=lambda part: part["search"])
+    rows = rows[rows["mode"] == "made_up"]
+    # the exact search has no settings, so all runs have one line of it
+    rows = rows.assign(
+        label=[
+            search if search == "exact" else _joined(search, apart)
+            for search, apart in zip(rows["search"], rows["apart"], strict=True)
+        ]
+    )
     if rows["used"].nunique() < FEWEST_SIZES:
         raise NothingToDrawError(f"no memory was asked at {FEWEST_SIZES} sizes")
     parts = [
@@ -60,7 +76,8 @@ def _descents(results: Results) -> pd.DataFrame:
     """Training loss by data, loss, sampler and multiplications."""
     rows = _rows(results, "descent")
     rows["label"] = rows["sampler"]
-    rows["data"] = rows["data"].astype(str) + ", " + rows["loss"].astype(str)
+    cells = zip(rows["data"].astype(str), rows["apart"], rows["loss"].astype(str), strict=True)
+    rows["data"] = [_joined(*cell) for cell in cells]
     return check_lines(mean_and_range(rows, ["data", "label", "mults"], "train_loss"), ["data"])
 
 
@@ -80,7 +97,7 @@ def loss_vs_mults(frame: pd.DataFrame, canvas: Canvas) -> None:
 def _partitions(results: Results) -> pd.DataFrame:
     """Error of an estimate by estimator and work."""
     rows = _rows(results, "log_partition")
-    rows["label"] = rows["estimator"]
+    rows["label"] = [_joined(*cell) for cell in zip(rows["estimator"], rows["apart"], strict=True)]
     keys = [*PLACE, "label", "budget_pct", "K"]
     groups = rows.groupby(keys, dropna=False, observed=True, sort=False)
     cost = groups["mults_pct_of_exact"].mean().rename("cost_pct")
