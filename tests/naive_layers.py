@@ -122,6 +122,17 @@ def step_weight(rule, w, g, state, lr, momentum, epsilon=1e-8):
     return w - change - momentum * state[1], [squares, change + momentum * state[1]]
 
 
+def step_run(rule, w, g, state, slot, at, lr, momentum):
+    """w, g: [b]; state: [S * slot], of which each slot's values from `at` on are those of the weights."""
+    kept = state.astype(float)
+    places = [slice(own * slot + at, own * slot + at + len(w)) for own in range(len(state) // slot)]
+    own_state = np.array([kept[own] for own in places]).reshape(len(places), len(w))
+    new, after = step_row(rule, w, g, own_state, lr, momentum)
+    for own, values in zip(places, after, strict=True):
+        kept[own] = values
+    return new, kept
+
+
 def step_row(rule, w, gradient, state, lr, momentum):
     """w, gradient: [D]; state: [S, D]."""
     new = [step_weight(rule, *one, lr, momentum) for one in zip(w, gradient, state.T, strict=True)]

@@ -9,6 +9,7 @@ import naive_layers
 import numpy as np
 import pytest
 from kernel_cases import CHUNKS, SHAPES, close, grouped_by_column, grouped_by_filled_column, random_csr
+from numba import njit
 
 from lshexp.arrays import CSR
 from lshexp.kernels import (
@@ -30,6 +31,7 @@ from lshexp.kernels import (
 from lshexp.kernels.csr import add_csr, count_union
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.step import OPTIMIZERS
+from lshexp.kernels.vector import load, store
 
 LR, MOMENTUM = 0.1, 0.9
 
@@ -349,3 +351,24 @@ def test_stored_values_of_rows(share):
     np.testing.assert_array_equal(stored.data, values)
     for ours, theirs in zip(stored.arrays, CSR.from_dense(rows).arrays, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@njit(parallel=False, cache=False, fastmath=False)
+def stepped_run(rule, w, g, state, slot, at, lanes):
+    """The run that `step_run` returns, as an array."""
+    out = np.empty(len(lanes), dtype=np.float32)
+    store(out, 0, step.step_run(rule, load(w, 0, lanes), load(g, 0, lanes), state, slot, at, lanes))
+    return out
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_step_run(name):
+    """Four neighbours of a row of ten, one of them without a gradient."""
+    random, slot, at, slots = np.random.default_rng(9), 10, 3, OPTIMIZERS[name].slots
+    w, g = random.standard_normal((2, 4)).astype(np.float32)
+    g[2] = 0
+    state = random.random(slots * slot).astype(np.float32)
+    new, kept = naive_layers.step_run(name, w.astype(float), g.astype(float), state, slot, at, 0.1, 0.9)
+    found = stepped_run(step.rule_of(name, 0.1, 0.9), w, g, state, slot, at, (0,) * 4)
+    np.testing.assert_allclose(found, new, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(state, kept, rtol=1e-5, atol=1e-6)
