@@ -11,6 +11,7 @@ from lshexp.analysis.results import Results
 
 FEWEST_SIZES = 2
 MEASURES = {"test_acc_pct": "test accuracy (%)", "seconds": "seconds an epoch"}
+_BLOCK = r"\s*\bblock=\d+"  # in the name of a network
 STORED = ("block", "input", "p_where_sparse", "lr")  # what may change with the blocks
 
 
@@ -20,17 +21,23 @@ def _blocks(results: Results) -> pd.DataFrame:
         raise NothingToDrawError("no runs that differ in `block`")
     runs = labelled(results.runs, along=[name for name in STORED if name in results.runs])
     several = runs["label"].nunique() > 1
+    networks = runs["network"].astype(str).str.replace(_BLOCK, "", regex=True)
     names = [
-        f"{label} {network}" if several else str(network)
-        for label, network in zip(runs["label"], runs["network"], strict=True)
+        f"{label} {network}" if several else network
+        for label, network in zip(runs["label"], networks, strict=True)
     ]
     runs["label"] = pd.Categorical(names, categories=list(dict.fromkeys(names)), ordered=True)
     alone = runs["timing_valid"].fillna(False).astype(bool)
     runs["seconds"] = (runs["train_s"] / runs["epochs"].astype("float64")).where(alone)
     parts = [mean_and_range(runs, ["data", "label", "block"], name).assign(measure=name) for name in MEASURES]
-    frame = pd.concat(parts, ignore_index=True)
+    frame = pd.concat(parts, ignore_index=True).dropna(subset="mean")
+    sizes = frame.groupby(["label", "measure"], observed=True)["block"].transform("nunique")
+    lines = sizes.groupby(frame["measure"]).transform("max") >= FEWEST_SIZES
+    frame = frame[lines].reset_index(drop=True)
+    if frame.empty:
+        raise NothingToDrawError("no runs that differ in nothing but `block`")
     frame.attrs["notes"] = runs.attrs["notes"]
-    return check_lines(frame.dropna(subset="mean").reset_index(drop=True), ["data", "measure"])
+    return check_lines(frame, ["data", "measure"])
 
 
 @figure(_blocks)
