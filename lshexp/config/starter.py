@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from lshexp import registry
@@ -64,7 +65,7 @@ def json_schema() -> Schema:
     zip, is found by `lshexp sweep --dry-run`.
     """
     values = _values()
-    deeper = {f"^({'|'.join(map(re.escape, registry.methods.discover()))}|dataset)[.][^.]+[.].+$": True}
+    deeper = {f"^({'|'.join(map(re.escape, registry.methods.discover()))}|dataset|task)[.][^.]+[.].+$": True}
 
     def keys(wrap: Any) -> Schema:
         properties = {key: wrap({"$ref": f"#/$defs/{key}"}) for key in values}
@@ -137,25 +138,27 @@ def _values() -> dict[str, Schema]:
         ],
     }
     values |= {f"output.{key}": schema for key, schema in output.items()}
-    maps = []
-    for name, dataset in datasets.items():
-        options = _options(dataset)
+    return values | _named("dataset", values, datasets) | _named("task", values, registry.tasks.discover())
+
+
+def _named(key: str, values: dict[str, Schema], found: Mapping[str, type[Plugin]]) -> dict[str, Schema]:
+    """Schemas of a key that takes the name of a plug-in, or a map of it and options; dotted keys included."""
+    maps: list[Schema] = []
+    dotted: dict[str, Schema] = {f"{key}.name": {"enum": list(found)}}
+    for name, plugin in found.items():
+        options = _options(plugin)
         maps.append(
             {
                 "type": "object",
-                "description": dataset.summary(),
+                "description": plugin.summary(),
                 "properties": {"name": {"const": name}, **options},
                 "additionalProperties": False,
             }
         )
-        for option, schema in options.items():  # datasets may have options of one name and different kinds
-            values.setdefault(f"dataset.{option}", {"anyOf": []})["anyOf"].append(schema)
-    values["dataset"] = {
-        "description": values["dataset"]["description"],
-        "default": values["dataset"]["default"],
-        "anyOf": [{"enum": list(datasets)}, *maps],
-    }
-    return values | {"dataset.name": {"enum": list(datasets)}}
+        for option, schema in options.items():  # plug-ins may have options of one name and different kinds
+            dotted.setdefault(f"{key}.{option}", {"anyOf": []})["anyOf"].append(schema)
+    whole = {name: values[key][name] for name in ("description", "default")}
+    return {key: whole | {"anyOf": [{"enum": list(found)}, *maps]}, **dotted}
 
 
 def _options(cls: type[Plugin]) -> dict[str, Schema]:

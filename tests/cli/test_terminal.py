@@ -125,7 +125,7 @@ def test_the_total_stays_and_finished_runs_are_told_apart(folder):
 
 
 def test_an_interrupt_says_how_far_it_got_and_the_same_command_goes_on(folder):
-    (folder / "watched.yaml").write_text(SWEEP + "epochs: 400\n")  # long enough to be interrupted in
+    (folder / "watched.yaml").write_text(SWEEP + "epochs: 2000\n")  # long enough to be interrupted in
     sweep = Terminal(folder, "sweep", "watched.yaml")
     sweep.read_until(r": test \d")
     sweep.press_interrupt()

@@ -22,8 +22,8 @@ OPTIONS = {
 METHODS = [
     (name, options)
     for name, method in sorted(registry.methods.discover().items())
-    # a gate multiplies what a node computes, so such a network is another one
-    if name != "dense" and method.for_hidden and not method.gated
+    # a gate multiplies what a node computes, and without some weights it computes less: other networks both
+    if name != "dense" and method.for_hidden and not method.gated and method().kept is None
     for options in OPTIONS.get(name, [{}])
 ]
 DEEP = {"hidden": [16, 16, 16]}
