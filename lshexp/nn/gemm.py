@@ -61,11 +61,15 @@ class Gemm:
         self._share(len(weights), block)
         return out
 
+    def product(self, rows: FloatArray, matrix: FloatArray) -> FloatArray:
+        """Return rows @ matrix: float32[B, M] from float32[B, N] and float32[N, M]."""
+        out = empty((len(rows), matrix.shape[1]), dtype=np.float32)
+        self._share(matrix.shape[1], lambda a, b: np.matmul(rows, matrix[:, a:b], out=out[:, a:b]))
+        return out
+
     def input_gradient(self, deltas: FloatArray, weights: FloatArray) -> FloatArray:
         """Return deltas @ weights: float32[B, D]."""
-        out = empty((len(deltas), weights.shape[1]), dtype=np.float32)
-        self._share(weights.shape[1], lambda a, b: np.matmul(deltas, weights[:, a:b], out=out[:, a:b]))
-        return out
+        return self.product(deltas, weights)
 
     def weight_gradient(self, deltas: FloatArray, x: FloatArray) -> FloatArray:
         """Return deltas.T @ x: float32[N, D]."""
