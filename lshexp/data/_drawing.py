@@ -46,8 +46,7 @@ class Generated(Dataset):
 
     def fingerprint(self) -> str:
         """Return the generator, its revision and its options."""
-        options = ",".join(f"{key}={value}" for key, value in sorted(self.model_dump().items()))
-        return f"{self.name}:{self.revision}:{options}"
+        return f"{self.name}:{self.revision}:{self.options_text()}"
 
     def sample(self, examples: int) -> Part:
         """Draw only the examples asked for."""
