@@ -21,9 +21,12 @@ from lshexp.buffers import empty, release
 from lshexp.work import Work, matrix_product
 
 BLOCK = 256  # columns of a result computed by one call
-_libraries = functools.cache(
-    ThreadpoolController
-)  # those that are loaded; to look for them takes milliseconds
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """The numerical libraries that are loaded, looked for once, as that takes milliseconds."""
+    return ThreadpoolController()
 
 
 class Gemm:
@@ -44,7 +47,7 @@ class Gemm:
             self._pool.shutdown()
         if self._limits is not None:
             self._limits.restore_original_limits()
-        release()
+        release()  # memory kept for the next step: after the last one nobody asks for it
 
     def __getstate__(self) -> dict[str, object]:
         """What a copy has: neither workers nor limits, so that it computes on the calling thread."""
