@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from counting import matmul
+from naive_storage import places_and_signs
 
 
 class Factors:
@@ -44,4 +45,34 @@ class Factors:
                 part[j, k] = step(part[j, k], gradient[j, k], state[:, j, k])
 
 
-STORAGE = {"low_rank": Factors}
+class Hashed:
+    """Weights that are looked up among few values, and multiplied one by one."""
+
+    def __init__(self, meter, index, layer, slots):
+        self.meter, self.index = meter, index
+        self.values = layer.stored[0].astype(np.float64)
+        self.state = np.zeros((slots, len(self.values)))
+        self.places, self.signs = places_and_signs(
+            int(layer.key), layer.nodes, layer.fan_in, len(self.values)
+        )
+
+    def weights(self):
+        return self.signs * self.values[self.places]
+
+    def scores(self, x, bias, phase):
+        rows = self.weights()
+        return [[self.meter.dot(row, own, start) for row, start in zip(rows, bias, strict=True)] for own in x]
+
+    def input_gradient(self, x, deltas):
+        return matmul(self.meter, deltas, self.weights())
+
+    def update(self, x, deltas, step):
+        gradient, sums = matmul(self.meter, deltas.T, x), np.zeros(len(self.values))
+        for at in np.ndindex(*gradient.shape):
+            sums[self.places[at]] = self.meter.add(sums[self.places[at]], self.signs[at] * gradient[at])
+        self.meter.at = (self.index, "update")
+        for k, value in enumerate(self.values):
+            self.values[k] = step(value, sums[k], self.state[:, k])
+
+
+STORAGE = {"low_rank": Factors, "hashed_weights": Hashed}

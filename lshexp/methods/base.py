@@ -190,7 +190,21 @@ class Factors(NamedTuple):
         return f"of rank {self.rank_of(nodes, fan_in)}"
 
 
-Storage = Kept | Factors
+class Hashed(NamedTuple):
+    """Fewer numbers than weights: a hash function says which of them each weight is, and with which sign."""
+
+    share: float  # of the full matrix's weights that there are numbers for
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: one row of numbers."""
+        return 1, wanted_nodes(self.share, nodes * fan_in)
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"as {self.shape(nodes, fan_in)[1]} shared numbers"
+
+
+Storage = Kept | Factors | Hashed
 
 
 class Method(Plugin):

@@ -19,7 +19,7 @@ from lshexp.buffers import empty
 from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch, Gates, Method, Selection, Selector
 from lshexp.nn.blocks import BlockLayer
-from lshexp.nn.build import build_layer, initial_parameters
+from lshexp.nn.build import build_layer
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs
 from lshexp.nn.output import OutputStep, build_output
@@ -94,8 +94,7 @@ class Network:
         rule = rule_of(spec.optimizer, spec.lr, spec.momentum)
         self.layers = [
             build_layer(
-                parameters[index][0] if parameters else initial_parameters(key, index, plan),
-                plan, rule, gemm, spec.threads,
+                key, index, parameters[index][0] if parameters else None, plan, rule, gemm, spec.threads
             )
             for index, plan in enumerate(self.plans)
         ]  # fmt: skip

@@ -63,6 +63,7 @@ METHODS = {
     "predictor-unrefined": ("predictor", {"width": 4, "share": 0.5, "refine": 0.0}),
     "product-key": ("product_key", {"dims": 6}),
     "low-rank": ("low_rank", {"keep_pct": 30.0}),
+    "hashed-weights": ("hashed_weights", {"keep_pct": 20.0}),
     "sparse-weights": ("sparse_weights", {"keep_pct": 20.0, "exchange_every": 2, "exchange_until": 8}),
 }
 # Selected outputs: 2 of the 4 classes, and where they are looked up 1 of the others.

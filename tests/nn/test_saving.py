@@ -35,6 +35,7 @@ METHODS = {
     "predictor": ("predictor", {"width": 4, "share": 0.5}),
     "product_key": ("product_key", {"dims": 4}),
     "low_rank": ("low_rank", {"rank": 3}),
+    "hashed_weights": ("hashed_weights", {"keep_pct": 20.0}),
     "sparse_weights": ("sparse_weights", {"keep_pct": 20.0, "exchange_every": 5}),
 }
 SETTINGS = {

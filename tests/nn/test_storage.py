@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from naive_storage import places_and_signs
 from small_networks import data, network, reference_loss
 
 from lshexp import registry
 from lshexp.errors import ConfigError
 from lshexp.methods.base import Batch
+from lshexp.nn import hashed
 from lshexp.nn.plan import plan_layers
+from lshexp.runs.memory import memory_of
 from lshexp.spec import RunSpec
 
 WIDTHS = [784, 1000, 1000, 10]
@@ -19,8 +22,18 @@ def product_of_factors(stored, layer):
     return stored[:, : layer.nodes].T @ stored[:, layer.nodes :]
 
 
-WEIGHTS = {"low_rank": product_of_factors}
-CASES = [("low_rank", {"rank": 2}), ("low_rank", {"keep_pct": 60.0})]
+def shared(stored, layer):
+    places, signs = places_and_signs(int(layer.key), layer.nodes, layer.fan_in, stored.shape[1])
+    return signs * stored[0][places]
+
+
+WEIGHTS = {"low_rank": product_of_factors, "hashed_weights": shared}
+CASES = [
+    ("low_rank", {"rank": 2}),
+    ("low_rank", {"keep_pct": 60.0}),
+    ("hashed_weights", {"keep_pct": 20.0}),
+    ("hashed_weights", {"keep_pct": 100.0}),
+]
 
 
 @pytest.mark.parametrize("skip", [False, True])
@@ -69,7 +82,7 @@ def test_a_rank_has_the_share_of_the_multiplications_that_is_asked_for():
     assert planned("low_rank", {"keep_pct": 0.01})[0].shape == (1, 1784)
 
 
-@pytest.mark.parametrize("method", ["low_rank", "sparse_weights"])
+@pytest.mark.parametrize("method", ["low_rank", "hashed_weights", "sparse_weights"])
 def test_lock_free_threads_and_outputs_are_refused(method):
     with pytest.raises(ConfigError, match="has no full matrix of weights; that takes update: batch"):
         planned(method, {}, update="hogwild")
@@ -78,9 +91,9 @@ def test_lock_free_threads_and_outputs_are_refused(method):
 
 
 def test_what_is_drawn_first_has_the_variance_of_a_full_matrix():
-    """Of weights that are made of what is stored; the means over half a million are within a per cent or so."""
-    for method, options in CASES[:1]:
-        with network(method, {**options, "rank": 20}, features=784, hidden=[600]) as net:
+    """Of weights that are made of what is stored; the mean over half a million is within a few per cent."""
+    for method, options in (("low_rank", {"rank": 20}), ("hashed_weights", {})):
+        with network(method, options, features=784, hidden=[600]) as net:
             assert net.layers[0].weights.std() == pytest.approx(np.sqrt(2 / 784), rel=0.05)
 
 
@@ -91,3 +104,31 @@ def test_nothing_is_left_over_from_batches_that_are_predicted():
         net.scores(x, Batch(np.arange(12), 0, False))
         net.watch(x, Batch(np.arange(12), 0, False), lambda view: None)
         assert not any(layer._between for layer in net.hidden)
+
+
+@pytest.mark.parametrize(("method", "options"), CASES)
+def test_memory_is_that_of_what_is_stored(method, options):
+    spec = RunSpec(
+        method=method, method_options=options, dataset="rectangles", hidden=[90, 70], optimizer="adam"
+    )
+    said = memory_of(spec, registry.datasets.build(spec.dataset), 10)
+    settings = {"hidden": [90, 70], "optimizer": "adam", "features": 784}
+    with network(method, options, **settings) as net:
+        numbers = sum(layer.stored.size + layer.bias.size for layer in net.layers) - net.output.stored.size
+    numbers += 2 * 70 - 1  # of two classes instead of three
+    assert said.weights == pytest.approx(4 * numbers / 1e6)
+    assert said.optimizer == pytest.approx(2 * said.weights)
+
+
+def test_weights_that_are_looked_up_in_parts_are_the_same(monkeypatch):
+    """Layers of more nodes than are in memory at a time: scores, gradients and steps, and all bytes."""
+    x, y = data(6)
+    found = []
+    for rows in (1024, 5):
+        monkeypatch.setattr(hashed, "ROWS", rows)
+        with network("hashed_weights", {"keep_pct": 20.0}, hidden=[12, 9], optimizer="sgd") as net:
+            net.train_batch(x, y, Batch(np.arange(6), 0, True))
+            net.train_batch(x, y, Batch(np.arange(6), 1, True))
+            found.append([layer.stored for layer in net.layers])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
