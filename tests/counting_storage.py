@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from counting import matmul
-from naive_storage import places_and_signs
+from naive_storage import places_and_signs, round_to_int8, round_to_pow2
 
 
 class Factors:
@@ -75,4 +75,35 @@ class Hashed:
             self.values[k] = step(value, sums[k], self.state[:, k])
 
 
-STORAGE = {"low_rank": Factors, "hashed_weights": Hashed}
+class Rounded:
+    """Weights that are rounded after each step."""
+
+    def __init__(self, meter, index, layer, slots):
+        self.meter, self.index, self.to = meter, index, layer.plan.storage.to
+        self.stored = layer.stored.astype(np.float64)
+        self.state = np.zeros((slots, *self.stored.shape))
+
+    def weights(self):
+        return {"int8": round_to_int8, "pow2": round_to_pow2}[self.to](self.stored)
+
+    def scores(self, x, bias, phase):
+        rows = self.weights()
+        return [[self.meter.dot(row, own, start) for row, start in zip(rows, bias, strict=True)] for own in x]
+
+    def input_gradient(self, x, deltas):
+        return matmul(self.meter, deltas, self.weights())
+
+    def update(self, x, deltas, step):
+        gradient = matmul(self.meter, deltas.T, x)
+        self.meter.at = (self.index, "update")
+        for at in np.ndindex(*self.stored.shape):
+            self.stored[at] = step(self.stored[at], gradient[at], self.state[(slice(None), *at)])
+        for row in self.stored if self.to == "int8" else ():
+            self.meter.div(np.abs(row).max(), 127)
+            self.meter.div(127, np.abs(row).max())
+            for weight in row:
+                self.meter.mul(weight, 1.0)  # how many steps it is
+                self.meter.mul(1.0, weight)  # and these times a step
+
+
+STORAGE = {"low_rank": Factors, "hashed_weights": Hashed, "quantized_weights": Rounded}

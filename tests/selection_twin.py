@@ -411,6 +411,7 @@ METHODS = {
     "dense": lambda at: Everything(),
     "sparse_weights": lambda at: Everything(),
     "low_rank": lambda at: Everything(),
+    "quantized_weights": lambda at: Everything(),
     "hashed_weights": lambda at: Everything(),
     "dropout": Dropout,
     "adaptive_dropout": AdaptiveDropout,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -204,7 +204,21 @@ class Hashed(NamedTuple):
         return f"as {self.shape(nodes, fan_in)[1]} shared numbers"
 
 
-Storage = Kept | Factors | Hashed
+class Rounded(NamedTuple):
+    """Weights of few bits, and the float32 weights that they are rounded from."""
+
+    to: Literal["int8", "pow2"]
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: the float32 weights."""
+        return nodes, fan_in
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"rounded to {self.to}"
+
+
+Storage = Kept | Factors | Hashed | Rounded
 
 
 class Method(Plugin):

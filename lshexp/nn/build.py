@@ -6,7 +6,7 @@ import numpy as np
 
 from lshexp.arrays import FloatArray
 from lshexp.kernels.step import Rule
-from lshexp.methods.base import Factors, Hashed, Kept
+from lshexp.methods.base import Factors, Hashed, Kept, Rounded, Storage
 from lshexp.nn.blocks import BlockLayer
 from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.factors import FactorLayer
@@ -15,7 +15,14 @@ from lshexp.nn.hashed import HashedLayer
 from lshexp.nn.kept import KeptLayer
 from lshexp.nn.layer import Layer
 from lshexp.nn.plan import LayerPlan
+from lshexp.nn.rounded import RoundedLayer
 from lshexp.streams import stream, stream_key
+
+_STORED_AS: dict[type[Storage], type[Layer]] = {
+    Kept: KeptLayer,
+    Factors: FactorLayer,
+    Rounded: RoundedLayer,
+}
 
 
 def build_layer(
@@ -30,12 +37,9 @@ def build_layer(
         stored = initial_parameters(key, layer, plan)
     if isinstance(plan.storage, Hashed):
         return HashedLayer(stored, plan, rule, gemm, threads, stream_key(key, "hashed", layer))
-    if isinstance(plan.storage, Kept):
-        kind: type[Layer] = KeptLayer
-    elif isinstance(plan.storage, Factors):
-        kind = FactorLayer
-    else:
-        kind = BlockLayer if plan.block > 1 else LayerByInput if plan.by_input else Layer
+    kind: type[Layer] = BlockLayer if plan.block > 1 else LayerByInput if plan.by_input else Layer
+    if plan.storage:
+        kind = _STORED_AS[type(plan.storage)]
     return kind(stored, plan, rule, gemm, threads)
 
 

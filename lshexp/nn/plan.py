@@ -10,6 +10,7 @@
 | bsr   | selected | in tiles | whole blocks of nodes and inputs, a contiguous tile for each pair  |
 | rows  | all      | kept     | kernels over the few weights there are, for all examples at once   |
 | rows  | all      | factors  | BLAS, one thin matrix after the other                              |
+| rows  | all      | rounded  | BLAS, on weights that are rounded after each step                  |
 | rows  | all      | hashed   | BLAS, on rows of weights that are looked up for each product anew  |
 
 Methods say what they would like (`Method.scans_sparse_inputs`); layers and methods read what was decided.
@@ -23,7 +24,7 @@ from typing import Literal
 
 from lshexp import registry
 from lshexp.errors import ConfigError, Problem
-from lshexp.methods.base import Factors, Hashed, Kept, Method, Storage, wanted_nodes
+from lshexp.methods.base import Factors, Hashed, Kept, Method, Rounded, Storage, wanted_nodes
 from lshexp.spec import UNIFORM, RunSpec, Update
 
 InputForm = Literal["rows", "csr", "rows or csr", "bsr"]
@@ -79,6 +80,8 @@ class LayerPlan:
             return "forward_blocks", "update_blocks"
         if isinstance(self.storage, Factors):
             return "blas", "step_dense"
+        if isinstance(self.storage, Rounded):
+            return "blas", "step_dense", f"round_to_{self.storage.to}"
         if isinstance(self.storage, Hashed):
             return "unfold_hashed", "blas", "fold_hashed", "step_dense"
         if isinstance(self.storage, Kept):

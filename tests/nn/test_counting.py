@@ -82,6 +82,8 @@ METHODS = {
     "low_rank": ("low_rank", {"rank": 3}, 100.0),
     "low_rank share": ("low_rank", {"keep_pct": 50.0}, 100.0),
     "hashed_weights": ("hashed_weights", {"keep_pct": 20.0}, 100.0),
+    "quantized_weights int8": ("quantized_weights", {"to": "int8"}, 100.0),
+    "quantized_weights pow2": ("quantized_weights", {"to": "pow2"}, 100.0),
     "sparse_weights static": ("sparse_weights", {"keep_pct": 30.0, "exchange_every": 0}, 100.0),
     "predictor": ("predictor", {"width": 3, "share": 0.4}, 12.0),
     "predictor unrefined": ("predictor", {"width": 2, "share": 1.0, "refine": 0.0}, 25.0),

@@ -64,6 +64,8 @@ METHODS = {
     "product-key": ("product_key", {"dims": 6}),
     "low-rank": ("low_rank", {"keep_pct": 30.0}),
     "hashed-weights": ("hashed_weights", {"keep_pct": 20.0}),
+    "int8-weights": ("quantized_weights", {"to": "int8"}),
+    "pow2-weights": ("quantized_weights", {"to": "pow2"}),
     "sparse-weights": ("sparse_weights", {"keep_pct": 20.0, "exchange_every": 2, "exchange_until": 8}),
 }
 # Selected outputs: 2 of the 4 classes, and where they are looked up 1 of the others.

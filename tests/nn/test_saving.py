@@ -36,6 +36,8 @@ METHODS = {
     "product_key": ("product_key", {"dims": 4}),
     "low_rank": ("low_rank", {"rank": 3}),
     "hashed_weights": ("hashed_weights", {"keep_pct": 20.0}),
+    "int8_weights": ("quantized_weights", {"to": "int8"}),
+    "pow2_weights": ("quantized_weights", {"to": "pow2"}),
     "sparse_weights": ("sparse_weights", {"keep_pct": 20.0, "exchange_every": 5}),
 }
 SETTINGS = {

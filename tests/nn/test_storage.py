@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import naive_storage
 import numpy as np
 import pytest
 from naive_storage import places_and_signs
-from small_networks import data, network, reference_loss
+from small_networks import data, network, reference_loss, slope
 
 from lshexp import registry
 from lshexp.errors import ConfigError
@@ -28,6 +29,7 @@ def shared(stored, layer):
 
 
 WEIGHTS = {"low_rank": product_of_factors, "hashed_weights": shared}
+ROUNDED = [("quantized_weights", {"to": "int8"}), ("quantized_weights", {"to": "pow2"})]
 CASES = [
     ("low_rank", {"rank": 2}),
     ("low_rank", {"keep_pct": 60.0}),
@@ -66,6 +68,28 @@ def test_a_step_follows_the_slope_at_every_stored_number(method, options, skip):
         assert checked > 20
 
 
+@pytest.mark.parametrize(("method", "options"), ROUNDED)
+def test_stored_weights_follow_the_slope_at_the_rounded_ones(method, options):
+    """Straight-through, and what is computed with afterwards is the new weights, rounded."""
+    x, y = data(6, seed=3)
+    with network(method, options, optimizer="sgd", lr=1.0, hidden=[12, 9]) as net:
+        weights = [layer.weights.astype(np.float64) for layer in net.layers]
+        biases = [layer.bias.astype(np.float64) for layer in net.layers]
+        before = [layer.stored.copy() for layer in net.hidden]
+        net.train_batch(x, y, Batch(np.arange(6), 0, True))
+        twin = getattr(naive_storage, f"round_to_{options['to']}")
+        checked = 0
+        for index, (old, layer) in enumerate(zip(before, net.hidden, strict=True)):
+            np.testing.assert_allclose(weights[index], twin(old), rtol=1e-5)
+            np.testing.assert_allclose(layer.weights, twin(layer.stored), rtol=1e-5)
+            assert not np.allclose(layer.weights, layer.stored, rtol=1e-4)
+            for spot in np.ndindex(*old.shape):
+                want = slope(weights, biases, index, spot, x, y, [None, None], 1.0, False)
+                assert old[spot] - layer.stored[spot] == pytest.approx(want, abs=2e-4, rel=2e-3)
+                checked += abs(want) > 1e-3
+        assert checked > 20
+
+
 def planned(method, options, **spec):
     run = RunSpec(method=method, hidden=WIDTHS[1:-1], **spec)
     return plan_layers(run, registry.methods.build(method, options), WIDTHS)
@@ -82,7 +106,7 @@ def test_a_rank_has_the_share_of_the_multiplications_that_is_asked_for():
     assert planned("low_rank", {"keep_pct": 0.01})[0].shape == (1, 1784)
 
 
-@pytest.mark.parametrize("method", ["low_rank", "hashed_weights", "sparse_weights"])
+@pytest.mark.parametrize("method", ["low_rank", "hashed_weights", "quantized_weights", "sparse_weights"])
 def test_lock_free_threads_and_outputs_are_refused(method):
     with pytest.raises(ConfigError, match="has no full matrix of weights; that takes update: batch"):
         planned(method, {}, update="hogwild")
