@@ -96,7 +96,7 @@ class RunSpec(BaseModel):
         gt=0,
         le=100,
         description="active nodes of each hidden layer in the first epoch, per cent; their share then "
-        "falls from epoch to epoch, always by the same factor, to active_pct; left out: active_pct in all epochs",
+        "falls from epoch to epoch, by the same factor each time, to active_pct; left out: active_pct always",
     )
     active_until: int | None = Field(
         default=None,

@@ -263,14 +263,12 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
 
 
 def _require_falling_share(spec: RunSpec, method: Method) -> None:
-    """Raise ConfigError unless `active_from` and `active_until`, where they are given, say what can be done."""
-    first, until = spec.active_from, spec.active_until
-    key, message = "active_from", ""
+    """Raise ConfigError unless `active_from` and `active_until` say what can be done."""
+    first, until, key = spec.active_from, spec.active_until, "active_from"
+    if first is None and until is None:
+        return
     if first is None:
-        key, message = (
-            "active_until",
-            "give it with active_from, the share of the first epoch" if until else "",
-        )
+        key, message = "active_until", "give it with active_from, the share of the first epoch"
     elif until is None:
         message = "give it with active_until, the epoch from which active_pct holds"
     elif first <= spec.active_pct:
@@ -280,8 +278,9 @@ def _require_falling_share(spec: RunSpec, method: Method) -> None:
         message = f"{until} is beyond the last epoch, {spec.epochs}; active_pct would not be reached"
     elif method.fixed_share:
         message = f"the share of '{method.name}' cannot fall: {method.fixed_share}"
-    if message:
-        raise ConfigError([Problem((key,), message)])
+    else:
+        return
+    raise ConfigError([Problem((key,), message)])
 
 
 def dense_reads_stored(spec: RunSpec, sparse_examples: bool) -> bool:
