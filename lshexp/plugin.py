@@ -144,7 +144,7 @@ def _trained(name: str, method: Method, threads: int) -> tuple[Network, FloatArr
             network.train_batch(x[ids], y[ids], Batch(ids, 0, True))
         batch = Batch(np.arange(_EXAMPLES), 1, False)
         scores, _ = network.scores(x, batch)
-        parameters = [(layer.weights, layer.bias) for layer in network.layers]
+        parameters = [(layer.stored, layer.bias) for layer in network.layers]
         copy = Network(spec, method, _FEATURES, _CLASSES, gemm, network.plans, parameters=parameters)
         for old, new in zip(network.selectors, copy.selectors, strict=True):
             new.restore(old.state())

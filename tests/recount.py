@@ -10,6 +10,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import counting
+import counting_storage
 import numpy as np
 import selection_twin
 from counted import Rows, Stored, counted
@@ -115,7 +116,10 @@ class Recount:
         self.twin = counting.Twin(weights, spec.optimizer, spec.lr, spec.momentum, term_by_term, spec.skip)
         self.meter, self.pending, self.agreed = self.twin.meter, {}, []
         for index, layer in enumerate(net.hidden):
-            if layer.plan.kept:
+            if spec.method in counting_storage.STORAGE:
+                make = counting_storage.STORAGE[spec.method]
+                self.twin.own[index] = make(self.meter, index, layer, self.twin.slots)
+            elif layer.plan.storage:
                 self.twin.few[index] = SimpleNamespace(
                     there=layer.weights != 0, every=options["exchange_every"],
                     share=options["exchange_pct"] / 100, until=options["exchange_until"],

@@ -414,6 +414,7 @@ class ProductKey(Everything):
 METHODS = {
     "dense": lambda at: Everything(),
     "sparse_weights": lambda at: Everything(),
+    "low_rank": lambda at: Everything(),
     "dropout": Dropout,
     "adaptive_dropout": AdaptiveDropout,
     "winner_take_all": WinnerTakeAll,

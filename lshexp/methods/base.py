@@ -156,11 +156,46 @@ class Kept(NamedTuple):
     exchanged: float  # share of a node's weights that the first exchange would replace
     until: int  # steps after which there are no more
 
+    def weights_of_node(self, fan_in: int) -> int:
+        """How many weights a node has."""
+        return wanted_nodes(self.share, fan_in)
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: all weights, zeros among them."""
+        return nodes, fan_in
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"with {self.weights_of_node(fan_in)} weights each"
+
     def exchanged_at(self, step: int) -> float:
         """Share of a node's weights to be replaced after this step, counted from 1; it falls as a cosine."""
         if not self.every or step % self.every or step >= self.until:
             return 0.0
         return self.exchanged / 2 * (1 + math.cos(math.pi * step / self.until))
+
+
+class Factors(NamedTuple):
+    """A product of two thin matrices, [nodes, rank] and [rank, fan_in]."""
+
+    share: float  # of the full matrix's weights, and so of its multiplications, that both have together
+    rank: int | None  # in place of the share; at most the narrower side of a layer
+
+    def rank_of(self, nodes: int, fan_in: int) -> int:
+        """The rank of a layer."""
+        rank = self.rank or round(self.share * nodes * fan_in / (nodes + fan_in))
+        return min(nodes, fan_in, max(1, rank))
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: the first factor transposed, and the second one beside it."""
+        return self.rank_of(nodes, fan_in), nodes + fan_in
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"of rank {self.rank_of(nodes, fan_in)}"
+
+
+Storage = Kept | Factors
 
 
 class Method(Plugin):
@@ -189,8 +224,8 @@ class Method(Plugin):
         return "it knows one share for all batches"
 
     @property
-    def kept(self) -> Kept | None:
-        """Which weights hidden layers have at all; None: all of them."""
+    def storage(self) -> Storage | None:
+        """What hidden layers have in place of a full matrix of weights; None: the matrix."""
         return None
 
     def derived(self, share: float) -> dict[str, Any]:

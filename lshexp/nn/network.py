@@ -18,9 +18,10 @@ from lshexp.arrays import BSR, CSR, FloatArray, Inputs, OffsetArray, Targets
 from lshexp.buffers import empty
 from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch, Gates, Method, Selection, Selector
-from lshexp.nn.blocks import BlockLayer, build_layer
+from lshexp.nn.blocks import BlockLayer
+from lshexp.nn.build import build_layer, initial_parameters
 from lshexp.nn.gemm import Gemm
-from lshexp.nn.layer import Layer, Pairs, initial_weights
+from lshexp.nn.layer import Layer, Pairs
 from lshexp.nn.output import OutputStep, build_output
 from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, output_method, plan_layers, tail_method
 from lshexp.nn.signals import Tape, add_input, gated_by, gates_of, gathered, rows_of, split, stored
@@ -85,7 +86,7 @@ class Network:
         """Build the layers as `plans` says: those of `plan_layers` for these widths, unless others are given.
 
         `label_counts`, int64[classes], are the training examples of each class, where a method asks for them;
-        `parameters` the weights and biases of each layer, in place of those drawn from the seed.
+        `parameters` what is stored of each layer, and its biases, in place of those drawn from the seed.
         Raises ConfigError as `plan_layers` does.
         """
         self.plans = plans or plan_layers(spec, method, [features, *spec.hidden, classes])
@@ -93,7 +94,7 @@ class Network:
         rule = rule_of(spec.optimizer, spec.lr, spec.momentum)
         self.layers = [
             build_layer(
-                parameters[index][0] if parameters else initial_weights(key, index, plan),
+                parameters[index][0] if parameters else initial_parameters(key, index, plan),
                 plan, rule, gemm, spec.threads,
             )
             for index, plan in enumerate(self.plans)
@@ -124,15 +125,15 @@ class Network:
             layer.gemm = gemm
 
     def with_parameters(self, parameters: list[tuple[FloatArray, FloatArray]]) -> Network:
-        """A network for prediction that has other weights and biases and selectors of its own.
+        """A network for prediction that has other parameters and selectors of its own.
 
         Its tables are filled for those weights; nothing it does touches this network or its counters.
         """
         twin = copy.copy(self)
         twin.layers = []
-        for layer, (weights, bias) in zip(self.layers, parameters, strict=True):
+        for layer, (own, bias) in zip(self.layers, parameters, strict=True):
             other = copy.copy(layer)
-            other.weights, other.bias, other.work = weights, bias, LayerWork()
+            other.stored, other.bias, other.work = own, bias, LayerWork()
             twin.layers.append(other)
         twin.hidden, twin.output = twin.layers[:-1], twin.layers[-1]
         # a selector is copied whole, but for the layer it looks at

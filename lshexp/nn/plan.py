@@ -9,6 +9,7 @@
 | csr   | selected | by input | all scores as whole rows read in order; the rest at active nodes   |
 | bsr   | selected | in tiles | whole blocks of nodes and inputs, a contiguous tile for each pair  |
 | rows  | all      | kept     | kernels over the few weights there are, for all examples at once   |
+| rows  | all      | factors  | BLAS, one thin matrix after the other                              |
 
 Methods say what they would like (`Method.scans_sparse_inputs`); layers and methods read what was decided.
 """
@@ -21,7 +22,7 @@ from typing import Literal
 
 from lshexp import registry
 from lshexp.errors import ConfigError, Problem
-from lshexp.methods.base import Kept, Method, wanted_nodes
+from lshexp.methods.base import Factors, Kept, Method, Storage, wanted_nodes
 from lshexp.spec import UNIFORM, RunSpec, Update
 
 InputForm = Literal["rows", "csr", "rows or csr", "bsr"]
@@ -59,13 +60,14 @@ class LayerPlan:
     linear: bool  # the optimiser's steps are w -= lr * gradient
     listed: bool  # active nodes are listed, so that no step costs anything for each node there is
     first: bool  # the network's first layer, which passes no gradient on
-    kept: Kept | None = None  # each node has few weights; None: all
+    storage: Storage | None = None  # what there is in place of a full matrix; None: the matrix
     block: int = 1  # nodes that are stored side by side, chosen and computed together
 
     @property
-    def weights_of_node(self) -> int:
-        """How many weights a node has."""
-        return wanted_nodes(self.kept.share, self.fan_in) if self.kept else self.fan_in
+    def shape(self) -> tuple[int, int]:
+        """Shape of the array of a layer's parameters, `Layer.stored`."""
+        own = self.nodes, self.fan_in
+        return self.storage.shape(*own) if self.storage else own
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -74,7 +76,9 @@ class LayerPlan:
             return ("hogwild_round",)
         if self.block > 1:
             return "forward_blocks", "update_blocks"
-        if self.kept:
+        if isinstance(self.storage, Factors):
+            return "blas", "step_dense"
+        if isinstance(self.storage, Kept):
             gradient = () if self.first else ("input_gradient_kept",)
             return ("forward_kept", *gradient, "weight_gradient_kept", "step_dense")
         forms = {"rows": self._for_rows(), "csr": self._for_csr()}
@@ -98,8 +102,8 @@ class LayerPlan:
     def __str__(self) -> str:
         """One line: `csr 1000 -> 1000 by input: scan_csr input_gradient_by_input update_csr`."""
         stored = "by input" if self.by_input else "by node"
-        if self.kept:
-            stored = f"with {self.weights_of_node} weights each"
+        if self.storage:
+            stored = self.storage.words(self.nodes, self.fan_in)
         if self.block > 1:
             stored = f"in blocks of {self.block}"
         return f"{self.input} {self.fan_in} -> {self.nodes} {stored}: {' '.join(self.kernels)}"
@@ -141,7 +145,7 @@ def plan_layers(
                 linear=spec.optimizer == "sgd",
                 listed=(method if index < last else output).uses_active_pct and nodes > LISTED_BEYOND,
                 first=index == 0,
-                kept=method.kept if index < last else None,
+                storage=method.storage if index < last else None,
             )
         )
     if method.scans_sparse_inputs and not any(plan.scan for plan in plans):
@@ -247,8 +251,8 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
         message = f"'{method.name}' multiplies each activation by a gate that learns; that takes "
         message += "single nodes" if spec.block > 1 else "update: batch"
         raise ConfigError([Problem((place,), message)])
-    if method.kept and spec.update == "hogwild":
-        message = f"'{method.name}' leaves weights out; that takes update: batch"
+    if method.storage and spec.update == "hogwild":
+        message = f"'{method.name}' has no full matrix of weights; that takes update: batch"
         raise ConfigError([Problem(("update",), message)])
     if output.scans_sparse_inputs:
         message = "an output's weights are stored by class; leave where_sparse out"
@@ -289,7 +293,7 @@ def dense_reads_stored(spec: RunSpec, sparse_examples: bool) -> bool:
 
 
 def _input_form(spec: RunSpec, method: Method, index: int, fan_in: int, sparse_examples: bool) -> InputForm:
-    if method.kept:
+    if method.storage:
         return "rows"
     if not method.uses_active_pct:
         return "csr" if index == 0 and dense_reads_stored(spec, sparse_examples) else "rows"

@@ -79,6 +79,8 @@ METHODS = {
         {"keep_pct": 40.0, "exchange_every": 2, "exchange_pct": 50.0, "exchange_until": 5},
         100.0,
     ),
+    "low_rank": ("low_rank", {"rank": 3}, 100.0),
+    "low_rank share": ("low_rank", {"keep_pct": 50.0}, 100.0),
     "sparse_weights static": ("sparse_weights", {"keep_pct": 30.0, "exchange_every": 0}, 100.0),
     "predictor": ("predictor", {"width": 3, "share": 0.4}, 12.0),
     "predictor unrefined": ("predictor", {"width": 2, "share": 1.0, "refine": 0.0}, 25.0),
@@ -173,8 +175,8 @@ def test_mults_and_adds_of_every_layer_and_phase(monkeypatch, name, storage, upd
     if (storage, update) == ("skip", "lock-free"):
         pytest.skip("lock-free threads take no skips")
     method = registry.methods.build(*METHODS[name][:2])
-    if update == "lock-free" and (method.gated or method.kept):
-        pytest.skip("lock-free threads take neither gates nor layers without some weights")
+    if update == "lock-free" and (method.gated or method.storage):
+        pytest.skip("lock-free threads take neither gates nor layers without a full matrix of weights")
     optimizer = "adagrad" if storage == "rows" else "sgd"
     more = {"optimizer": optimizer, **STORAGE[storage], **UPDATES[update]}
     result, recount = recounted(monkeypatch, *METHODS[name], **more)

@@ -62,6 +62,7 @@ METHODS = {
     "predictor": ("predictor", {"width": 4, "share": 0.5}),
     "predictor-unrefined": ("predictor", {"width": 4, "share": 0.5, "refine": 0.0}),
     "product-key": ("product_key", {"dims": 6}),
+    "low-rank": ("low_rank", {"keep_pct": 30.0}),
     "sparse-weights": ("sparse_weights", {"keep_pct": 20.0, "exchange_every": 2, "exchange_until": 8}),
 }
 # Selected outputs: 2 of the 4 classes, and where they are looked up 1 of the others.
@@ -106,7 +107,7 @@ def _cases():
             cases[f"{name} {optimizer}"] = (method, options, {"optimizer": optimizer})
         built = registry.methods.build(method, options)
         for update, changes in UPDATES.items():
-            if (built.gated or built.kept) and update == "hogwild":
+            if (built.gated or built.storage) and update == "hogwild":
                 continue  # refused
             for optimizer in ("sgd", "adagrad"):
                 cases[f"{name} {optimizer} {update} lists"] = (

@@ -34,6 +34,7 @@ METHODS = {
     "lsh-learned": ("lsh", {"hash": "learned_hash", "K": 3, "L": 8, "rank": "count", "learn_every": 50}),
     "predictor": ("predictor", {"width": 4, "share": 0.5}),
     "product_key": ("product_key", {"dims": 4}),
+    "low_rank": ("low_rank", {"rank": 3}),
     "sparse_weights": ("sparse_weights", {"keep_pct": 20.0, "exchange_every": 5}),
 }
 SETTINGS = {
