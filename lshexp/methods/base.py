@@ -63,6 +63,11 @@ class Batch(NamedTuple):
     epoch: int  # 0-based
     training: bool
     weights: FloatArray | None = None  # float32[B], how much each example counts in training; None = 1
+    share: float | None = None  # active share that is wanted; None = the one the selector was made for
+
+    def wanted(self, own: int, nodes: int) -> int:
+        """Active nodes wanted of so many: a selector's `own` number, unless the batch has another share."""
+        return own if self.share is None else wanted_nodes(self.share, nodes)
 
 
 class Selection(NamedTuple):
@@ -240,6 +245,11 @@ class Method(Plugin):
         such layer is refused.
         """
         return False
+
+    @property
+    def fixed_share(self) -> str:
+        """Why a selector cannot choose another share in each batch; empty where it heeds `Batch.share`."""
+        return "it knows one share for all batches"
 
     @property
     def storage(self) -> Storage | None:

@@ -108,6 +108,7 @@ class Network:
         self.output.label_counts = label_counts
         self.head = build_output(self.output, spec, output_method(spec), tail_method(spec))
         self.selects = method.uses_active_pct
+        self._spec = spec
         self._threads = spec.threads
         self._skip = spec.skip
         self._places = np.full((spec.threads, max(spec.hidden, default=1) if spec.skip else 0), -1, np.int32)
@@ -179,6 +180,8 @@ class Network:
         tapes: list[Tape] = []
         selected: list[int] = []
         signal = self._input(x)
+        if batch.training and self._spec.active_from is not None:
+            batch = batch._replace(share=self._spec.active_pct_in(batch.epoch) / 100)
         for layer, selector in zip(self.hidden, self.selectors, strict=True):
             started = time.perf_counter()
             selection = selector.select(signal, batch)

@@ -126,6 +126,7 @@ def plan_layers(
     """
     output = output_method(spec)
     _require_places(spec, method, output)
+    _require_falling_share(spec, method)
     plans = []
     last = len(widths) - 2
     for index in range(last + 1):
@@ -269,6 +270,27 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
     if output.draws and spec.tail_pct:
         message = f"'{output.name}' draws its classes already; only classes that are looked up take a tail"
         raise ConfigError([Problem(("output", "tail_pct"), message)])
+
+
+def _require_falling_share(spec: RunSpec, method: Method) -> None:
+    """Raise ConfigError unless `active_from` and `active_until` say what can be done."""
+    first, until, key = spec.active_from, spec.active_until, "active_from"
+    if first is None and until is None:
+        return
+    if first is None:
+        key, message = "active_until", "give it with active_from, the share of the first epoch"
+    elif until is None:
+        message = "give it with active_until, the epoch from which active_pct holds"
+    elif first <= spec.active_pct:
+        message = f"{first:g} is not above active_pct, {spec.active_pct:g}, to which it is to fall"
+    elif until > spec.epochs:
+        key = "active_until"
+        message = f"{until} is beyond the last epoch, {spec.epochs}; active_pct would not be reached"
+    elif method.fixed_share:
+        message = f"the share of '{method.name}' cannot fall: {method.fixed_share}"
+    else:
+        return
+    raise ConfigError([Problem((key,), message)])
 
 
 def dense_reads_stored(spec: RunSpec, sparse_examples: bool) -> bool:

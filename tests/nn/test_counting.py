@@ -188,6 +188,27 @@ def test_mults_and_adds_of_every_layer_and_phase(monkeypatch, name, storage, upd
     assert np.mean(recount.agreed or [True]) > 0.8
 
 
+FALLING = (
+    "dropout few", "winners example", "winners scan", "lsh", "lsh touched", "lsh hybrid",
+    "lsh without tables", "lsh paper", "lsh authors", "lsh learned", "predictor", "product_key few",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.parametrize("name", FALLING)
+def test_a_falling_share_is_counted_as_it_falls(monkeypatch, name, update):
+    """Each epoch at its own share, predicting at active_pct."""
+    if update == "lock-free" and registry.methods.build(*METHODS[name][:2]).gated:
+        pytest.skip("lock-free threads take no gates")
+    falling = {"active_from": 70.0, "active_until": 2, "optimizer": "sgd", "input": "lists"}
+    result, recount = recounted(monkeypatch, *METHODS[name], **falling, **UPDATES[update])
+    compare(result, recount)
+    assert recount.overlap > 0.8
+    assert np.mean(recount.agreed or [True]) > 0.8
+    first, last = (row.active_pct_achieved for row in result.epochs)
+    assert first > last
+
+
 @pytest.mark.parametrize("update", ["batch", "lock-free"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", ["dense", "dropout", "winners scan"])

@@ -88,6 +88,10 @@ BLOCKS = {
     8: {"optimizer": "sgd", "input": "lists", "active_pct": 20.0},
     16: {"optimizer": "momentum", "threads": 2, "skip": True, "active_pct": 40.0},
 }
+FALLING = (
+    "dropout", "winners-example", "winners-scan", "lsh", "lsh-no-tables", "lsh-hybrid", "lsh-paper",
+    "predictor", "product-key",
+)  # fmt: skip
 SCANNING = ("winners-scan", "lsh-hybrid")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adagrad_momentum", "adam")
 UPDATES = {
@@ -122,6 +126,13 @@ def _cases():
         for block, changes in BLOCKS.items():
             hidden = [40, 40, 40]
             cases[f"{name} block {block}"] = (method, options, {"block": block, "hidden": hidden, **changes})
+    for name in FALLING:
+        method, options = METHODS[name]
+        for optimizer, skip in (("sgd", False), ("adam", True)):
+            changes = {"optimizer": optimizer, "skip": skip, "input": "lists", "hidden": [40, 40, 40]}
+            cases[f"{name} {optimizer} falling"] = (
+                method, options, {"active_from": 50.0, "active_until": 2, **changes},
+            )  # fmt: skip
     for name, changes in OUTPUTS.items():
         for optimizer in ("sgd", "adam"):
             cases[f"output {name} {optimizer}"] = ("dense", {}, {"optimizer": optimizer, **changes})
