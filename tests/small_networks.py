@@ -28,6 +28,8 @@ def data(examples, seed=0, features=FEATURES):
 class Recorder:
     """Stands in for a selector and keeps what it answers."""
 
+    winners = None  # so that it is asked, also for a single example
+
     def __init__(self, selector):
         self.selector = selector
         self.selections = []

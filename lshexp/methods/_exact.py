@@ -20,18 +20,20 @@ class Everything(Selector):
 class Exact(Selector):
     """Computes every node and keeps the k of largest pre-activation."""
 
+    winners: int
+
     def __init__(self, layer: LayerView, k: int) -> None:
         self._layer = layer
-        self._k = k
+        self.winners = k
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         scores = self._layer.scores_of_all(inputs, "select")
-        return Selection(best_of_rows(scores, self._k, self._layer), scored=True)
+        return Selection(best_of_rows(scores, self.winners, self._layer), scored=True)
 
 
 def best_of_rows(scores: FloatArray, k: int, layer: LayerView, phase: str = "select") -> CSR:
     """The k nodes of largest score of each example and their scores, of float32[B, nodes]."""
-    best = CSR.from_lengths(np.full(len(scores), k), layer.nodes)
+    best = CSR.of_equal_rows(len(scores), k, layer.nodes)
     bounds = even_bounds(len(scores), layer.threads)
     touched = top_k_rows(scores, k, bounds, best.indices, best.data)
     layer.work.count(phase, top_k_rows_cost(best.indices, touched))

@@ -109,6 +109,9 @@ class Step(NamedTuple):
 class Selector(ABC):
     """A method at work on one layer: a hidden one, or the output."""
 
+    # k, of a method that always selects the k nodes of largest pre-activation, after computing all of them
+    winners: int | None = None
+
     @abstractmethod
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         """Choose the active nodes of each example of a batch."""
