@@ -142,7 +142,7 @@ class LSHClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             scores.append(score)
             stale = 0 if best is None or score > best[0] + self.tol / 100 else stale + 1
             if best is None or score > best[0]:
-                best = score, [(layer.weights.copy(), layer.bias.copy()) for layer in self._net.layers]
+                best = score, [(layer.stored.copy(), layer.bias.copy()) for layer in self._net.layers]
             if stale >= self.n_iter_no_change:
                 break
         if best is not None:

@@ -57,12 +57,13 @@ class Twin:
         self.weights = [w.astype(np.float64) for w in weights]
         self.bias = [np.zeros(len(w)) for w in weights]
         self.optimizer, self.lr, self.momentum = optimizer, lr, momentum
-        slots = FACTORS[optimizer]
+        self.slots = slots = FACTORS[optimizer]
         self.state = [np.zeros((slots, *w.shape)) for w in weights]
         self.bias_state = [np.zeros((slots, len(w))) for w in weights]
         self.meter = Meter()
         self.skip, self.steps = skip, 0
         self.few = {}  # layers whose nodes have few weights: which ones, and how they are exchanged
+        self.own = {}  # layers without a full matrix of weights, which compute for themselves
         self.alone = False  # whether examples take their steps one by one
 
     def train(self, x, y, chosen, listed, scored, scales):
@@ -84,7 +85,11 @@ class Twin:
         gradient, steps, gates = None, [], {}
         for i in range(last, -1, -1):
             above = gradient if self.skip and 0 < i < last else None  # at the layer's output
-            gradient = self._input_gradient(i, deltas, lives, stored[i - 1], listed[i]) if i else None
+            if i in self.own:
+                self.meter.at = (i, "backward")
+                gradient = self.own[i].input_gradient(signals[i], deltas) if i else None
+            else:
+                gradient = self._input_gradient(i, deltas, lives, stored[i - 1], listed[i]) if i else None
             if above is not None:
                 self._pass_on(i, gradient, above, stored[i - 1], listed[i])
             steps.append((i, signals[i], deltas, lives[i], listed[i]))
@@ -99,6 +104,8 @@ class Twin:
         self.steps += 1
         for step in started.steps:
             (self._update_by_term if step[0] in self.by_term else self._update)(*step)
+            if step[0] in self.own:
+                self.weights[step[0]] = self.own[step[0]].weights()
         for i, signal, deltas, *_ in started.steps:
             if i in self.few:
                 self._exchange(i, signal, deltas)
@@ -146,11 +153,14 @@ class Twin:
             scale = np.broadcast_to(scales[i], out.shape)
             scaled = np.ndim(scales[i]) or scales[i] != 1
             live = []
+            scores = self.own[i].scores(signals[i], self.bias[i], phase) if i in self.own else None
             for b in range(examples):
                 nodes = range(len(self.weights[i])) if chosen[i] is None else chosen[i][b]
                 kept = []
                 for j in nodes:
-                    if scored[i]:  # the selection has computed, and metered, every node
+                    if scores is not None:
+                        value = scores[b][j]
+                    elif scored[i]:  # the selection has computed, and metered, every node
                         value = float(self.weights[i][j] @ signals[i][b] + self.bias[i][j])
                     else:
                         value = self._score(i, j, signals[i][b], listed[i])
@@ -261,10 +271,12 @@ class Twin:
                 # of a single example there is nothing to sum
                 bias[j] = deltas[b, j] if self.alone else self.meter.add(bias[j], deltas[b, j])
                 touched.add((j, None))
-                for k in self._read(i, j, signal[b], listed):
+                for k in self._read(i, j, signal[b], listed) if i not in self.own else ():
                     product = self.meter.mul(deltas[b, j], signal[b, k])
                     gradient[j, k] = self.meter.add(gradient[j, k], product)
                     touched.add((j, int(k)))
+        if i in self.own:
+            self.own[i].update(signal, deltas, self._step)
         self.meter.at = (i, "update")
         for j, k in touched:
             if k is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from lshexp import registry
 from lshexp.config.blocks import AxisGroup, SweepBlock, read_blocks
 from lshexp.config.document import read_document, read_scalar
 from lshexp.config.expansion import INVALID, CheckedValues, Expander, run_defaults
@@ -95,6 +96,8 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = (), repeats: int | N
     expanded = [spec for block in fitting for spec in expander.expand(block, changes.keys())]
     if not expanded and not problems:
         problems.add(("sweep",), merged.start, "no run is left once all excludes are applied")
+    if header.save:
+        _check_kept(expanded, entries["save"], problems)
     problems.raise_any()
 
     distinct = {spec.run_id(""): spec for spec in reversed(expanded)}
@@ -109,6 +112,13 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = (), repeats: int | N
         overrides=tuple(overrides),
         resolved=_write(header, {"seed": seed} | _plain(defaults), expander.effective),
     )
+
+
+def _check_kept(runs: Iterable[RunSpec], save: YamlNode, problems: Problems) -> None:
+    """Record it where networks are to be kept of a task that trains none."""
+    for task in dict.fromkeys(run.task for run in runs):
+        if not registry.tasks.discover()[task].keeps_network:
+            problems.at(save, f"task '{task}' trains no network that could be kept; leave `save` out")
 
 
 def _header(

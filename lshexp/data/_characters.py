@@ -6,7 +6,7 @@ Training examples are made as they are asked for: example i is a function of the
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from lshexp.arrays import FloatArray, IntArray
 from lshexp.data._drawing import example_key
-from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, freeze
+from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, Streamed, freeze
 from lshexp.kernels.rng import mix, uniform
 from lshexp.streams import stream_key
 
@@ -99,8 +99,7 @@ class Characters(Dataset):
 
     def fingerprint(self) -> str:
         """Return the drawings' source, the revision and the options."""
-        options = ",".join(f"{key}={value}" for key, value in sorted(self.model_dump().items()))
-        return f"{self.name}:{self.revision}:{options}:{self.source()}"
+        return f"{self.name}:{self.revision}:{self.options_text()}:{self.source()}"
 
     def memory_bytes(self) -> int:
         """Return the memory of the test examples, and of all drawings as bytes, turned ones too."""
@@ -141,28 +140,18 @@ def _part(classes: Drawings) -> Part:
 
 
 @dataclass(frozen=True)
-class DeformedDrawings:
-    """The examples with `numbers`, made as they are asked for."""
+class DeformedDrawings(Streamed):
+    """Drawings, each deformed by its own random numbers after its first version."""
 
     drawings: Drawings  # [D, side, side]
     labels: IntArray  # int32[D]
     key: int
     deformation: tuple[float, float, float]  # largest turn (radians), shift (pixels) and stretch
-    numbers: range
-
-    @property
-    def size(self) -> int:
-        """Number of examples."""
-        return len(self.numbers)
 
     @property
     def features(self) -> int:
         """Pixels of a drawing."""
         return int(self.drawings[0].size)
-
-    def cut(self, start: int, stop: int) -> DeformedDrawings:
-        """Return examples start..stop-1, numbered from 0."""
-        return replace(self, numbers=self.numbers[start:stop])
 
     def batch(self, ids: NDArray[np.int64]) -> Part:
         """Make the examples with these ids, 0 <= id < size."""

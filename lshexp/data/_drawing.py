@@ -13,7 +13,8 @@ import numpy as np
 from numba import njit
 from pydantic import Field
 
-from lshexp.data.base import Dataset, Part, Splits, freeze
+from lshexp.arrays import FloatArray, IntArray
+from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, freeze
 from lshexp.kernels.rng import mix, uniform
 from lshexp.streams import stream_key
 
@@ -46,8 +47,7 @@ class Generated(Dataset):
 
     def fingerprint(self) -> str:
         """Return the generator, its revision and its options."""
-        options = ",".join(f"{key}={value}" for key, value in sorted(self.model_dump().items()))
-        return f"{self.name}:{self.revision}:{options}"
+        return f"{self.name}:{self.revision}:{self.options_text()}"
 
     def sample(self, examples: int) -> Part:
         """Draw only the examples asked for."""
@@ -59,20 +59,36 @@ class Generated(Dataset):
 
 
 class Pictures(Generated):
-    """Base of the generators of 28x28 pixels with one label each."""
+    """Base of the generators of 28x28 pixels in two classes."""
 
-    features: ClassVar[int] = 28 * 28
+    side: ClassVar[int] = 28
+    origin: ClassVar[str]  # one line: how pictures are made, and after whom
+
+    def info(self) -> DatasetInfo:
+        """Return the sizes asked for."""
+        return DatasetInfo(
+            features=self.side**2,
+            classes=2,
+            train_examples=self.train,
+            test_examples=self.test,
+            origin=self.origin,
+            picture=(1, self.side, self.side),
+            licence="none needed, drawn here",
+        )
 
     @abstractmethod
-    def fill(self, key: np.uint64, start: int, part: Part) -> None:
-        """Write examples start, start + 1, ... of the split with this key into the arrays of `part`."""
+    def fill(self, key: np.uint64, start: int, images: FloatArray, labels: IntArray) -> None:
+        """Draw examples start, start + 1, ... of the split with this key.
+
+        images float32[n, side, side] and labels int32[n] are written.
+        """
 
     def drawn(self, key: np.uint64, start: int, stop: int) -> Part:
         """Draw examples start..stop-1 of the split with this key."""
-        x = np.empty((stop - start, self.features), dtype=np.float32)
-        part = Part(x, np.empty(stop - start, dtype=np.int32))
-        self.fill(key, start, part)
-        return part
+        images = np.empty((stop - start, self.side, self.side), dtype=np.float32)
+        labels = np.empty(stop - start, dtype=np.int32)
+        self.fill(key, start, images, labels)
+        return Part(images.reshape(len(images), -1), labels)
 
 
 @njit(parallel=False, cache=True, fastmath=False)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,31 @@ class Examples(Protocol):
 
     def cut(self, start: int, stop: int) -> Examples:
         """Return examples start..stop-1, numbered from 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streamed(ABC):
+    """Base of `Examples` that are made or read as they are asked for: those with `numbers` of a whole set."""
+
+    numbers: range
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+        return len(self.numbers)
+
+    @property
+    @abstractmethod
+    def features(self) -> int:
+        """Numbers an example has."""
+
+    @abstractmethod
+    def batch(self, ids: NDArray[np.int64]) -> Part:
+        """Return the examples `numbers[id]`, 0 <= id < size, in this order."""
+
+    def cut(self, start: int, stop: int) -> Self:
+        """Return examples start..stop-1, numbered from 0."""
+        return replace(self, numbers=self.numbers[start:stop])
 
 
 class Splits(NamedTuple):
@@ -166,6 +191,10 @@ class Dataset(Plugin):
         Raises DataError, saying what to do, when one is absent.
         """
         return []
+
+    def options_text(self) -> str:
+        """Return all options as `name=value` by name, for a fingerprint."""
+        return ",".join(f"{key}={value}" for key, value in sorted(self.model_dump().items()))
 
     def remotes(self) -> tuple[Remote, ...]:
         """Return what `lshexp data fetch` downloads; nothing where the dataset is not published as files."""

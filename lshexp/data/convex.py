@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numba import njit
 from pydantic import Field
 
+from lshexp.arrays import FloatArray, IntArray
 from lshexp.data._drawing import MOST_EXAMPLES, Pictures, balanced_label, example_key, integer
-from lshexp.data.base import DatasetInfo, Part
 from lshexp.kernels.rng import mix, uniform
 from lshexp.registry import register
 
-SIDE = 28
 GEOMETRIC = 0.195
 FEWEST_PIXELS = 19
 # Balances the classes in mean pixel count: about 272 for convex sets, 278 for the others.
@@ -33,24 +34,13 @@ class Convex(Pictures):
     count (published: "the parameters were balanced"); examples 2k and 2k + 1 are one of each class.
     """
 
+    origin: ClassVar[str] = "generated: convex and non-convex regions after Larochelle et al., ICML 2007"
+
     train: int = Field(default=8_000, ge=1, le=MOST_EXAMPLES, description="training examples")
 
-    def info(self) -> DatasetInfo:
-        """Return the sizes asked for."""
-        return DatasetInfo(
-            features=SIDE * SIDE,
-            classes=2,
-            train_examples=self.train,
-            test_examples=self.test,
-            origin="generated: convex and non-convex regions after Larochelle et al., ICML 2007",
-            picture=(1, SIDE, SIDE),
-            licence="none needed, drawn here",
-        )
-
-    def fill(self, key: np.uint64, start: int, part: Part) -> None:
+    def fill(self, key: np.uint64, start: int, images: FloatArray, labels: IntArray) -> None:
         """Draw regions: 1 inside, 0 outside; label 1 where convex."""
-        images = part.rows.reshape(-1, SIDE, SIDE)
-        convex_images(key, GEOMETRIC, FEWEST_PIXELS, FEWEST_CUTS_OF_PARTS, start, images, part.y)
+        convex_images(key, GEOMETRIC, FEWEST_PIXELS, FEWEST_CUTS_OF_PARTS, start, images, labels)
 
 
 @njit(parallel=False, cache=True, fastmath=False)

@@ -6,7 +6,7 @@ or the thread count. Arithmetic is fp32 without contraction and results are roun
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lshexp.data._drawing import example_key, integer
-from lshexp.data.base import Dataset, DatasetInfo, Part, Splits
+from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, Streamed
 from lshexp.data.mnist import (
     FILES,
     SIDE,
@@ -90,8 +90,7 @@ class Mnist8m(Dataset):
 
     def fingerprint(self) -> str:
         """Return the generator, its revision and options, and a digest of the digits' checksums."""
-        options = ",".join(f"{key}={value}" for key, value in sorted(self.model_dump().items()))
-        return f"{self.name}:{self.revision}:{options}:{digits_fingerprint()}"
+        return f"{self.name}:{self.revision}:{self.options_text()}:{digits_fingerprint()}"
 
     def memory_bytes(self) -> int:
         """Return the memory of the test digits, the training ones as bytes, and the fields while drawn."""
@@ -122,8 +121,8 @@ class Mnist8m(Dataset):
 
 
 @dataclass(frozen=True)
-class DeformedDigits:
-    """The examples with `numbers`, made as they are asked for."""
+class DeformedDigits(Streamed):
+    """Digits, each deformed by its own random numbers."""
 
     digits: NDArray[np.uint8]
     labels: NDArray[np.int32]
@@ -131,21 +130,11 @@ class DeformedDigits:
     key: int
     thickening: float
     shift: int
-    numbers: range
-
-    @property
-    def size(self) -> int:
-        """Number of examples."""
-        return len(self.numbers)
 
     @property
     def features(self) -> int:
         """Pixels of a digit."""
         return int(self.digits[0].size)
-
-    def cut(self, start: int, stop: int) -> DeformedDigits:
-        """Return examples start..stop-1, numbered from 0."""
-        return replace(self, numbers=self.numbers[start:stop])
 
     def batch(self, ids: NDArray[np.int64]) -> Part:
         """Make the examples with these ids, 0 <= id < size."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lshexp.data.base import Dataset, DatasetInfo, Part, Remote, Splits
+from lshexp.data.base import Dataset, DatasetInfo, Part, Remote, Splits, Streamed
 from lshexp.data.files import cache_folder, contents_digest, find_file, stamp
 from lshexp.data.formats import SvmChunk, svm_chunks
 from lshexp.data.mnist import SIDE, check_digits, digits_fingerprint, digits_part
@@ -83,29 +83,19 @@ class Mnist8mPublished(Dataset):
         kept = cache_folder(self.name) / f"{digest}.bytes"
         if not kept.is_file() or kept.stat().st_size != ROW * self.train:
             convert(source, self.train, kept)
-        return Splits(StoredDigits(kept, range(self.train)), test)
+        return Splits(StoredDigits(kept, numbers=range(self.train)), test)
 
 
 @dataclass(frozen=True)
-class StoredDigits:
-    """Examples `numbers` of a file of ROW bytes each."""
+class StoredDigits(Streamed):
+    """Digits in a file of ROW bytes each."""
 
     path: Path
-    numbers: range
-
-    @property
-    def size(self) -> int:
-        """Number of examples."""
-        return len(self.numbers)
 
     @property
     def features(self) -> int:
         """Pixels of a digit."""
         return PIXELS
-
-    def cut(self, start: int, stop: int) -> StoredDigits:
-        """Return examples start..stop-1, numbered from 0."""
-        return replace(self, numbers=self.numbers[start:stop])
 
     def batch(self, ids: NDArray[np.int64]) -> Part:
         """Read the examples with these ids, 0 <= id < size. Raises DataError when the file cannot be read."""

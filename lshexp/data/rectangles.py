@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numba import njit
 
+from lshexp.arrays import FloatArray, IntArray
 from lshexp.data._drawing import Pictures, balanced_label, example_key, integer
-from lshexp.data.base import DatasetInfo, Part
 from lshexp.kernels.rng import mix
 from lshexp.registry import register
 
-SIDE = 28
 LEAST_DIFFERENCE = 3  # pixels between height and width
 
 
@@ -26,21 +27,11 @@ class Rectangles(Pictures):
     training examples where the published file has 1,200 (`train: 1200` gives as many), and 50,000 to test.
     """
 
-    def info(self) -> DatasetInfo:
-        """Return the sizes asked for."""
-        return DatasetInfo(
-            features=SIDE * SIDE,
-            classes=2,
-            train_examples=self.train,
-            test_examples=self.test,
-            origin="generated: outlines of rectangles after Larochelle et al., ICML 2007",
-            picture=(1, SIDE, SIDE),
-            licence="none needed, drawn here",
-        )
+    origin: ClassVar[str] = "generated: outlines of rectangles after Larochelle et al., ICML 2007"
 
-    def fill(self, key: np.uint64, start: int, part: Part) -> None:
+    def fill(self, key: np.uint64, start: int, images: FloatArray, labels: IntArray) -> None:
         """Draw outlines: 1 on the outline, 0 elsewhere; label 1 where wider than tall."""
-        rectangle_outlines(key, LEAST_DIFFERENCE, start, part.rows.reshape(-1, SIDE, SIDE), part.y)
+        rectangle_outlines(key, LEAST_DIFFERENCE, start, images, labels)
 
 
 @njit(parallel=False, cache=True, fastmath=False)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from pydantic import Field
 
+from lshexp.arrays import FloatArray, IntArray
 from lshexp.data._drawing import MOST_EXAMPLES, Pictures, balanced_label, example_key, integer
-from lshexp.data.base import DatasetInfo, Part
 from lshexp.data.rectangles import rectangle
 from lshexp.kernels.rng import mix
 from lshexp.registry import register
 from lshexp.streams import stream
 
-SIDE = 28
 SHORTEST = 10
 LEAST_DIFFERENCE = 5
 TEXTURES = 16
@@ -35,25 +36,16 @@ class RectanglesImages(Pictures):
     files. Examples 2k and 2k + 1 are one of each class.
     """
 
+    origin: ClassVar[str] = (
+        "generated: rectangles after Larochelle et al., ICML 2007, on procedural 1/f textures"
+    )
+
     train: int = Field(default=12_000, ge=1, le=MOST_EXAMPLES, description="training examples")
 
-    def info(self) -> DatasetInfo:
-        """Return the sizes asked for."""
-        return DatasetInfo(
-            features=SIDE * SIDE,
-            classes=2,
-            train_examples=self.train,
-            test_examples=self.test,
-            origin="generated: rectangles after Larochelle et al., ICML 2007, on procedural 1/f textures",
-            picture=(1, SIDE, SIDE),
-            licence="none needed, drawn here",
-        )
-
-    def fill(self, key: np.uint64, start: int, part: Part) -> None:
+    def fill(self, key: np.uint64, start: int, images: FloatArray, labels: IntArray) -> None:
         """Draw rectangles: grey values from 0 to 1; label 1 where wider than tall."""
         pool = textures(int(key), TEXTURES, TEXTURE_SIDE)
-        images = part.rows.reshape(-1, SIDE, SIDE)
-        rectangle_patches(key, pool, SHORTEST, LEAST_DIFFERENCE, start, images, part.y)
+        rectangle_patches(key, pool, SHORTEST, LEAST_DIFFERENCE, start, images, labels)
 
 
 def textures(seed: int, count: int, side: int) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from lshexp.arrays import CSR, IntArray
 from lshexp.data._cells import GrowingArray
 from lshexp.data._own import require_plain_path
-from lshexp.data.base import Dataset, DatasetInfo, Part, Splits
+from lshexp.data.base import Dataset, DatasetInfo, Part, Splits, Streamed
 from lshexp.data.files import Stamp, contents_digest, find_file, find_own_file, stamp
 from lshexp.data.reading import line_blocks, require_memory
 from lshexp.errors import DataError
@@ -59,37 +59,26 @@ CORPORA = {
 
 
 @dataclass(frozen=True)
-class Ngrams:
-    """Examples of a text held as word numbers; inputs and labels are made as they are asked for.
+class Ngrams(Streamed):
+    """Examples of a text held as word numbers.
 
-    Example i is word `start + i` of the text as label, and as input the `order - 1` words before it.
+    The example with number i is word i of the text as label, and as input the `order - 1` words before it.
     """
 
     text: IntArray  # int32[order - 1 + words]; the text follows order - 1 line ends
     order: int
     vocabulary: int
-    start: int
-    stop: int
-
-    @property
-    def size(self) -> int:
-        """Number of examples."""
-        return self.stop - self.start
 
     @property
     def features(self) -> int:
         """One for each word at each position."""
         return (self.order - 1) * self.vocabulary
 
-    def cut(self, start: int, stop: int) -> Ngrams:
-        """Return examples start..stop-1, numbered from 0."""
-        return replace(self, start=self.start + start, stop=self.start + stop)
-
     def batch(self, ids: NDArray[np.int64]) -> Part:
         """Return the examples with these ids, 0 <= id < size; each has order - 1 ones."""
         before = self.order - 1
         places = np.arange(before)
-        first = np.asarray(ids, dtype=np.int64) + self.start
+        first = np.asarray(ids, dtype=np.int64) + self.numbers.start
         columns = self.text[first[:, None] + places] + (places * self.vocabulary).astype(np.int32)
         indptr = before * np.arange(len(first) + 1, dtype=np.int64)
         ones = np.ones(columns.size, dtype=np.float32)
@@ -218,7 +207,7 @@ class Words(Dataset):
         before = np.full(self.order - 1, numbers[LINE_END], dtype=np.int32)
         held = np.concatenate([before, text])
         held.flags.writeable = False
-        return Ngrams(held, self.order, len(numbers), 0, len(text))
+        return Ngrams(held, self.order, len(numbers), numbers=range(len(text)))
 
     def _texts(self) -> dict[str, Path]:
         """The files that are read, by the names of the texts."""

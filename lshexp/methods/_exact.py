@@ -20,15 +20,16 @@ class Everything(Selector):
 class Exact(Selector):
     """Computes every node and keeps the k of largest pre-activation."""
 
-    winners: int
-
     def __init__(self, layer: LayerView, k: int) -> None:
         self._layer = layer
-        self.winners = k
+        self._k = k
+
+    def winners(self, batch: Batch) -> int:
+        return batch.wanted(self._k, self._layer.nodes)
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         scores = self._layer.scores_of_all(inputs, "select")
-        return Selection(best_of_rows(scores, self.winners, self._layer), scored=True)
+        return Selection(best_of_rows(scores, self.winners(batch), self._layer), scored=True)
 
 
 def best_of_rows(scores: FloatArray, k: int, layer: LayerView, phase: str = "select") -> CSR:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -63,6 +63,11 @@ class Batch(NamedTuple):
     epoch: int  # 0-based
     training: bool
     weights: FloatArray | None = None  # float32[B], how much each example counts in training; None = 1
+    share: float | None = None  # active share that is wanted; None = the one the selector was made for
+
+    def wanted(self, own: int, nodes: int) -> int:
+        """Active nodes wanted of so many: a selector's `own` number, unless the batch has another share."""
+        return own if self.share is None else wanted_nodes(self.share, nodes)
 
 
 class Selection(NamedTuple):
@@ -109,12 +114,13 @@ class Step(NamedTuple):
 class Selector(ABC):
     """A method at work on one layer: a hidden one, or the output."""
 
-    # k, of a method that always selects the k nodes of largest pre-activation, after computing all of them
-    winners: int | None = None
-
     @abstractmethod
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         """Choose the active nodes of each example of a batch."""
+
+    def winners(self, batch: Batch) -> int | None:
+        """How many nodes of largest pre-activation it selects, after computing all; None of other methods."""
+        return None
 
     def after_update(self, step: Step) -> None:  # noqa: B027 - most methods keep no tables
         """Take note that a step has changed weight rows, and how."""
@@ -154,11 +160,74 @@ class Kept(NamedTuple):
     exchanged: float  # share of a node's weights that the first exchange would replace
     until: int  # steps after which there are no more
 
+    def weights_of_node(self, fan_in: int) -> int:
+        """How many weights a node has."""
+        return wanted_nodes(self.share, fan_in)
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: all weights, zeros among them."""
+        return nodes, fan_in
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"with {self.weights_of_node(fan_in)} weights each"
+
     def exchanged_at(self, step: int) -> float:
         """Share of a node's weights to be replaced after this step, counted from 1; it falls as a cosine."""
         if not self.every or step % self.every or step >= self.until:
             return 0.0
         return self.exchanged / 2 * (1 + math.cos(math.pi * step / self.until))
+
+
+class Factors(NamedTuple):
+    """A product of two thin matrices, [nodes, rank] and [rank, fan_in]."""
+
+    share: float  # of the full matrix's weights, and so of its multiplications, that both have together
+    rank: int | None  # in place of the share; at most the narrower side of a layer
+
+    def rank_of(self, nodes: int, fan_in: int) -> int:
+        """The rank of a layer."""
+        rank = self.rank or round(self.share * nodes * fan_in / (nodes + fan_in))
+        return min(nodes, fan_in, max(1, rank))
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: the first factor transposed, and the second one beside it."""
+        return self.rank_of(nodes, fan_in), nodes + fan_in
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"of rank {self.rank_of(nodes, fan_in)}"
+
+
+class Hashed(NamedTuple):
+    """Fewer numbers than weights: a hash function says which of them each weight is, and with which sign."""
+
+    share: float  # of the full matrix's weights that there are numbers for
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: one row of numbers."""
+        return 1, wanted_nodes(self.share, nodes * fan_in)
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"as {self.shape(nodes, fan_in)[1]} shared numbers"
+
+
+class Rounded(NamedTuple):
+    """Weights of few bits, and the float32 weights that they are rounded from."""
+
+    to: Literal["int8", "pow2"]
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: the float32 weights."""
+        return nodes, fan_in
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"rounded to {self.to}"
+
+
+Storage = Kept | Factors | Hashed | Rounded
 
 
 class Method(Plugin):
@@ -182,8 +251,13 @@ class Method(Plugin):
         return False
 
     @property
-    def kept(self) -> Kept | None:
-        """Which weights hidden layers have at all; None: all of them."""
+    def fixed_share(self) -> str:
+        """Why a selector cannot choose another share in each batch; empty where it heeds `Batch.share`."""
+        return "it knows one share for all batches"
+
+    @property
+    def storage(self) -> Storage | None:
+        """What hidden layers have in place of a full matrix of weights; None: the matrix."""
         return None
 
     def derived(self, share: float) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class SparseWeights(Method):
     )
 
     @property
-    def kept(self) -> Kept:
+    def storage(self) -> Kept:
         """Few weights, as the options say."""
         return Kept(self.keep_pct / 100, self.exchange_every, self.exchange_pct / 100, self.exchange_until)
 

@@ -28,9 +28,7 @@ from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import Rule
 from lshexp.kernels.whole_layer import list_blocks, list_blocks_cost, winning_blocks, winning_blocks_sums
 from lshexp.methods.base import Selection, Step
-from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.gemm import Gemm
-from lshexp.nn.kept import KeptLayer
 from lshexp.nn.layer import Layer, Pairs, group_columns
 from lshexp.nn.plan import LayerPlan
 from lshexp.work import PREDICT, LayerWork, Work, elementwise
@@ -43,7 +41,7 @@ class BlockLayer(Layer):
     nodes and fan-in is zero and stays so.
     """
 
-    def __init__(self, weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
+    def __init__(self, stored: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
         self.block = plan.block
         self.blocks = whole_blocks(plan.nodes, plan.block)
         self.in_blocks = whole_blocks(plan.fan_in, plan.block)
@@ -51,7 +49,7 @@ class BlockLayer(Layer):
         self.bias_sums = np.zeros(self.blocks, dtype=np.float32)
         self._lanes = (0,) * self.block
         self._ones = np.ones(self.block, dtype=np.float32)
-        super().__init__(weights, plan, rule, gemm, threads)
+        super().__init__(stored, plan, rule, gemm, threads)
         self.state = np.zeros((self.cost.slots, *self.tiles.shape), dtype=np.float32)
         self.bias_state = np.zeros((self.cost.slots, self.blocks, self.block), dtype=np.float32)
 
@@ -299,14 +297,6 @@ class BlockView:
         """Scores of active pairs, float32[P], counted under `phase`."""
         by_block = self._layer._grouped(active.indptr, active.indices, phase)
         return self._layer.scores_of_blocks(inputs, by_block, phase)
-
-
-def build_layer(weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> Layer:
-    """Return a layer stored as its plan says, with these weights, float32[nodes, fan_in]."""
-    if plan.kept:
-        return KeptLayer(weights, plan, rule, gemm, threads)
-    kind = BlockLayer if plan.block > 1 else LayerByInput if plan.by_input else Layer
-    return kind(weights, plan, rule, gemm, threads)
 
 
 def blocks_of_csr(matrix: CSR, block: int) -> BSR:

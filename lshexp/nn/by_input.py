@@ -35,8 +35,8 @@ class LayerByInput(Layer):
     nodes, row by row for all examples of a batch, so that a row is fetched once and has one owner.
     """
 
-    def __init__(self, weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
-        super().__init__(weights, plan, rule, gemm, threads)
+    def __init__(self, stored: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
+        super().__init__(stored, plan, rule, gemm, threads)
         self.state = np.zeros((self.cost.slots, self.fan_in, self.nodes), dtype=np.float32)
         self._last: tuple[CSR, CSC] | None = None  # the last inputs, and their grouping by column
 

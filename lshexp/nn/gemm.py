@@ -21,9 +21,12 @@ from lshexp.buffers import empty, release
 from lshexp.work import Work, matrix_product
 
 BLOCK = 256  # columns of a result computed by one call
-_libraries = functools.cache(
-    ThreadpoolController
-)  # those that are loaded; to look for them takes milliseconds
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """The numerical libraries that are loaded, looked for once, as that takes milliseconds."""
+    return ThreadpoolController()
 
 
 class Gemm:
@@ -44,7 +47,7 @@ class Gemm:
             self._pool.shutdown()
         if self._limits is not None:
             self._limits.restore_original_limits()
-        release()
+        release()  # memory kept for the next step: after the last one nobody asks for it
 
     def __getstate__(self) -> dict[str, object]:
         """What a copy has: neither workers nor limits, so that it computes on the calling thread."""
@@ -61,11 +64,15 @@ class Gemm:
         self._share(len(weights), block)
         return out
 
+    def product(self, rows: FloatArray, matrix: FloatArray) -> FloatArray:
+        """Return rows @ matrix: float32[B, M] from float32[B, N] and float32[N, M]."""
+        out = empty((len(rows), matrix.shape[1]), dtype=np.float32)
+        self._share(matrix.shape[1], lambda a, b: np.matmul(rows, matrix[:, a:b], out=out[:, a:b]))
+        return out
+
     def input_gradient(self, deltas: FloatArray, weights: FloatArray) -> FloatArray:
         """Return deltas @ weights: float32[B, D]."""
-        out = empty((len(deltas), weights.shape[1]), dtype=np.float32)
-        self._share(weights.shape[1], lambda a, b: np.matmul(deltas, weights[:, a:b], out=out[:, a:b]))
-        return out
+        return self.product(deltas, weights)
 
     def weight_gradient(self, deltas: FloatArray, x: FloatArray) -> FloatArray:
         """Return deltas.T @ x: float32[N, D]."""

@@ -16,6 +16,7 @@ from lshexp.kernels.kept import (
 )
 from lshexp.kernels.parallel import even_bounds
 from lshexp.kernels.step import Rule, step_dense, step_dense_cost
+from lshexp.methods.base import Kept
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs
 from lshexp.nn.plan import LayerPlan
@@ -25,7 +26,7 @@ ZERO = np.float32(0)
 
 
 class KeptLayer(Layer):
-    """As `Layer`, with `plan.weights_of_node` weights of each node; all others are zero and cost nothing.
+    """As `Layer`, with few weights of each node; all others are zero and cost nothing.
 
     `weights` is a copy with the zeros; what is assigned keeps the largest of each node.
     """
@@ -33,8 +34,8 @@ class KeptLayer(Layer):
     _inputs: IntArray  # int32[nodes, K]: which inputs a node reads, ascending
     kept: FloatArray  # float32[nodes, K]: its weights for them
 
-    def __init__(self, weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
-        super().__init__(weights, plan, rule, gemm, threads)
+    def __init__(self, stored: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
+        super().__init__(stored, plan, rule, gemm, threads)
         self.state = np.zeros((self.cost.slots, *self.kept.shape), dtype=np.float32)
 
     @property
@@ -44,7 +45,9 @@ class KeptLayer(Layer):
 
     @weights.setter
     def weights(self, weights: FloatArray) -> None:
-        self._inputs = largest(np.abs(weights), self.plan.weights_of_node).astype(np.int32)
+        self._inputs = largest(np.abs(weights), self._rule_of_kept.weights_of_node(self.fan_in)).astype(
+            np.int32
+        )
         self.kept = np.take_along_axis(weights, self._places, axis=1)
 
     def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
@@ -70,14 +73,11 @@ class KeptLayer(Layer):
         gradient = np.empty_like(self.kept)
         weight_gradient_kept(by_node, x, self._inputs, bounds, gradient)
         step_dense(rule, self.kept, gradient, self.state, bounds)
-        step_dense(rule, self.bias[None], deltas.sum(axis=0)[None], self.bias_state, np.array([0, 1]))
-        summed = Work(0, deltas.size, 4 * (deltas.size + self.nodes))
-        gradient_cost = weight_gradient_kept_cost(by_node, self._inputs) + summed
-        step_cost = step_dense_cost(rule, self.kept) + step_dense_cost(rule, self.bias)
-        self._count_update((gradient_cost, step_cost))
-        kept = self.plan.kept
-        assert kept is not None  # the plan has this layer stored so
-        share = kept.exchanged_at(self._steps)
+        self._count_update(
+            (weight_gradient_kept_cost(by_node, self._inputs), step_dense_cost(rule, self.kept))
+        )
+        self._step_every_bias(deltas, rule)
+        share = self._rule_of_kept.exchanged_at(self._steps)
         if share:
             self._exchange(share, inputs, deltas)
 
@@ -88,7 +88,7 @@ class KeptLayer(Layer):
         New weights and their state begin at zero.
         """
         assert isinstance(inputs, np.ndarray)  # as in `_columns`
-        k = self.plan.weights_of_node
+        k = self.kept.shape[1]
         dropped = min(round(share * k), self.fan_in - k)
         if not dropped:
             return
@@ -103,6 +103,11 @@ class KeptLayer(Layer):
         self._inputs = chosen.astype(np.int32)
         self.work.count("rebuild", matrix_product(self.nodes, len(deltas), self.fan_in))
         self._count_exchange(len(moved))
+
+    @property
+    def _rule_of_kept(self) -> Kept:
+        assert isinstance(self.plan.storage, Kept)  # the plan has this layer stored so
+        return self.plan.storage
 
     @property
     def _places(self) -> NDArray[np.int64]:

@@ -1,6 +1,6 @@
 """One fully connected layer: its parameters, its optimiser state, and how they are computed with.
 
-`lshexp.nn.plan` decides which class stores a layer: `Layer` by node, `by_input.LayerByInput` by input.
+`lshexp.nn.plan` decides how a layer is stored, `lshexp.nn.build` which class does: `Layer` by node.
 Forward, backward, update and counting are the same for every method. All gradients are those of the batch's
 mean loss.
 """
@@ -44,7 +44,6 @@ from lshexp.kernels.update import (
 from lshexp.methods.base import LayerView, Selection, Step
 from lshexp.nn.gemm import Gemm, scores_cost
 from lshexp.nn.plan import LayerPlan
-from lshexp.streams import stream
 from lshexp.work import LayerWork, Work, matrix_product
 
 # So many terms of an input gradient may be kept until they are summed.
@@ -59,25 +58,40 @@ class Pairs(NamedTuple):
 
 
 class Layer:
-    """Parameters weights float32[N, D] and bias float32[N], with the state of their optimiser."""
+    """Parameters weights float32[N, D] and bias float32[N], with the state of their optimiser.
 
-    def __init__(self, weights: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
-        self.nodes, self.fan_in = weights.shape
+    `stored` is what is trained, drawn at first, averaged and kept: the weights, unless `plan.storage` says
+    otherwise.
+    """
+
+    weights: FloatArray
+
+    def __init__(self, stored: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
+        self.nodes, self.fan_in = plan.nodes, plan.fan_in
         self.plan = plan
-        self.weights = weights
+        self.threads = threads
+        self.stored = stored
         self.bias = np.zeros(self.nodes, dtype=np.float32)
         self.rule = rule
         self.cost = rule.cost
         self._steps = 0
-        self.state = np.zeros((self.cost.slots, *weights.shape), dtype=np.float32)
+        self.state = np.zeros((self.cost.slots, *stored.shape), dtype=np.float32)
         self.bias_state = np.zeros((self.cost.slots, 1, self.nodes), dtype=np.float32)
         self.work = LayerWork()
         self.label_counts: OffsetArray | None = None  # of an output, where they are counted
-        self.threads = threads
         self.gemm = gemm
         self._every: dict[int, Pairs] = {}
         self._cursors = np.zeros(self.nodes if plan.listed else 0, dtype=np.int32)  # scratch of `group`
         self._terms = np.empty(0, dtype=np.float32)  # scratch, kept because fresh memory is slow to touch
+
+    @property
+    def stored(self) -> FloatArray:
+        """float32[`plan.shape`], what is trained, as one array."""
+        return self.weights
+
+    @stored.setter
+    def stored(self, stored: FloatArray) -> None:
+        self.weights = stored
 
     @property
     def scan(self) -> bool:
@@ -251,13 +265,10 @@ class Layer:
             assert not isinstance(inputs, CSR)  # the network hands a CSR over together with pairs
             gradient = self.gemm.weight_gradient(deltas, inputs)
             bounds = even_bounds(self.nodes, self.threads)
-            step_dense(rule, self.weights, gradient, self.state, bounds)
-            bias_gradient = deltas.sum(axis=0)[None]
-            step_dense(rule, self.bias[None], bias_gradient, self.bias_state, np.array([0, 1]))
-            summed = Work(0, deltas.size, 4 * (deltas.size + self.nodes))
-            gradient_cost = matrix_product(self.nodes, len(inputs), self.fan_in) + summed
-            step_cost = step_dense_cost(rule, self.weights) + step_dense_cost(rule, self.bias)
-            self._count_update((gradient_cost, step_cost))
+            step_dense(rule, self.stored, gradient, self.state, bounds)
+            gradient_cost = matrix_product(self.nodes, len(inputs), self.fan_in)
+            self._count_update((gradient_cost, step_dense_cost(rule, self.stored)))
+            self._step_every_bias(deltas, rule)
             return
         by_node, bounds = pairs.by_node, self._node_bounds(pairs)
         if isinstance(inputs, CSR):
@@ -268,6 +279,12 @@ class Layer:
             parameters = (rule, self.weights, self.bias[None], self.state, self.bias_state)
             stepped = update_rows(inputs, deltas, by_node, bounds, *parameters)
             self._count_update(update_rows_cost(by_node, rule, self.weights, stepped))
+
+    def _step_every_bias(self, deltas: FloatArray, rule: Rule) -> None:
+        """Step the bias of every node; deltas float32[B, N]."""
+        step_dense(rule, self.bias[None], deltas.sum(axis=0)[None], self.bias_state, np.array([0, 1]))
+        summed = Work(0, deltas.size, 4 * (deltas.size + self.nodes))
+        self._count_update((summed, step_dense_cost(rule, self.bias)))
 
     def _step_bias(self, pairs: Pairs, deltas: FloatArray, rule: Rule) -> None:
         by_node, bounds = pairs.by_node, self._node_bounds(pairs)
@@ -281,19 +298,6 @@ class Layer:
 
     def _node_bounds(self, pairs: Pairs) -> OffsetArray:
         return balanced_bounds(pairs.by_node.indptr, self.threads)
-
-
-def initial_weights(key: int, layer: int, plan: LayerPlan) -> FloatArray:
-    """He initialisation (He et al., 2015): normal with variance 2 / fan-in; float32[nodes, fan_in].
-
-    Where nodes have few weights, all others are zero, and fan-in is the number of those few.
-    """
-    shape, kept = (plan.nodes, plan.fan_in), plan.weights_of_node
-    draws = stream(key, "init", layer).standard_normal(shape, dtype=np.float32)
-    if kept < plan.fan_in:
-        order = stream(key, "kept", layer).random(shape, dtype=np.float32)
-        draws[order > np.partition(order, kept - 1, axis=1)[:, kept - 1 : kept]] = 0
-    return draws * np.float32(np.sqrt(2 / kept))
 
 
 def group_columns(matrix: CSR, threads: int) -> CSC:

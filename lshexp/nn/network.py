@@ -18,9 +18,10 @@ from lshexp.arrays import BSR, CSR, FloatArray, Inputs, OffsetArray, Targets
 from lshexp.buffers import empty
 from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch, Gates, Method, Selection, Selector
-from lshexp.nn.blocks import BlockLayer, build_layer
+from lshexp.nn.blocks import BlockLayer
+from lshexp.nn.build import build_layer
 from lshexp.nn.gemm import Gemm
-from lshexp.nn.layer import Layer, Pairs, initial_weights
+from lshexp.nn.layer import Layer, Pairs
 from lshexp.nn.output import OutputStep, build_output
 from lshexp.nn.plan import SPARSE_UP_TO, LayerPlan, output_method, plan_layers, tail_method
 from lshexp.nn.signals import Tape, add_input, gated_by, gates_of, gathered, rows_of, split, stored
@@ -85,7 +86,7 @@ class Network:
         """Build the layers as `plans` says: those of `plan_layers` for these widths, unless others are given.
 
         `label_counts`, int64[classes], are the training examples of each class, where a method asks for them;
-        `parameters` the weights and biases of each layer, in place of those drawn from the seed.
+        `parameters` what is stored of each layer, and its biases, in place of those drawn from the seed.
         Raises ConfigError as `plan_layers` does.
         """
         self.plans = plans or plan_layers(spec, method, [features, *spec.hidden, classes])
@@ -93,8 +94,7 @@ class Network:
         rule = rule_of(spec.optimizer, spec.lr, spec.momentum)
         self.layers = [
             build_layer(
-                parameters[index][0] if parameters else initial_weights(key, index, plan),
-                plan, rule, gemm, spec.threads,
+                key, index, parameters[index][0] if parameters else None, plan, rule, gemm, spec.threads
             )
             for index, plan in enumerate(self.plans)
         ]  # fmt: skip
@@ -108,6 +108,7 @@ class Network:
         self.output.label_counts = label_counts
         self.head = build_output(self.output, spec, output_method(spec), tail_method(spec))
         self.selects = method.uses_active_pct
+        self._spec = spec
         self._threads = spec.threads
         self._skip = spec.skip
         self._places = np.full((spec.threads, max(spec.hidden, default=1) if spec.skip else 0), -1, np.int32)
@@ -123,15 +124,15 @@ class Network:
             layer.gemm = gemm
 
     def with_parameters(self, parameters: list[tuple[FloatArray, FloatArray]]) -> Network:
-        """A network for prediction that has other weights and biases and selectors of its own.
+        """A network for prediction that has other parameters and selectors of its own.
 
         Its tables are filled for those weights; nothing it does touches this network or its counters.
         """
         twin = copy.copy(self)
         twin.layers = []
-        for layer, (weights, bias) in zip(self.layers, parameters, strict=True):
+        for layer, (own, bias) in zip(self.layers, parameters, strict=True):
             other = copy.copy(layer)
-            other.weights, other.bias, other.work = weights, bias, LayerWork()
+            other.stored, other.bias, other.work = own, bias, LayerWork()
             twin.layers.append(other)
         twin.hidden, twin.output = twin.layers[:-1], twin.layers[-1]
         # a selector is copied whole, but for the layer it looks at
@@ -179,6 +180,8 @@ class Network:
         tapes: list[Tape] = []
         selected: list[int] = []
         signal = self._input(x)
+        if batch.training and self._spec.active_from is not None:
+            batch = batch._replace(share=self._spec.active_pct_in(batch.epoch) / 100)
         for layer, selector in zip(self.hidden, self.selectors, strict=True):
             started = time.perf_counter()
             selection = selector.select(signal, batch)
@@ -211,7 +214,7 @@ class Network:
         """
         signal, selected = self._input(x), []
         for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
-            k = selector.winners if len(x) == 1 and not self._skip else None
+            k = selector.winners(batch) if len(x) == 1 and not self._skip else None
             found = layer.winners_of_one(signal, k) if k else None
             if found is None:
                 selection = selector.select(signal, batch)

@@ -9,6 +9,9 @@
 | csr   | selected | by input | all scores as whole rows read in order; the rest at active nodes   |
 | bsr   | selected | in tiles | whole blocks of nodes and inputs, a contiguous tile for each pair  |
 | rows  | all      | kept     | kernels over the few weights there are, for all examples at once   |
+| rows  | all      | factors  | BLAS, one thin matrix after the other                              |
+| rows  | all      | rounded  | BLAS, on weights that are rounded after each step                  |
+| rows  | all      | hashed   | BLAS, on rows of weights that are looked up for each product anew  |
 
 Methods say what they would like (`Method.scans_sparse_inputs`); layers and methods read what was decided.
 """
@@ -21,7 +24,7 @@ from typing import Literal
 
 from lshexp import registry
 from lshexp.errors import ConfigError, Problem
-from lshexp.methods.base import Kept, Method, wanted_nodes
+from lshexp.methods.base import Factors, Hashed, Kept, Method, Rounded, Storage, wanted_nodes
 from lshexp.spec import UNIFORM, RunSpec, Update
 
 InputForm = Literal["rows", "csr", "rows or csr", "bsr"]
@@ -59,13 +62,14 @@ class LayerPlan:
     linear: bool  # the optimiser's steps are w -= lr * gradient
     listed: bool  # active nodes are listed, so that no step costs anything for each node there is
     first: bool  # the network's first layer, which passes no gradient on
-    kept: Kept | None = None  # each node has few weights; None: all
+    storage: Storage | None = None  # what there is in place of a full matrix; None: the matrix
     block: int = 1  # nodes that are stored side by side, chosen and computed together
 
     @property
-    def weights_of_node(self) -> int:
-        """How many weights a node has."""
-        return wanted_nodes(self.kept.share, self.fan_in) if self.kept else self.fan_in
+    def shape(self) -> tuple[int, int]:
+        """Shape of the array of a layer's parameters, `Layer.stored`."""
+        own = self.nodes, self.fan_in
+        return self.storage.shape(*own) if self.storage else own
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -74,7 +78,13 @@ class LayerPlan:
             return ("hogwild_round",)
         if self.block > 1:
             return "forward_blocks", "update_blocks"
-        if self.kept:
+        if isinstance(self.storage, Factors):
+            return "blas", "step_dense"
+        if isinstance(self.storage, Rounded):
+            return "blas", "step_dense", f"round_to_{self.storage.to}"
+        if isinstance(self.storage, Hashed):
+            return "unfold_hashed", "blas", "fold_hashed", "step_dense"
+        if isinstance(self.storage, Kept):
             gradient = () if self.first else ("input_gradient_kept",)
             return ("forward_kept", *gradient, "weight_gradient_kept", "step_dense")
         forms = {"rows": self._for_rows(), "csr": self._for_csr()}
@@ -98,8 +108,8 @@ class LayerPlan:
     def __str__(self) -> str:
         """One line: `csr 1000 -> 1000 by input: scan_csr input_gradient_by_input update_csr`."""
         stored = "by input" if self.by_input else "by node"
-        if self.kept:
-            stored = f"with {self.weights_of_node} weights each"
+        if self.storage:
+            stored = self.storage.words(self.nodes, self.fan_in)
         if self.block > 1:
             stored = f"in blocks of {self.block}"
         return f"{self.input} {self.fan_in} -> {self.nodes} {stored}: {' '.join(self.kernels)}"
@@ -116,6 +126,7 @@ def plan_layers(
     """
     output = output_method(spec)
     _require_places(spec, method, output)
+    _require_falling_share(spec, method)
     plans = []
     last = len(widths) - 2
     for index in range(last + 1):
@@ -140,7 +151,7 @@ def plan_layers(
                 linear=spec.optimizer == "sgd",
                 listed=(method if index < last else output).uses_active_pct and nodes > LISTED_BEYOND,
                 first=index == 0,
-                kept=method.kept if index < last else None,
+                storage=method.storage if index < last else None,
             )
         )
     if method.scans_sparse_inputs and not any(plan.scan for plan in plans):
@@ -246,8 +257,8 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
         message = f"'{method.name}' multiplies each activation by a gate that learns; that takes "
         message += "single nodes" if spec.block > 1 else "update: batch"
         raise ConfigError([Problem((place,), message)])
-    if method.kept and spec.update == "hogwild":
-        message = f"'{method.name}' leaves weights out; that takes update: batch"
+    if method.storage and spec.update == "hogwild":
+        message = f"'{method.name}' has no full matrix of weights; that takes update: batch"
         raise ConfigError([Problem(("update",), message)])
     if output.scans_sparse_inputs:
         message = "an output's weights are stored by class; leave where_sparse out"
@@ -261,13 +272,34 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
         raise ConfigError([Problem(("output", "tail_pct"), message)])
 
 
+def _require_falling_share(spec: RunSpec, method: Method) -> None:
+    """Raise ConfigError unless `active_from` and `active_until` say what can be done."""
+    first, until, key = spec.active_from, spec.active_until, "active_from"
+    if first is None and until is None:
+        return
+    if first is None:
+        key, message = "active_until", "give it with active_from, the share of the first epoch"
+    elif until is None:
+        message = "give it with active_until, the epoch from which active_pct holds"
+    elif first <= spec.active_pct:
+        message = f"{first:g} is not above active_pct, {spec.active_pct:g}, to which it is to fall"
+    elif until > spec.epochs:
+        key = "active_until"
+        message = f"{until} is beyond the last epoch, {spec.epochs}; active_pct would not be reached"
+    elif method.fixed_share:
+        message = f"the share of '{method.name}' cannot fall: {method.fixed_share}"
+    else:
+        return
+    raise ConfigError([Problem((key,), message)])
+
+
 def dense_reads_stored(spec: RunSpec, sparse_examples: bool) -> bool:
     """Whether the dense network of a run reads, of each example, the stored inputs alone."""
     return sparse_examples and bool(spec.hidden) and spec.update == "batch"
 
 
 def _input_form(spec: RunSpec, method: Method, index: int, fan_in: int, sparse_examples: bool) -> InputForm:
-    if method.kept:
+    if method.storage:
         return "rows"
     if not method.uses_active_pct:
         return "csr" if index == 0 and dense_reads_stored(spec, sparse_examples) else "rows"

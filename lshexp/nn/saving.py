@@ -1,9 +1,10 @@
 """Trained networks in files: weights, biases, what was learned of the inputs, options and seeds.
 
 A file is in the safetensors format: arrays, and one JSON text. Nothing in it is code, and nothing is
-unpickled. Weights are `layer<i>.weights` float32[nodes, fan-in] and `layer<i>.bias`, from the input on;
-`selection<i>.*` is what the method of layer i needs beyond them. Hash tables are not in the file: they
-are filled again from the buckets of the nodes, so that a network predicts as it did at the end of its run.
+unpickled. Parameters are `layer<i>.weights`, float32[nodes, fan-in] unless the method stores other numbers in
+place of them, and `layer<i>.bias`, from the input on; `selection<i>.*` is what the method of layer i needs
+beyond them. Hash tables are not in the file: they are filled again from the buckets of the nodes, so that a
+network predicts as it did at the end of its run.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def save_network(path: Path, network: Network, about: About) -> None:
     """Keep a trained network; whoever reads sees all of the file or none. Raises StoreError."""
     arrays: dict[str, NDArray[Any]] = {}
     for index, layer in enumerate(network.layers):
-        arrays[f"layer{index}.weights"] = np.ascontiguousarray(layer.weights)
+        arrays[f"layer{index}.weights"] = np.ascontiguousarray(layer.stored)
         arrays[f"layer{index}.bias"] = layer.bias
     if network.output.label_counts is not None:
         arrays[_COUNTS] = network.output.label_counts
@@ -132,7 +133,7 @@ def _plans(spec: RunSpec, header: _Header) -> list[LayerPlan]:
 def _check_shapes(file: Any, plans: list[LayerPlan]) -> None:
     """Compare the shapes that the file promises with those of the network, before any is made."""
     for index, plan in enumerate(plans):
-        for name, shape in (("weights", [plan.nodes, plan.fan_in]), ("bias", [plan.nodes])):
+        for name, shape in (("weights", list(plan.shape)), ("bias", [plan.nodes])):
             part = file.get_slice(f"layer{index}.{name}")
             if list(part.get_shape()) != shape or part.get_dtype() != "F32":
                 raise ValueError(f"layer{index}.{name} is not float32{shape}")

@@ -150,7 +150,7 @@ class WeightAverage:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._means = [(np.zeros_like(layer.weights), np.zeros_like(layer.bias)) for layer in network.layers]
+        self._means = [(np.zeros_like(layer.stored), np.zeros_like(layer.bias)) for layer in network.layers]
         self._count = 0
 
     def include(self) -> None:
@@ -158,9 +158,9 @@ class WeightAverage:
         self._count += 1
         share = np.float32(1 / self._count)
         for layer, means in zip(self._network.layers, self._means, strict=True):
-            for mean, value in zip(means, (layer.weights, layer.bias), strict=True):
+            for mean, value in zip(means, (layer.stored, layer.bias), strict=True):
                 mean += (value - mean) * share
-            size = layer.weights.size + layer.bias.size
+            size = layer.stored.size + layer.bias.size
             layer.work.count("update", Work(size, 2 * size, 32 * size))  # three expressions
 
     def network(self) -> Network:
@@ -189,7 +189,7 @@ class _Run:
         self.prediction: Prediction | None = None  # of the test examples, after the last epoch
         self.retrieval: Prediction | None = None  # the same by the classes that the output retrieves
         self.weights = inverse_propensities(network.output.label_counts, train, test)
-        fewer = any(plan.kept for plan in network.plans)  # its weights are nobody else's
+        fewer = any(plan.storage for plan in network.plans)  # its weights are nobody else's
         self.init_hash = "" if fewer else _digest(*(layer.weights for layer in network.layers))
 
     def finish(self, compile_s: float, report: Reporter | None) -> RunResult:

@@ -23,9 +23,11 @@ class RunTask(Plugin):
 
     `table` names its CSV file, without the ending, and `row` the dataclass of its rows, whose fields are made
     by `column`; `keys` are those that tell the rows of a run apart, all others are measured. `shown` are the
-    measured columns that a page has room for. A task without a table has none of these.
+    measured columns that a page has room for. A task without a table has none of these. `keeps_network` tells
+    whether it trains a network that `save` could keep.
     """
 
+    keeps_network: ClassVar[bool] = True
     table: ClassVar[str | None] = None
     keys: ClassVar[tuple[str, ...]] = ()
     shown: ClassVar[tuple[str, ...]] = ()
@@ -53,10 +55,13 @@ def cells(row: Any) -> dict[str, Cell]:
     return dataclasses.asdict(row)
 
 
-def result_of(rows: list[dict[str, Cell]], measures: dict[str, float]) -> RunResult:
-    """The result of a run that trains no network."""
+def result_of(
+    rows: list[dict[str, Cell]], measures: dict[str, float], diverged: str | None = None
+) -> RunResult:
+    """The result of a run that trains no network; `diverged` says in one line what did, if anything."""
     return RunResult(
-        status="ok", error=None, epochs=[], work=[], mults_dense=0, mults_paper=0, mults_dense_paper=0,
+        status="diverged" if diverged else "ok", error=diverged, epochs=[], work=[],
+        mults_dense=0, mults_paper=0, mults_dense_paper=0,
         active_by_layer_pct=[], compile_s=0.0, peak_rss_mb=None, init_hash="", order_hash="",
         task_rows=rows, measures=measures,
     )  # fmt: skip

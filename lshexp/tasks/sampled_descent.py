@@ -17,6 +17,7 @@ from lshexp.data.base import DatasetInfo, Examples
 from lshexp.data.inputs import scaled
 from lshexp.errors import ConfigError, Problem
 from lshexp.nn.result import Progress, Reporter, RunResult
+from lshexp.nn.training import DivergedError
 from lshexp.registry import register
 from lshexp.sampling.descent import (
     Regression,
@@ -60,11 +61,12 @@ class SampledDescentTask(RunTask):
     """Fit a linear or logistic regression by gradient descent on examples drawn by hash tables.
 
     After Chen, Xu and Shrivastava, "Fast and accurate stochastic gradient estimation", NeurIPS 2019. Odd
-    classes are set against even ones, or one class against all others, each example scaled to length 1. Every
-    sampler begins with weights of zero and has the same rate, divided for `logistic` as for `squared` by
-    nothing else. Variances are worked out over all examples, for the weights and tables of the moment.
+    classes are set against even ones, or one class against all others, each example scaled to length 1. All
+    samplers begin with weights of zero and share the rate, whichever loss is minimised. Variances are worked
+    out over all examples, for the weights and tables of the moment.
     """
 
+    keeps_network: ClassVar[bool] = False
     table: ClassVar[str | None] = "descent"
     keys: ClassVar[tuple[str, ...]] = ("loss", "sampler", "steps")
     shown: ClassVar[tuple[str, ...]] = (
@@ -108,9 +110,6 @@ class SampledDescentTask(RunTask):
 
     def run(self, spec: RunSpec, report: Reporter | None = None, keep: Path | None = None) -> RunResult:
         """Descend with each loss and sampler for `epochs` times as many steps as there are examples."""
-        if keep:
-            message = "task 'sampled_descent' trains no network that could be kept"
-            raise ConfigError([Problem(("save",), message)])
         splits = registry.datasets.build(spec.dataset, spec.dataset_options).load()
         whole = scaled(
             spec.inputs,
@@ -118,13 +117,16 @@ class SampledDescentTask(RunTask):
             splits.test.cut(0, spec.test_examples or splits.test.size),
         )
         train, test = (self._labelled(part) for part in whole)
-        rows = [
-            row
-            for loss in self.losses
-            for sampler in self.samplers
-            for row in self._descend(spec, Regression(*train, loss), Regression(*test, loss), sampler, report)
-        ]
-        return result_of([cells(row) for row in rows], _measures(rows))
+        rows: list[DescentRow] = []
+        diverged = []
+        for loss in self.losses:
+            for sampler in self.samplers:
+                fits = Regression(*train, loss), Regression(*test, loss)
+                try:
+                    rows.extend(self._descend(spec, *fits, sampler, report))
+                except DivergedError as stop:
+                    diverged.append(f"{loss} loss of {sampler} draws: {stop}")
+        return result_of([cells(row) for row in rows], _measures(rows), "; ".join(diverged) or None)
 
     def _labelled(self, part: Examples) -> tuple[FloatArray, FloatArray]:
         every = part.batch(np.arange(part.size))
@@ -149,7 +151,7 @@ class SampledDescentTask(RunTask):
             with np.errstate(over="ignore", invalid="ignore"):
                 loss = float(train.losses(descent.weights).mean())
             if not loss < MOST_LOSS:
-                raise ConfigError([Problem(("lr",), f"{spec.lr} is too high for {sampler}: loss is {loss}")])
+                raise DivergedError(f"{loss:.3g} after {descent.steps} steps; lr {spec.lr} is too high")
             plain.weights = descent.weights
             own, base = descent.estimate(), plain.estimate()
             share = 100 * own.variance / base.variance

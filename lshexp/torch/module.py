@@ -52,6 +52,8 @@ class SelectingModule(torch.nn.Module):  # type: ignore[misc]
             "bias",
             torch.nn.Parameter(torch.empty(nodes, dtype=torch.float32, device="cpu")) if bias else None,
         )
+        if self.method.storage:
+            raise ValueError(f"'{method}' has no full matrix of weights, as a module of PyTorch does")
         if self.method.scans_sparse_inputs:
             raise ValueError("where_sparse: scan stores weights by input, PyTorch by node; leave it out")
         self.reset_parameters()

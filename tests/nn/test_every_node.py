@@ -23,7 +23,7 @@ METHODS = [
     (name, options)
     for name, method in sorted(registry.methods.discover().items())
     # a gate multiplies what a node computes, and without some weights it computes less: other networks both
-    if name != "dense" and method.for_hidden and not method.gated and method().kept is None
+    if name != "dense" and method.for_hidden and not method.gated and method().storage is None
     for options in OPTIONS.get(name, [{}])
 ]
 DEEP = {"hidden": [16, 16, 16]}

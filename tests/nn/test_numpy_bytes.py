@@ -13,7 +13,7 @@ from lshexp.arrays import CSR
 from lshexp.hashing import base as hashing
 from lshexp.methods import _lookup, adaptive_dropout, popularity
 from lshexp.methods.base import Batch
-from lshexp.nn import asynchronous, blocks, output
+from lshexp.nn import asynchronous, blocks, hashed, output
 from lshexp.nn.asynchronous import SimulatedWorkers, workers_of
 from lshexp.nn.blocks import BlockLayer
 from lshexp.nn.gemm import Gemm
@@ -95,7 +95,8 @@ def compare(monkeypatch, spec, x, y, classes, weights=None):
             if isinstance(layer, KeptLayer):
                 layer.kept = counts(layer.kept)
             elif not isinstance(layer, BlockLayer):
-                layer.weights = counts(layer.weights)
+                with numpy_meter.leaving_out():
+                    layer.stored = counts(layer.stored)
         workers = workers_of(spec, net)
         for number in range(BATCHES):
             batch = Batch(np.arange(len(x)), number, True, weights)
@@ -143,8 +144,8 @@ def test_expressions_of_methods(monkeypatch, name, storage):
         }[name]
     )
     built = registry.methods.build(method, options)
-    if storage == "lock-free" and (built.gated or built.kept):
-        pytest.skip("lock-free threads take neither gates nor layers without some weights")
+    if storage == "lock-free" and (built.gated or built.storage):
+        pytest.skip("lock-free threads take neither gates nor layers without a full matrix of weights")
     settings = {"hidden": [48, 40, 40], "active_pct": 8.0, "optimizer": "sgd", "lr": 0.05, **STORAGE[storage]}
     spec = RunSpec(method=method, method_options=options, **settings)
     compare(monkeypatch, spec, *data(storage == "sparse examples"), CLASSES)
@@ -201,3 +202,9 @@ def test_batches_of_one(monkeypatch):
     spec = RunSpec(method="lsh", method_options=options, hidden=[40, 40], active_pct=8.0, input="lists")
     x, y = data(False)
     compare(monkeypatch, spec, x[1:2], y[1:2], CLASSES)
+
+
+def test_weights_that_are_looked_up_in_parts(monkeypatch):
+    monkeypatch.setattr(hashed, "ROWS", 15)
+    spec = RunSpec(method="hashed_weights", method_options={"keep_pct": 20.0}, hidden=[40, 40])
+    compare(monkeypatch, spec, *data(False), CLASSES)
