@@ -109,7 +109,11 @@ def _check_method(name: str, method: Method) -> list[str]:
         assert np.array_equal(layer.weights, other.weights), "weights differ between one thread and two"
     assert np.array_equal(one[1], two[1]), "predictions differ between one thread and two"
     assert sum(layer.work.mults() for layer in one[0].layers) > 0, "no work is counted"
-    return [
+    falls = not method.fixed_share and method.uses_active_pct
+    if falls:
+        wide, narrow = (_selected(one[0], share) for share in (0.75, 0.25))
+        assert wide > narrow, "at a wider share of a batch it chooses no more nodes; see Method.fixed_share"
+    return ["it heeds the share that a batch asks for"] * falls + [
         "active nodes are distinct, within the layer, and given for each example",
         "its inputs are left as they are",
         "numbers are the same at one thread and at two",
@@ -148,6 +152,14 @@ def _trained(name: str, method: Method, threads: int) -> tuple[Network, FloatArr
             "a network that is kept would predict otherwise; see Selector.state and restore"
         )
     return network, scores
+
+
+def _selected(network: Network, share: float) -> int:
+    """Nodes that the first layer chooses for a few examples at some share."""
+    x = np.random.default_rng(1).random((6, _FEATURES), dtype=np.float32)
+    active = network.selectors[0].select(x, Batch(np.arange(6), 1, True, share=share)).active
+    assert active is not None, "in training it chooses every node"
+    return active.nnz
 
 
 def _look(selector: Selector, nodes: int, x: FloatArray, batch: Batch) -> None:

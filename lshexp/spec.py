@@ -47,7 +47,8 @@ KERNEL_REVISION = 4
 # Fields that runs were once made without: at their default they leave a run's id as it was.
 OUTPUT = ("output_method", "output_options", "output_active_pct", "tail_pct", "correction", "loss", "tail")
 ADDED_LATER = (
-    "probe", "input", "inputs", "simulate_workers", "skip", "block", "task", "task_options", *OUTPUT
+    "probe", "input", "inputs", "simulate_workers", "skip", "block", "task", "task_options",
+    "active_from", "active_until", *OUTPUT,
 )  # fmt: skip
 
 
@@ -89,6 +90,18 @@ class RunSpec(BaseModel):
     method_options: dict[str, Any] = Field(default_factory=dict, description="options of the method")
     active_pct: float = Field(
         default=100.0, gt=0, le=100, description="active nodes of each hidden layer, per cent"
+    )
+    active_from: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="active nodes of each hidden layer in the first epoch, per cent; their share then "
+        "falls from epoch to epoch, by the same factor each time, to active_pct; left out: active_pct always",
+    )
+    active_until: int | None = Field(
+        default=None,
+        ge=2,
+        description="epoch, counted from 1, in which active_pct is reached; goes with active_from",
     )
     output_method: str = Field(default="dense", description="way of choosing the active classes")
     output_options: dict[str, Any] = Field(default_factory=dict, description="options of the output's method")
@@ -191,6 +204,14 @@ class RunSpec(BaseModel):
         if self.update == "hogwild" and not plain:
             raise ValueError("output: give it with update: batch; lock-free threads train a dense softmax")
         return self
+
+    def active_pct_in(self, epoch: int) -> float:
+        """Active nodes that an epoch of training, counted from 0, asks for, per cent."""
+        if self.active_from is None or self.active_until is None or epoch + 1 >= self.active_until:
+            return self.active_pct
+        passed = epoch / (self.active_until - 1)
+        share: float = self.active_from * (self.active_pct / self.active_from) ** passed
+        return share
 
     def key(self) -> int:
         """Seed of this repeat's named streams; the same for every method, so that runs pair up."""

@@ -6,6 +6,7 @@ weights and the active sets of a real run, do the same work in plain loops, and 
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import counting
@@ -24,6 +25,15 @@ from lshexp.work import PREDICT
 def lists(active):
     """Columns of each row of a CSR."""
     return None if active is None else [own.tolist() for own in np.split(active.indices, active.indptr[1:-1])]
+
+
+def wanted(spec, nodes, batch):
+    """Active share of a batch, and the number of active nodes of a layer."""
+    share = spec.active_pct / 100
+    if spec.active_from and batch.training and batch.epoch < spec.active_until - 1:
+        left = 1 - batch.epoch / (spec.active_until - 1)
+        share *= (spec.active_from / spec.active_pct) ** left
+    return share, min(nodes, max(1, round(share * nodes)))
 
 
 class Watched:
@@ -54,6 +64,7 @@ class Watched:
         if not batch.training and len(batch.examples) == 1:
             return selection  # to time single examples
         self.at.meter.at = (self.at.index, "select" if batch.training else PREDICT)
+        self.at.share, self.at.budget = self.at.wanted(batch)
         self.listed = isinstance(inputs, CSR)
         own = self.own.choose(
             self._look(
@@ -118,6 +129,7 @@ class Recount:
                 share=share, budget=min(layer.nodes, max(1, round(share * layer.nodes))),
                 key=stream_key(spec.key(), "method", index), stream=stream, stream_key=stream_key,
                 linear=spec.optimizer == "sgd", exact=layer.plan.scan, agreed=self.agreed,
+                wanted=partial(wanted, spec, layer.nodes),
             )  # fmt: skip
             own = selection_twin.METHODS[spec.method](at)
             net.selectors[index] = Watched(net.selectors[index], layer, own, at)

@@ -133,13 +133,17 @@ class Lsh(Everything):
         self.bits, self.tables = at.options["K"] or 0, at.options["L"]
         self.family = self._drawn()
         self.follows = self.options["follow"] and at.linear and self.family.follows
-        self.most = min(at.nodes, max(at.budget, round(self.options["candidates"] * at.budget)))
         order = at.stream(at.stream_key(at.key, "order"), "tables")
         self.firsts = order.integers(0, at.nodes, self.tables) if self.tables else []
         self.signs = np.zeros((at.nodes, self.bits * self.tables), dtype=bool)
         self.seen = self.learn_at = self.hash_at = self.learned = 0
         self.every = self.options["rehash_every"]
         self.changed, self.next = set(), 0
+
+    @property
+    def most(self):
+        """Nodes that tables offer at most."""
+        return min(self.at.nodes, max(self.at.budget, round(self.options["candidates"] * self.at.budget)))
 
     def _drawn(self):
         """The family with its planes and first directions, draws of named streams."""
@@ -411,6 +415,8 @@ METHODS = {
     "dense": lambda at: Everything(),
     "sparse_weights": lambda at: Everything(),
     "low_rank": lambda at: Everything(),
+    "quantized_weights": lambda at: Everything(),
+    "hashed_weights": lambda at: Everything(),
     "dropout": Dropout,
     "adaptive_dropout": AdaptiveDropout,
     "winner_take_all": WinnerTakeAll,

@@ -306,7 +306,7 @@ class Expander:
             values |= {key: choice.name, f"{key}_options": choice.options}
         if not self._values.uses_active_pct(method):
             # what is computed, so that runs asked for twice are seen to be one
-            values |= {"active_pct": 100.0, "block": 1}
+            values |= {"active_pct": 100.0, "active_from": None, "active_until": None, "block": 1}
         elif "active_pct" not in values:
             if self._sure:
                 message = f"method '{method}' needs 'active_pct', and none is given"

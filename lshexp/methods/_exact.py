@@ -26,7 +26,8 @@ class Exact(Selector):
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         scores = self._layer.scores_of_all(inputs, "select")
-        return Selection(best_of_rows(scores, self._k, self._layer), scored=True)
+        k = batch.wanted(self._k, self._layer.nodes)
+        return Selection(best_of_rows(scores, k, self._layer), scored=True)
 
 
 def best_of_rows(scores: FloatArray, k: int, layer: LayerView, phase: str = "select") -> CSR:

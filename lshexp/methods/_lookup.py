@@ -41,8 +41,8 @@ class LshSelector(Selector):
     def __init__(self, options: Lsh, layer: LayerView, bits: int, tables: int, budget: int, key: int) -> None:
         self._options = options
         self._layer = layer
-        self._budget = budget
-        self._most = min(layer.nodes, max(budget, round(options.candidates * budget)))
+        self._at_test = budget  # active nodes where a batch has no share of its own
+        self._resize(budget)
         self.hasher = options.family().draw(bits, tables, layer.nodes, layer.fan_in, stream_key(key, "hash"))
         order = stream_key(key, "order")
         self._rolls = options.rehash == "rolling"
@@ -59,6 +59,7 @@ class LshSelector(Selector):
         self._notes = {"rebuilds": 0, "rehashed_nodes": 0, "short_selections": 0, "capped_buckets": 0}
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
+        self._resize(batch.wanted(self._at_test, self._layer.nodes))
         if batch.training:
             self._keep_fresh(inputs, len(batch.examples))
         elif not self._notes["rebuilds"]:  # a network tested before any training
@@ -130,6 +131,11 @@ class LshSelector(Selector):
 
     def notes(self) -> dict[str, int]:
         return dict(self._notes)
+
+    def _resize(self, budget: int) -> None:
+        """Choose so many nodes of each example."""
+        self._budget = budget
+        self._most = min(self._layer.nodes, max(budget, round(self._options.candidates * budget)))
 
     def _keep_fresh(self, inputs: Inputs, examples: int) -> None:
         options, seen = self._options, self._seen

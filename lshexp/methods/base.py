@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -63,6 +63,11 @@ class Batch(NamedTuple):
     epoch: int  # 0-based
     training: bool
     weights: FloatArray | None = None  # float32[B], how much each example counts in training; None = 1
+    share: float | None = None  # active share that is wanted; None = the one the selector was made for
+
+    def wanted(self, own: int, nodes: int) -> int:
+        """Active nodes wanted of so many: a selector's `own` number, unless the batch has another share."""
+        return own if self.share is None else wanted_nodes(self.share, nodes)
 
 
 class Selection(NamedTuple):
@@ -190,7 +195,35 @@ class Factors(NamedTuple):
         return f"of rank {self.rank_of(nodes, fan_in)}"
 
 
-Storage = Kept | Factors
+class Hashed(NamedTuple):
+    """Fewer numbers than weights: a hash function says which of them each weight is, and with which sign."""
+
+    share: float  # of the full matrix's weights that there are numbers for
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: one row of numbers."""
+        return 1, wanted_nodes(self.share, nodes * fan_in)
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"as {self.shape(nodes, fan_in)[1]} shared numbers"
+
+
+class Rounded(NamedTuple):
+    """Weights of few bits, and the float32 weights that they are rounded from."""
+
+    to: Literal["int8", "pow2"]
+
+    def shape(self, nodes: int, fan_in: int) -> tuple[int, int]:
+        """Shape of `Layer.stored`: the float32 weights."""
+        return nodes, fan_in
+
+    def words(self, nodes: int, fan_in: int) -> str:
+        """How a layer is stored."""
+        return f"rounded to {self.to}"
+
+
+Storage = Kept | Factors | Hashed | Rounded
 
 
 class Method(Plugin):
@@ -212,6 +245,11 @@ class Method(Plugin):
         such layer is refused.
         """
         return False
+
+    @property
+    def fixed_share(self) -> str:
+        """Why a selector cannot choose another share in each batch; empty where it heeds `Batch.share`."""
+        return "it knows one share for all batches"
 
     @property
     def storage(self) -> Storage | None:

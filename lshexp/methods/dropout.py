@@ -25,6 +25,11 @@ class Dropout(Method):
 
     draws: ClassVar[bool] = True
 
+    @property
+    def fixed_share(self) -> str:
+        """Empty: it draws with any probability."""
+        return ""
+
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Draw nodes with keep probability `share`."""
         return _Draw(layer, share, key)
@@ -35,20 +40,21 @@ class _Draw(Selector):
         self._layer = layer
         self._share = share
         self._key = key
-        with np.errstate(divide="ignore"):
-            self._log_drop = float(np.log1p(-share))
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         if not batch.training:
             return Selection(active=None)
-        nodes, share, n = self._layer.nodes, self._share, len(batch.examples)
+        nodes, n = self._layer.nodes, len(batch.examples)
+        share = self._share if batch.share is None else batch.share
+        with np.errstate(divide="ignore"):
+            log_drop = float(np.log1p(-share))
         key = np.uint64(stream_key(self._key, "dropout", batch.epoch))
         indptr = empty(n + 1, dtype=np.int64)
         expected = n * nodes * share
         capacity = min(n * nodes, int(expected + 6 * np.sqrt(expected) + 16))
         while True:
             drawn = empty(capacity, dtype=np.int32)
-            pairs = draw_bernoulli(key, batch.examples, nodes, self._log_drop, indptr, drawn)
+            pairs = draw_bernoulli(key, batch.examples, nodes, log_drop, indptr, drawn)
             if pairs >= 0:
                 break
             capacity = min(n * nodes, 2 * capacity)

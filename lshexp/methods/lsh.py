@@ -215,6 +215,11 @@ class Lsh(Method):
         """With `where_sparse: scan`."""
         return self.where_sparse == "scan"
 
+    @property
+    def fixed_share(self) -> str:
+        """Empty: it looks up any number; tables are made for the share of the end."""
+        return ""
+
     def derived(self, share: float) -> dict[str, Any]:
         """L, and K where there are tables, as far as they were left out."""
         tables = self.tables(share)

@@ -52,6 +52,11 @@ class LowRankPredictor(Method):
             raise ValueError("must be 0 or at least 1")
         return value
 
+    @property
+    def fixed_share(self) -> str:
+        """Empty: it guesses any number of nodes."""
+        return ""
+
     def memory_bytes(self, nodes: int, fan_in: int, share: float, threads: int) -> int:
         """Both matrices and the starting scores, with their optimiser's state."""
         return learned_bytes(self.width * (nodes + fan_in) + nodes)
@@ -79,17 +84,18 @@ class _Scorer(Selector):
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         layer, refine = self._layer, self._options.refine
+        budget = batch.wanted(self._budget, layer.nodes)
         if batch.training:
             taught = self._due(len(batch.examples))
             if taught:
-                self._learn(inputs[:taught])
-        most = min(layer.nodes, max(self._budget, round(refine * self._budget)))
+                self._learn(inputs[:taught], budget)
+        most = min(layer.nodes, max(budget, round(refine * budget)))
         _, scores = self._scores(inputs, "select")
         found = best_of_rows(scores, most, layer)
         if not refine:
             return Selection(found)
         found = found.with_data(layer.scores_of_pairs(inputs, found, "select"))
-        return Selection(best_of_pairs(found, self._budget, layer), scored=True)
+        return Selection(best_of_pairs(found, budget, layer), scored=True)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The scorer."""
@@ -118,13 +124,13 @@ class _Scorer(Selector):
         work.count(phase, Work(0, 0, 4 * (2 * scores.size + self._layer.nodes)))
         return hidden, scores
 
-    def _learn(self, inputs: Inputs) -> None:
-        """A step of Adam on the cross-entropy between the scores of some examples and their winners.
+    def _learn(self, inputs: Inputs, budget: int) -> None:
+        """A step of Adam on the cross-entropy between the scores of some examples and their `budget` winners.
 
         Adam does not mind the scale of a gradient, so losses are summed and not averaged.
         """
         layer, work = self._layer, self._layer.work
-        winners = best_of_rows(layer.scores_of_all(inputs, "rebuild"), self._budget, layer, "rebuild")
+        winners = best_of_rows(layer.scores_of_all(inputs, "rebuild"), budget, layer, "rebuild")
         hidden, scores = self._scores(inputs, "rebuild")
         errors = self._errors(scores, winners)
         at_hidden = errors @ self._second.values.T

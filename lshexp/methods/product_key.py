@@ -56,6 +56,11 @@ class ProductKey(Method):
             raise ValueError("must be even: each set of sub-keys has half of a query")
         return value
 
+    @property
+    def fixed_share(self) -> str:
+        """Empty: it finds any number of pairs."""
+        return ""
+
     def memory_bytes(self, nodes: int, fan_in: int, share: float, threads: int) -> int:
         """Query matrix and sub-keys, with their optimiser's state."""
         first, second = factors(nodes)
@@ -101,16 +106,17 @@ class _Keys(Selector):
 
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         layer, work = self._layer, self._layer.work
+        budget = batch.wanted(self._budget, layer.nodes)
         queries, scale = self._queries(inputs, batch.training)
         first, second = (
             project(half, own.values.T, work, "select")
             for half, own in zip(self._halves(queries), self._keys, strict=True)
         )
-        sums = CSR.from_lengths(np.full(len(queries), pairs_to_form(self._budget, *self._sizes)), layer.nodes)
+        sums = CSR.from_lengths(np.full(len(queries), pairs_to_form(budget, *self._sizes)), layer.nodes)
         bounds = even_bounds(len(queries), layer.threads)
-        leading_sums(first, second, self._budget, bounds, sums.indices, sums.data)
-        work.count("select", leading_sums_cost(first, second, self._budget, sums.indices))
-        active = best_of_pairs(sums, self._budget, layer)
+        leading_sums(first, second, budget, bounds, sums.indices, sums.data)
+        work.count("select", leading_sums_cost(first, second, budget, sums.indices))
+        active = best_of_pairs(sums, budget, layer)
         work.count("select", elementwise(4 * active.nnz))
         token = _Asked(inputs, queries, scale) if batch.training else None
         return Selection(active, multiplier=sigmoid(active.data), token=token)

@@ -71,6 +71,13 @@ class WinnerTakeAll(Method):
         """With `where_sparse: scan`."""
         return self.where_sparse == "scan"
 
+    @property
+    def fixed_share(self) -> str:
+        """Empty with `over: example`."""
+        if self.over == "example":
+            return ""
+        return f"over: {self.over} tests by the thresholds of earlier batches; over: example can"
+
     def selector(self, layer: LayerView, share: float, key: int) -> Selector:
         """Keep the `share` largest."""
         if self.over == "example":

@@ -6,25 +6,40 @@ import numpy as np
 
 from lshexp.arrays import FloatArray
 from lshexp.kernels.step import Rule
-from lshexp.methods.base import Factors, Kept
+from lshexp.methods.base import Factors, Hashed, Kept, Rounded, Storage
 from lshexp.nn.blocks import BlockLayer
 from lshexp.nn.by_input import LayerByInput
 from lshexp.nn.factors import FactorLayer
 from lshexp.nn.gemm import Gemm
+from lshexp.nn.hashed import HashedLayer
 from lshexp.nn.kept import KeptLayer
 from lshexp.nn.layer import Layer
 from lshexp.nn.plan import LayerPlan
-from lshexp.streams import stream
+from lshexp.nn.rounded import RoundedLayer
+from lshexp.streams import stream, stream_key
+
+_STORED_AS: dict[type[Storage], type[Layer]] = {
+    Kept: KeptLayer,
+    Factors: FactorLayer,
+    Rounded: RoundedLayer,
+}
 
 
-def build_layer(stored: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> Layer:
-    """Return a layer stored as its plan says, with these parameters, float32[`plan.shape`]."""
-    if isinstance(plan.storage, Kept):
-        kind: type[Layer] = KeptLayer
-    elif isinstance(plan.storage, Factors):
-        kind = FactorLayer
-    else:
-        kind = BlockLayer if plan.block > 1 else LayerByInput if plan.by_input else Layer
+def build_layer(
+    key: int, layer: int, stored: FloatArray | None, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int
+) -> Layer:
+    """Return a layer stored as its plan says.
+
+    `key` and its number, `layer`, seed what is drawn: hash functions and, unless `stored` are given, its
+    parameters, float32[`plan.shape`].
+    """
+    if stored is None:
+        stored = initial_parameters(key, layer, plan)
+    if isinstance(plan.storage, Hashed):
+        return HashedLayer(stored, plan, rule, gemm, threads, stream_key(key, "hashed", layer))
+    kind: type[Layer] = BlockLayer if plan.block > 1 else LayerByInput if plan.by_input else Layer
+    if plan.storage:
+        kind = _STORED_AS[type(plan.storage)]
     return kind(stored, plan, rule, gemm, threads)
 
 

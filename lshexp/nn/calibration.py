@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lshexp import registry
-from lshexp.arrays import CSR, FloatArray
+from lshexp.arrays import CSR, FloatArray, IntArray
 from lshexp.methods.base import Batch
-from lshexp.nn.asynchronous import workers_of
+from lshexp.nn.asynchronous import Hogwild, SimulatedWorkers, workers_of
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.network import Network
 from lshexp.nn.plan import plan_layers
@@ -27,7 +27,7 @@ FEWEST = 5  # batches that are timed
 
 
 class Cost(NamedTuple):
-    """Training cost of one example, measured."""
+    """Training cost of one example, measured; where the active share falls, the mean over all epochs."""
 
     seconds: float
     work: Work
@@ -53,16 +53,34 @@ def measure(spec: RunSpec, features: int, classes: int, seconds: float, sparse: 
         ids = np.arange(spec.batch)
         for _ in range(SKIPPED):
             trainee.train_batch(x, y, Batch(ids, 0, True))
-        before = _total(network)
-        times: list[float] = []
-        while len(times) < FEWEST or sum(times) < seconds:
-            started = time.perf_counter()
-            trainee.train_batch(x, y, Batch(ids, 0, True))
-            times.append(time.perf_counter() - started)
-        after = _total(network)
-    examples = len(times) * spec.batch
-    work = Work(*((now - then) // examples for now, then in zip(after, before, strict=True)))
-    return Cost(statistics.median(times) / spec.batch, work)
+        # where the active share falls, each of the first epochs has its own; others are as the last of them
+        epochs = range(spec.active_until or 1)
+        costs = [_epoch(network, trainee, x, y, epoch, seconds / len(epochs)) for epoch in epochs]
+    if len(costs) > 1:
+        costs += costs[-1:] * (spec.epochs - len(costs))
+    works = zip(*(cost.work for cost in costs), strict=True)
+    mean_work = Work(*(sum(amounts) // len(costs) for amounts in works))
+    return Cost(statistics.fmean(cost.seconds for cost in costs), mean_work)
+
+
+def _epoch(
+    network: Network,
+    trainee: SimulatedWorkers | Hogwild | Network,
+    x: FloatArray | CSR,
+    y: IntArray,
+    epoch: int,
+    seconds: float,
+) -> Cost:
+    """Train on one batch again and again for about so long, at least a few times, as in an epoch of a run."""
+    before, ids = _total(network), np.arange(len(y))
+    times: list[float] = []
+    while len(times) < FEWEST or sum(times) < seconds:
+        started = time.perf_counter()
+        trainee.train_batch(x, y, Batch(ids, epoch, True))
+        times.append(time.perf_counter() - started)
+    examples = len(times) * len(y)
+    work = Work(*((now - then) // examples for now, then in zip(_total(network), before, strict=True)))
+    return Cost(statistics.median(times) / len(y), work)
 
 
 def _rows(draws: np.random.Generator, examples: int, features: int) -> FloatArray:

@@ -69,6 +69,7 @@ class Layer:
     def __init__(self, stored: FloatArray, plan: LayerPlan, rule: Rule, gemm: Gemm, threads: int) -> None:
         self.nodes, self.fan_in = plan.nodes, plan.fan_in
         self.plan = plan
+        self.threads = threads
         self.stored = stored
         self.bias = np.zeros(self.nodes, dtype=np.float32)
         self.rule = rule
@@ -78,7 +79,6 @@ class Layer:
         self.bias_state = np.zeros((self.cost.slots, 1, self.nodes), dtype=np.float32)
         self.work = LayerWork()
         self.label_counts: OffsetArray | None = None  # of an output, where they are counted
-        self.threads = threads
         self.gemm = gemm
         self._every: dict[int, Pairs] = {}
         self._cursors = np.zeros(self.nodes if plan.listed else 0, dtype=np.int32)  # scratch of `group`

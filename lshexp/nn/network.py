@@ -19,7 +19,7 @@ from lshexp.buffers import empty
 from lshexp.kernels.step import rule_of
 from lshexp.methods.base import Batch, Gates, Method, Selection, Selector
 from lshexp.nn.blocks import BlockLayer
-from lshexp.nn.build import build_layer, initial_parameters
+from lshexp.nn.build import build_layer
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs
 from lshexp.nn.output import OutputStep, build_output
@@ -94,8 +94,7 @@ class Network:
         rule = rule_of(spec.optimizer, spec.lr, spec.momentum)
         self.layers = [
             build_layer(
-                parameters[index][0] if parameters else initial_parameters(key, index, plan),
-                plan, rule, gemm, spec.threads,
+                key, index, parameters[index][0] if parameters else None, plan, rule, gemm, spec.threads
             )
             for index, plan in enumerate(self.plans)
         ]  # fmt: skip
@@ -109,6 +108,7 @@ class Network:
         self.output.label_counts = label_counts
         self.head = build_output(self.output, spec, output_method(spec), tail_method(spec))
         self.selects = method.uses_active_pct
+        self._spec = spec
         self._threads = spec.threads
         self._skip = spec.skip
         self._places = np.full((spec.threads, max(spec.hidden, default=1) if spec.skip else 0), -1, np.int32)
@@ -180,6 +180,8 @@ class Network:
         tapes: list[Tape] = []
         selected: list[int] = []
         signal = self._input(x)
+        if batch.training and self._spec.active_from is not None:
+            batch = batch._replace(share=self._spec.active_pct_in(batch.epoch) / 100)
         for layer, selector in zip(self.hidden, self.selectors, strict=True):
             started = time.perf_counter()
             selection = selector.select(signal, batch)

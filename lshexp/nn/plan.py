@@ -10,6 +10,8 @@
 | bsr   | selected | in tiles | whole blocks of nodes and inputs, a contiguous tile for each pair  |
 | rows  | all      | kept     | kernels over the few weights there are, for all examples at once   |
 | rows  | all      | factors  | BLAS, one thin matrix after the other                              |
+| rows  | all      | rounded  | BLAS, on weights that are rounded after each step                  |
+| rows  | all      | hashed   | BLAS, on rows of weights that are looked up for each product anew  |
 
 Methods say what they would like (`Method.scans_sparse_inputs`); layers and methods read what was decided.
 """
@@ -22,7 +24,7 @@ from typing import Literal
 
 from lshexp import registry
 from lshexp.errors import ConfigError, Problem
-from lshexp.methods.base import Factors, Kept, Method, Storage, wanted_nodes
+from lshexp.methods.base import Factors, Hashed, Kept, Method, Rounded, Storage, wanted_nodes
 from lshexp.spec import UNIFORM, RunSpec, Update
 
 InputForm = Literal["rows", "csr", "rows or csr", "bsr"]
@@ -78,6 +80,10 @@ class LayerPlan:
             return "forward_blocks", "update_blocks"
         if isinstance(self.storage, Factors):
             return "blas", "step_dense"
+        if isinstance(self.storage, Rounded):
+            return "blas", "step_dense", f"round_to_{self.storage.to}"
+        if isinstance(self.storage, Hashed):
+            return "unfold_hashed", "blas", "fold_hashed", "step_dense"
         if isinstance(self.storage, Kept):
             gradient = () if self.first else ("input_gradient_kept",)
             return ("forward_kept", *gradient, "weight_gradient_kept", "step_dense")
@@ -120,6 +126,7 @@ def plan_layers(
     """
     output = output_method(spec)
     _require_places(spec, method, output)
+    _require_falling_share(spec, method)
     plans = []
     last = len(widths) - 2
     for index in range(last + 1):
@@ -263,6 +270,27 @@ def _require_places(spec: RunSpec, method: Method, output: Method) -> None:
     if output.draws and spec.tail_pct:
         message = f"'{output.name}' draws its classes already; only classes that are looked up take a tail"
         raise ConfigError([Problem(("output", "tail_pct"), message)])
+
+
+def _require_falling_share(spec: RunSpec, method: Method) -> None:
+    """Raise ConfigError unless `active_from` and `active_until` say what can be done."""
+    first, until, key = spec.active_from, spec.active_until, "active_from"
+    if first is None and until is None:
+        return
+    if first is None:
+        key, message = "active_until", "give it with active_from, the share of the first epoch"
+    elif until is None:
+        message = "give it with active_until, the epoch from which active_pct holds"
+    elif first <= spec.active_pct:
+        message = f"{first:g} is not above active_pct, {spec.active_pct:g}, to which it is to fall"
+    elif until > spec.epochs:
+        key = "active_until"
+        message = f"{until} is beyond the last epoch, {spec.epochs}; active_pct would not be reached"
+    elif method.fixed_share:
+        message = f"the share of '{method.name}' cannot fall: {method.fixed_share}"
+    else:
+        return
+    raise ConfigError([Problem((key,), message)])
 
 
 def dense_reads_stored(spec: RunSpec, sparse_examples: bool) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 TABLES = ("runs.csv", "epochs.csv", "work.csv", "selection.csv", "env.csv")
-Way = tuple[str, float, str, float]  # method and share of the hidden layers, then of the output
+Way = tuple[str, str, str, float]  # method and share of the hidden layers, then of the output
 Group = tuple[int, "list[Estimate]"]
 HEADS = ["method", "act %", "runs", "to do", "mults", "J", "MB", "time"]
 SHOWN_VALUES = 8  # of a swept setting
@@ -128,7 +128,10 @@ def _network(spec: RunSpec) -> tuple[str, str]:
 
 
 def _key(spec: RunSpec) -> Way:
-    return spec.method, spec.active_pct, spec.output_method, spec.output_active_pct
+    share = f"{spec.active_pct:g}"
+    if spec.active_from is not None:
+        share = f"{spec.active_from:g} to {share}"
+    return spec.method, share, spec.output_method, spec.output_active_pct
 
 
 def _way(key: Way) -> list[str]:
@@ -136,7 +139,7 @@ def _way(key: Way) -> list[str]:
     method, share, output, output_share = key
     plain = output == RunSpec.model_fields["output_method"].default
     chosen = "" if plain else f", output {output} {output_share:g} %"
-    return [method + chosen, f"{share:g}"]
+    return [method + chosen, share]
 
 
 def _axes(planned: Plan) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -93,6 +94,13 @@ class RunRow:
     def of_epochs(self, field: str) -> list[float]:
         """Values of a field of the finished epochs."""
         return [getattr(row, field) for row in self.record.result.epochs]
+
+    def active_pct(self) -> float | None:
+        """Active nodes in the last epoch, per cent; where their share falls, over all epochs."""
+        shares = self.of_epochs("active_pct_achieved")
+        if self.record.spec.active_from is not None and shares:
+            return statistics.fmean(shares)
+        return shares[-1] if shares else None
 
     def joules(self) -> float | None:
         """Energy of the counted work under the model."""
@@ -226,7 +234,7 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     Column("best_test_acc_pct", "float", lambda row: max(row.of_epochs("test_acc_pct"), default=None)),
     _last("valid_acc_pct"),
     _last("train_loss"),
-    _last("active_pct_achieved"),
+    Column("active_pct_achieved", "float", lambda row: row.active_pct()),
     *(_mults(phase) for phase in PHASES),
     Column("mults_total", "int", lambda row: row.mults_total),
     _result("mults_dense", "int"),
@@ -259,6 +267,8 @@ RUN_OUTCOME: tuple[Column[RunRow], ...] = (
     _spec("test_examples", "int"),
     _spec("validation_examples", "int"),
     _spec("average_from", "int"),
+    _spec("active_from", "float"),
+    _spec("active_until", "int"),
     _spec("probe", "float"),
     _spec("input", "category"),
     _spec("inputs", "category"),

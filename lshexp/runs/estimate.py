@@ -92,7 +92,8 @@ def _methods(spec: RunSpec) -> tuple[str, str]:
 def _kind(spec: RunSpec) -> str:
     """What decides the cost of an example: the run without what only decides its length or its draws."""
     plain = RunSpec.model_fields
-    same = ("epochs", "seed", "repeat", "lr", "average_from", "probe", "validation_examples")
+    same = ["seed", "repeat", "lr", "average_from", "probe", "validation_examples"]
+    same += ["epochs"] if spec.active_from is None else []
     changes = {name: plain[name].default for name in (*same, "train_examples", "test_examples")}
     return spec.model_copy(update=changes).model_dump_json()
 
@@ -143,8 +144,11 @@ def _scaled(cost: Cost, factor: float) -> Cost:
 
 def _size(spec: RunSpec) -> float:
     """Active multiplications of an example, up to a factor that is the same for all runs of a method."""
-    widths = [_info(spec).features, *(width * spec.active_pct / 100 for width in spec.hidden)]
-    return sum(a * b for a, b in itertools.pairwise(widths))
+    falling = range(spec.epochs if spec.active_from is not None else 1)
+    shares = [spec.active_pct_in(epoch) / 100 for epoch in falling]
+    features = _info(spec).features
+    active = [[features, *(width * share for width in spec.hidden)] for share in shares]
+    return sum(a * b for widths in active for a, b in itertools.pairwise(widths)) / len(shares)
 
 
 def _info(spec: RunSpec) -> DatasetInfo:

@@ -99,7 +99,8 @@ _MEANINGS_OF: Mapping[str, Mapping[str, str]] = {
         "best_test_acc_pct": "best of all epochs; optimistic, as the test examples choose the epoch",
         "valid_acc_pct": "validation examples classified correctly after the last epoch",
         "train_loss": "mean cross-entropy over the last epoch's training examples, nats",
-        "active_pct_achieved": "active nodes in the last epoch, of all hidden nodes",
+        "active_pct_achieved": "active nodes in the last epoch, of all hidden nodes; in all epochs with "
+        "active_from",
         "active_by_layer_pct": "active nodes of each hidden layer over the run, joined by -",
         "mults_select": "multiplications of choosing the active nodes",
         "mults_forward": "multiplications of the forward pass",

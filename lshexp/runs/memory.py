@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -41,7 +42,7 @@ class Memory(NamedTuple):
 def memory_of(spec: RunSpec, dataset: Dataset, examples: int) -> Memory:
     """The memory of a run of which `examples` examples are kept."""
     info = dataset.info()
-    parameters = FLOAT_BYTES * DenseCost([info.features, *spec.hidden, info.classes]).parameters
+    parameters = FLOAT_BYTES * _parameters(spec, info)
     scaled = FLOAT_BYTES * examples * info.features if spec.inputs != "raw" else 0
     parts = (
         parameters * (1 + (spec.average_from is not None)),
@@ -51,6 +52,16 @@ def memory_of(spec: RunSpec, dataset: Dataset, examples: int) -> Memory:
         2 * FLOAT_BYTES * _most_scores(spec, info),
     )
     return Memory(*(part / DECIMAL_MEGABYTE for part in parts))
+
+
+def _parameters(spec: RunSpec, info: DatasetInfo) -> int:
+    """Numbers that are trained: what layers store for weights, and biases."""
+    storage = registry.methods.build(spec.method, spec.method_options).storage
+    numbers = DenseCost([info.features, *spec.hidden, info.classes]).parameters
+    if storage:
+        for fan_in, nodes in itertools.pairwise([info.features, *spec.hidden]):
+            numbers += math.prod(storage.shape(nodes, fan_in)) - nodes * fan_in
+    return numbers
 
 
 def _kept_by_methods(spec: RunSpec, info: DatasetInfo) -> Iterator[int]:

@@ -317,6 +317,26 @@ CORPUS = {
         s.yaml:6:79: sweep[1].set.batch: 64 is more than the 60 examples to train on
         """,
     ),
+    "shares that cannot fall": (
+        """
+        dataset: {name: boxes, train: 600}
+        active_pct: 10
+        epochs: 4
+        sweep:
+          - set: {active_from: 10, active_until: 3}
+          - set: {active_from: 50}
+          - set: {active_until: 3}
+          - set: {active_from: 50, active_until: 5}
+          - set: {active_from: 50, active_until: 4}
+        """,
+        """
+        s.yaml:5:24: sweep[0].set.active_from: 10 is not above active_pct, 10, to which it is to fall
+        s.yaml:6:24: sweep[1].set.active_from: give it with active_until, the epoch from which active_pct holds
+        s.yaml:7:25: sweep[2].set.active_until: give it with active_from, the share of the first epoch
+        s.yaml:8:42: sweep[3].set.active_until: 5 is beyond the last epoch, 4; active_pct would not be reached
+        s.yaml:9:24: sweep[4].set.active_from: the share of 'lsh' cannot fall: it knows one share for all batches
+        """,
+    ),
     "a batch beyond the dataset": (
         """
         method: dense

@@ -45,6 +45,14 @@ def test_memory_model_adds_to_the_arithmetic_one():
     assert extra == pytest.approx(2 * 1300e-12)
 
 
+@pytest.mark.parametrize(("mult", "joules"), [("int8", 0.2), ("shift8", 0.024), ("shift32", 0.13)])
+def test_few_bits_are_priced_as_in_their_tables(mult, joules):
+    assert model("narrow45", mult=mult).joules(Work(mults=10**12, adds=0, bytes=10**15)) == pytest.approx(
+        joules
+    )
+    assert model("narrow45", mult=mult).joules(Work(mults=0, adds=10**12, bytes=0)) == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("name", sorted(registry.energy_models.discover()))
 @given(a=st.integers(0, 10**15), b=st.integers(0, 10**15), n=st.integers(0, 10**15))
 def test_every_model_is_additive_and_free_for_no_work(name, a, b, n):

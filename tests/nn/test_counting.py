@@ -81,6 +81,9 @@ METHODS = {
     ),
     "low_rank": ("low_rank", {"rank": 3}, 100.0),
     "low_rank share": ("low_rank", {"keep_pct": 50.0}, 100.0),
+    "hashed_weights": ("hashed_weights", {"keep_pct": 20.0}, 100.0),
+    "quantized_weights int8": ("quantized_weights", {"to": "int8"}, 100.0),
+    "quantized_weights pow2": ("quantized_weights", {"to": "pow2"}, 100.0),
     "sparse_weights static": ("sparse_weights", {"keep_pct": 30.0, "exchange_every": 0}, 100.0),
     "predictor": ("predictor", {"width": 3, "share": 0.4}, 12.0),
     "predictor unrefined": ("predictor", {"width": 2, "share": 1.0, "refine": 0.0}, 25.0),
@@ -183,6 +186,27 @@ def test_mults_and_adds_of_every_layer_and_phase(monkeypatch, name, storage, upd
     compare(result, recount)
     assert recount.overlap > 0.8
     assert np.mean(recount.agreed or [True]) > 0.8
+
+
+FALLING = (
+    "dropout few", "winners example", "winners scan", "lsh", "lsh touched", "lsh hybrid",
+    "lsh without tables", "lsh paper", "lsh authors", "lsh learned", "predictor", "product_key few",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.parametrize("name", FALLING)
+def test_a_falling_share_is_counted_as_it_falls(monkeypatch, name, update):
+    """Each epoch at its own share, predicting at active_pct."""
+    if update == "lock-free" and registry.methods.build(*METHODS[name][:2]).gated:
+        pytest.skip("lock-free threads take no gates")
+    falling = {"active_from": 70.0, "active_until": 2, "optimizer": "sgd", "input": "lists"}
+    result, recount = recounted(monkeypatch, *METHODS[name], **falling, **UPDATES[update])
+    compare(result, recount)
+    assert recount.overlap > 0.8
+    assert np.mean(recount.agreed or [True]) > 0.8
+    first, last = (row.active_pct_achieved for row in result.epochs)
+    assert first > last
 
 
 @pytest.mark.parametrize("update", ["batch", "lock-free"])

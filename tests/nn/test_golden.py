@@ -63,6 +63,9 @@ METHODS = {
     "predictor-unrefined": ("predictor", {"width": 4, "share": 0.5, "refine": 0.0}),
     "product-key": ("product_key", {"dims": 6}),
     "low-rank": ("low_rank", {"keep_pct": 30.0}),
+    "hashed-weights": ("hashed_weights", {"keep_pct": 20.0}),
+    "int8-weights": ("quantized_weights", {"to": "int8"}),
+    "pow2-weights": ("quantized_weights", {"to": "pow2"}),
     "sparse-weights": ("sparse_weights", {"keep_pct": 20.0, "exchange_every": 2, "exchange_until": 8}),
 }
 # Selected outputs: 2 of the 4 classes, and where they are looked up 1 of the others.
@@ -85,6 +88,10 @@ BLOCKS = {
     8: {"optimizer": "sgd", "input": "lists", "active_pct": 20.0},
     16: {"optimizer": "momentum", "threads": 2, "skip": True, "active_pct": 40.0},
 }
+FALLING = (
+    "dropout", "winners-example", "winners-scan", "lsh", "lsh-no-tables", "lsh-hybrid", "lsh-paper",
+    "predictor", "product-key",
+)  # fmt: skip
 SCANNING = ("winners-scan", "lsh-hybrid")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adagrad_momentum", "adam")
 UPDATES = {
@@ -119,6 +126,13 @@ def _cases():
         for block, changes in BLOCKS.items():
             hidden = [40, 40, 40]
             cases[f"{name} block {block}"] = (method, options, {"block": block, "hidden": hidden, **changes})
+    for name in FALLING:
+        method, options = METHODS[name]
+        for optimizer, skip in (("sgd", False), ("adam", True)):
+            changes = {"optimizer": optimizer, "skip": skip, "input": "lists", "hidden": [40, 40, 40]}
+            cases[f"{name} {optimizer} falling"] = (
+                method, options, {"active_from": 50.0, "active_until": 2, **changes},
+            )  # fmt: skip
     for name, changes in OUTPUTS.items():
         for optimizer in ("sgd", "adam"):
             cases[f"output {name} {optimizer}"] = ("dense", {}, {"optimizer": optimizer, **changes})

@@ -13,7 +13,7 @@ from lshexp.arrays import CSR
 from lshexp.hashing import base as hashing
 from lshexp.methods import _lookup, adaptive_dropout, popularity
 from lshexp.methods.base import Batch
-from lshexp.nn import asynchronous, blocks, output
+from lshexp.nn import asynchronous, blocks, hashed, output
 from lshexp.nn.asynchronous import SimulatedWorkers, workers_of
 from lshexp.nn.blocks import BlockLayer
 from lshexp.nn.gemm import Gemm
@@ -202,3 +202,9 @@ def test_batches_of_one(monkeypatch):
     spec = RunSpec(method="lsh", method_options=options, hidden=[40, 40], active_pct=8.0, input="lists")
     x, y = data(False)
     compare(monkeypatch, spec, x[1:2], y[1:2], CLASSES)
+
+
+def test_weights_that_are_looked_up_in_parts(monkeypatch):
+    monkeypatch.setattr(hashed, "ROWS", 15)
+    spec = RunSpec(method="hashed_weights", method_options={"keep_pct": 20.0}, hidden=[40, 40])
+    compare(monkeypatch, spec, *data(False), CLASSES)

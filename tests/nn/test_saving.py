@@ -35,6 +35,9 @@ METHODS = {
     "predictor": ("predictor", {"width": 4, "share": 0.5}),
     "product_key": ("product_key", {"dims": 4}),
     "low_rank": ("low_rank", {"rank": 3}),
+    "hashed_weights": ("hashed_weights", {"keep_pct": 20.0}),
+    "int8_weights": ("quantized_weights", {"to": "int8"}),
+    "pow2_weights": ("quantized_weights", {"to": "pow2"}),
     "sparse_weights": ("sparse_weights", {"keep_pct": 20.0, "exchange_every": 5}),
 }
 SETTINGS = {
@@ -80,8 +83,9 @@ def held_out(spec):
         {"average_from": 1, "optimizer": "sgd"},
         {"inputs": "standard", "input": "lists", "skip": True},
         {"average_from": 1, "block": 8},
+        {"active_from": 60.0, "active_until": 2},
     ],
-    ids=["plain", "averaged", "standard", "blocks"],
+    ids=["plain", "averaged", "standard", "blocks", "falling"],
 )
 def test_a_kept_network_predicts_as_at_the_end_of_its_run(tmp_path, monkeypatch, name, more):
     method, options = METHODS[name]
@@ -89,6 +93,8 @@ def test_a_kept_network_predicts_as_at_the_end_of_its_run(tmp_path, monkeypatch,
         pytest.skip("a gate is that of a single node")
     if more.get("skip"):
         more = {**more, "hidden": [40, 40, 40]}
+    if "active_from" in more and registry.methods.build(method, options).fixed_share:
+        pytest.skip("its share cannot fall")
     spec = RunSpec(method=method, method_options=options, **{**SETTINGS, **more})
     path, scores, result = keep(tmp_path, monkeypatch, spec)
     kept = load_network(path)

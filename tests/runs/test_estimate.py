@@ -47,6 +47,24 @@ def test_multiplications_are_near_those_counted_later(plan):
         assert cost.mults == pytest.approx(counted, rel=0.05 if exact else 0.5), cost.run.spec.method
 
 
+def test_a_falling_share_costs_the_mean_of_its_epochs(tmp_path):
+    """Beside the same run at its last share, and as its work is counted later."""
+    text = (
+        SWEEP.partition("  - grid")[0].replace("epochs: 2", "epochs: 4").replace("repeats: 2", "repeats: 1")
+    )
+    runs = "  - grid: {method: [dropout, lsh], active_pct: [5]}\n    set: {}\n"
+    falling = runs.replace("{}", "{active_from: 60, active_until: 3}")
+    (tmp_path / "small.yaml").write_text(text + runs + falling, encoding="utf-8")
+    planned = plan_sweep(load_sweep(tmp_path / "small.yaml"), tmp_path).runs
+    costs = estimate(planned, default_energy_model(), seconds=1e9)
+    by = {(cost.run.spec.method, cost.run.spec.active_from): cost for cost in costs}
+    for method in ("dropout", "lsh"):
+        constant, falling = by[method, None], by[method, 60.0]
+        assert falling.mults > 1.5 * constant.mults
+        counted = sum(row.mults for row in run(falling.run.spec).work if row.phase != "predict")
+        assert falling.mults == pytest.approx(counted, rel=0.5)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 10])
 def test_the_ends_are_measured_first(n):
     order = _from_the_ends(range(n))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lshexp.analysis.results import read_results, read_runs
 from lshexp.errors import StoreError
-from lshexp.nn.result import SelectionRow
+from lshexp.nn.result import EpochRow, SelectionRow
 from lshexp.runs.columns import flatten, plain, text
 from lshexp.runs.environment import Environment
 from lshexp.runs.record import Record
@@ -34,8 +34,8 @@ test_acc_pct best_test_acc_pct valid_acc_pct train_loss active_pct_achieved mult
 mults_backward mults_update mults_rebuild mults_total mults_dense mults_pct_of_dense mults_pct_of_dense_paper
 bytes_touched energy_proxy_j energy_model energy_rapl_j compile_s select_s train_s eval_s peak_rss_mb
 timing_valid init_hash order_hash env_id started_utc
-momentum train_examples test_examples validation_examples average_from probe input inputs simulate_workers
-skip block output_method output_active_pct tail_pct correction loss tail task
+momentum train_examples test_examples validation_examples average_from active_from active_until probe input
+inputs simulate_workers skip block output_method output_active_pct tail_pct correction loss tail task
 active_by_layer_pct predict_mults_pct_of_dense predict_us predict_us_1
 test_p3_pct test_p5_pct test_psp1_pct test_psp3_pct test_psp5_pct test_recall20_pct test_ndcg20_pct
 test_perplexity test_acc_pct_retrieved test_p3_pct_retrieved test_p5_pct_retrieved test_psp1_pct_retrieved
@@ -91,6 +91,22 @@ def test_columns_and_values_of_a_run(tmp_path):
     }  # fmt: skip
     assert {name: row[name] for name in expected} == expected
     assert float(row["energy_proxy_j"]) == pytest.approx((50 * 3.7 + 50 * 0.9) * 1e-12)
+
+
+def test_a_falling_share_is_told_by_its_mean(tmp_path):
+    """The last epoch's share would tell a wide run from a narrow one by nothing."""
+    rows = [
+        EpochRow(n + 1, 0.5, 90.0, None, 90.0, share, 1, 0.0, 1.0, 0.1)
+        for n, share in enumerate((40.0, 20.0, 10.0, 10.0))
+    ]
+    falling = spec("lsh", active_pct=10.0, active_from=40.0, active_until=3, epochs=4)
+    constant = spec("lsh", active_pct=10.0, epochs=4)
+    first, second = table(
+        tmp_path, record(falling, epochs=rows), record(constant, run_id="ba9876543210", epochs=rows)
+    )
+    assert (first["active_pct_achieved"], second["active_pct_achieved"]) == ("20.0", "10.0")
+    assert (first["active_from"], first["active_until"]) == ("40.0", "3")
+    assert (second["active_from"], second["active_until"]) == ("", "")
 
 
 def test_options_of_one_method_are_empty_for_another(tmp_path):
