@@ -43,13 +43,14 @@ def against_the_widest(folder: Path) -> list[Held]:
     """Every network of a sweep beside the widest dense one of its dataset, whatever its own width.
 
     Runs with the same seed are pairs; intervals hold at 95 % for all networks of a dataset together. Where a
-    method has runs with several hash families, each is a network of its own, labelled by all but the default.
+    method has runs with several hash families, or weights of several kinds, each is a network of its own,
+    labelled by all but the default family.
     """
     runs = lshexp.read_results(folder).runs
-    if "p_hash_name" in runs and runs["p_hash_name"].nunique() > 1:
-        family = runs["p_hash_name"].astype(object).fillna("")
-        named = runs["method"].astype(str) + " " + family
-        runs = runs.assign(method=named.str.removesuffix("sketch").str.strip())
+    for option in ("p_hash_name", "p_to"):
+        if option in runs and runs[option].nunique() > 1:
+            named = runs["method"].astype(str) + " " + runs[option].astype(object).fillna("")
+            runs = runs.assign(method=named.str.removesuffix("sketch").str.strip())
     made = []
     for data, group in runs[runs["status"] == "ok"].groupby("dataset", sort=False, observed=True):
         networks = dict(iter(group.groupby(["method", "hidden"], sort=False, observed=True)))
@@ -145,7 +146,7 @@ def _rivals() -> str:
     told = ", ".join(f"{row.label} {row.accuracy:.2f} % at {row.mults:.1f} %" for row in others)
     return (
         f"**Rivals of hashing**, 20,000 digits, dense {dense.accuracy:.2f} %, accuracy and share of its "
-        f"multiplications with 5 % of the nodes or weights: {told}."
+        f"multiplications with few nodes, weights or bits: {told}."
     )
 
 

@@ -406,6 +406,7 @@ def test_what_cannot_be_computed_is_said():
         (lambda: layer(method_options={"k": 3}), "k"),
         (lambda: layer(method="popularity"), "LSHSoftmaxLoss takes it"),
         (lambda: layer(method_options={"preset": "hybrid"}), "where_sparse: scan"),
+        (lambda: layer(method="low_rank"), "no full matrix of weights"),
         (lambda: softmax(method="adaptive_dropout"), "cannot choose classes"),
         (lambda: softmax(tail="lsh"), "draws no classes"),
     ],

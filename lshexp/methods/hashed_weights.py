@@ -18,8 +18,8 @@ class HashedWeights(Method):
     Weight (i, j) is the number at place h(i, j), with the sign s(i, j); its gradient goes to that number. It
     saves memory, of weights and of the optimiser's state, and the optimiser's work. It saves no product of a
     weight with an activation: every weight is looked up and multiplied, and all of that is counted. Summing
-    the inputs of a place before multiplying would be exact too, but a node has fewer places than inputs only
-    where the whole layer has, below a share of 1 / nodes.
+    the inputs that meet at a place before multiplying would be exact too; but they hardly ever do, unless the
+    layer has no more places than a node has inputs, a share of 1 / nodes.
     """
 
     uses_active_pct: ClassVar[bool] = False

@@ -24,6 +24,7 @@ class QuantizedWeights(Method):
 
     uses_active_pct: ClassVar[bool] = False
     for_output: ClassVar[bool] = False
+    variant: ClassVar[str] = "to"
 
     to: Literal["int8", "pow2"] = Field(
         default="int8", description="what weights are; int8: 8-bit integers, pow2: powers of two in 4 bits"
