@@ -7,6 +7,7 @@ the same matrix's entries grouped by column. Kernels take the arrays themselves:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -20,6 +21,15 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]  # numbers of nodes, inputs, labels
 OffsetArray = NDArray[np.int64]  # positions in other arrays, and numbers of examples
 BoolArray = NDArray[np.bool_]
+
+
+@functools.lru_cache(maxsize=256)
+def equal_offsets(length: int, rows: int) -> OffsetArray:
+    """Where so many rows of `length` entries each begin and end, int64[rows + 1]; not to be written to.
+
+    They are asked for several times a step, and remembered.
+    """
+    return np.arange(rows + 1, dtype=np.int64) * length
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,6 +67,13 @@ class CSR:
         entries = int(indptr[-1])
         indices, data = empty(entries, dtype=np.int32), empty(entries, dtype=np.float32)
         return cls(indptr, indices, data, (len(lengths), columns))
+
+    @classmethod
+    def of_equal_rows(cls, rows: int, length: int, columns: int) -> CSR:
+        """As `from_lengths`, for rows that have `length` entries each."""
+        entries = rows * length
+        indices, data = empty(entries, dtype=np.int32), empty(entries, dtype=np.float32)
+        return cls(equal_offsets(length, rows), indices, data, (rows, columns))
 
     @property
     def arrays(self) -> tuple[OffsetArray, IntArray, FloatArray]:

@@ -8,9 +8,9 @@ keeps stays as it is.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,10 +80,10 @@ def _rounded(nbytes: int) -> int:
     return -(-nbytes // step) * step
 
 
-def empty(shape: int | Sequence[int], dtype: Any) -> NDArray[Any]:
+def empty(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """An array whose values are not set, as `numpy.empty`, in memory that may have been used before."""
     kind = np.dtype(dtype)
-    length = shape if isinstance(shape, int | np.integer) else int(np.prod(shape, dtype=np.int64))
+    length = math.prod(shape) if isinstance(shape, tuple) else shape
     nbytes = int(length) * kind.itemsize
     if nbytes < SMALL:
         return np.empty(shape, dtype=kind)

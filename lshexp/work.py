@@ -31,7 +31,8 @@ Training counts under the first five phases, and prediction, with whatever it ta
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 PHASES = ("select", "forward", "backward", "update", "rebuild")  # of training
 PREDICT = "predict"  # the phase of all work of a network that predicts
@@ -79,6 +80,7 @@ class LayerWork:
 
     def __init__(self) -> None:
         self._counts = {phase: [0, 0, 0] for phase in (*PHASES, PREDICT)}
+        self._sums: dict[tuple[Callable[..., Work], tuple[Any, ...]], list[int]] = {}
         self.paused = False
         self.predicting = False
 
@@ -90,9 +92,24 @@ class LayerWork:
             counts[1] += work.adds
             counts[2] += work.bytes
 
+    def count_sums(self, formula: Callable[..., Work], constants: tuple[Any, ...], *sizes: int) -> None:
+        """Add what formula(*constants, *sizes) says to `predict`; it is linear in the sizes.
+
+        Sizes are summed up, and the formula is worked out when somebody asks: a prediction of one example
+        takes little more time than to work out its formulas would.
+        """
+        if self.paused:
+            return
+        sums = self._sums.setdefault((formula, constants), [0] * len(sizes))
+        for place, size in enumerate(sizes):
+            sums[place] += size
+
     def tally(self, phase: str) -> Work:
         """Work of one phase so far."""
-        return Work(*map(int, self._counts[phase]))
+        counted = Work(*map(int, self._counts[phase]))
+        if phase != PREDICT:
+            return counted
+        return sum((formula(*own, *sums) for (formula, own), sums in self._sums.items()), counted)
 
     def mults(self) -> int:
         """Multiplications of training so far, all phases."""

@@ -37,7 +37,7 @@ made its folder, with which code, and what `lshexp compare` says of it. Columns 
 def page(printed: Callable[[str], str]) -> str:
     """The text of results/README.md; `printed` gives the output of a command."""
     sections = [_section(folder, printed) for folder in kept_folders()]
-    parts = [_within_a_point(printed), _plain_baselines(), _claims(printed), _bench()]
+    parts = [_within_a_point(printed), _plain_baselines(), _claims(printed), _bench(), _bench_output()]
     return "\n".join([INTRODUCTION, _findings(), *sections, *parts])
 
 
@@ -223,6 +223,46 @@ def _bench() -> str:
         + "\n\n"
         "![Microseconds a training example against width](bench/bench.svg)\n\n"
         "Prediction, from [bench_predict.csv](bench/bench_predict.csv):\n\n" + "\n".join(predicted) + "\n"
+    )
+
+
+OUTPUTS = {  # ways to train an output layer, each at its fastest batch
+    "PyTorch, full softmax": "softmax_fp32_",
+    "PyTorch, full softmax in bf16": "softmax_bf16_",
+    "PyTorch, adaptive softmax": "adaptive_fp32_",
+    "PyTorch, classes drawn by frequency": "sampled_fp32_",
+    "ours, all classes": "dense",
+    "ours, a fifth looked up and the rest drawn": "lsh",
+    "ours, classes drawn by frequency": "popularity",
+}
+
+
+def _bench_output() -> str:
+    """Time of an output layer by its number of classes: ours beside PyTorch's."""
+    took = pd.read_csv(RESULTS / "bench" / "bench_output.csv")
+    predicted = pd.read_csv(RESULTS / "bench" / "bench_output_predict.csv")
+    one = predicted[predicted["batch"] == 1].set_index(["classes", "competitor"])["us_per_example"]
+    heads = ["classes", "output layer", "batch", "training, µs", "full softmax", "one prediction, µs"]
+    lines = ["| " + " | ".join(heads) + " |", "| ---: | --- |" + " ---: |" * 4]
+    for classes, part in took.groupby("classes"):
+        fastest = {
+            told: part.loc[part[part["competitor"].str.startswith(name)]["us_per_example"].idxmin()]
+            for told, name in OUTPUTS.items()
+        }
+        full = fastest["PyTorch, full softmax"].us_per_example
+        for told, name in OUTPUTS.items():
+            us, kind = fastest[told].us_per_example, name.rstrip("_")
+            alone = f"{one[classes, kind]:.0f}" if (classes, kind) in one.index else ""
+            times = f"{full / us:.1f}"
+            lines.append(f"| {classes:,} | {told} | {fastest[told].batch} | {us:.1f} | {times} | {alone} |")
+    active = took["active"].iloc[0]
+    return (
+        "## Time of an output layer beside PyTorch\n\n"
+        "`taskset -c 1 lshexp bench --output 10000,33278,670091 --threads 1 --budget 6m`: median "
+        f"microseconds an example at an output layer above {took['inputs'].iloc[0]} activations, {active} "
+        "classes of which are trained for an example where they are not all. Each way has its fastest batch; "
+        "the column `full softmax` says how many times as long PyTorch's takes, in fp32. One core was kept "
+        "for it, while other work ran on the other and shared the memory.\n\n" + "\n".join(lines) + "\n"
     )
 
 

@@ -1,6 +1,7 @@
 """Plain twins of the kernels that work on whole blocks of nodes: dense matrices in float64, and loops."""
 
 import numpy as np
+from naive import top_k
 
 
 def dense_of_blocks(indptr, blocks, data, columns):
@@ -64,6 +65,18 @@ def score_blocks(x, sums, bias_sums, indptr, numbers):
 def forward_blocks(x, tiles, bias):
     nodes, b = bias.size, bias.shape[1]
     return x @ weights_of_tiles(tiles, nodes, b).T + bias.reshape(-1)
+
+
+def list_blocks(rows, b):
+    return np.concatenate(([0], np.cumsum(count_blocks(rows, b)))), *take_blocks(rows, b)
+
+
+def winning_blocks(x, sums, bias_sums, tiles, bias, k):
+    """Numbers of each example's k blocks of largest score, and the activations of their nodes."""
+    best = [top_k(row, k) for row in score_every_block(x, sums, bias_sums)]
+    active = np.maximum(forward_blocks(x, tiles, bias), 0)
+    runs = [row.reshape(-1, bias.shape[1])[own] for row, own in zip(active, best, strict=True)]
+    return best, runs
 
 
 def update_blocks(x, deltas, tiles, bias, lr):

@@ -50,6 +50,12 @@ def scan_csr(in_indptr, in_indices, in_data, columns, bias):
     return dense(in_indptr, in_indices, in_data, len(columns)) @ columns.astype(float) + bias
 
 
+def winners_by_input(in_indptr, in_indices, in_data, columns, bias, k):
+    """Live winners of each example: pairs of node and activation."""
+    scores = scan_csr(in_indptr, in_indices, in_data, columns, bias)
+    return [[(node, row[node]) for node in top_k(row, k) if row[node] > 0] for row in scores]
+
+
 def project_csr(indptr, indices, data, matrix):
     return dense(indptr, indices, data, len(matrix)) @ matrix.astype(float)
 
@@ -195,6 +201,10 @@ def count_stored(rows):
 
 def take_stored(rows):
     return [(column, value) for row in rows for column, value in enumerate(row) if value != 0]
+
+
+def list_stored(rows):
+    return np.concatenate(([0], np.cumsum(count_stored(rows)))), *take_stored(rows)
 
 
 def count_above(scores, thresholds):

@@ -117,7 +117,7 @@ class Trainee:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network that predicts: `predict(x, y)` handles one batch; our own networks look at the labels."""
+    """A network that predicts: `predict(x, y)` finds the best class of each example of a batch."""
 
     name: str
     predict: Callable[[NDArray[np.float32], NDArray[np.int32]], object]

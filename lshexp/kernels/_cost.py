@@ -56,6 +56,11 @@ def passes(indptr: OffsetArray, together: int) -> int:
     return int(_passes(indptr, together.bit_length() - 1)[0])
 
 
+def passes_of_one(entries: int, together: int) -> int:
+    """The passes over one item."""
+    return entries // together + entries % together
+
+
 def passed_products(indptr: OffsetArray, in_indptr: OffsetArray, together: int) -> int:
     """Sum over examples of the passes that their entries take, as in `passes`, x inputs."""
     return int(_passed(indptr, in_indptr, together.bit_length() - 1))

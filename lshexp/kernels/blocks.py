@@ -181,10 +181,15 @@ def score_every_block(in_indptr, in_blocks, in_data, sums, bias_sums, bounds, la
 def score_every_block_cost(
     in_indptr: OffsetArray, in_blocks: IntArray, lanes: tuple[int, ...], scores: FloatArray
 ) -> Work:
+    """As `scored_cost`."""
+    return scored_cost(scores.shape[1], len(lanes), len(in_indptr) - 1, len(in_blocks))
+
+
+def scored_cost(of_nodes: int, b: int, examples: int, inputs: int) -> Work:
     """Four blocks of nodes at a time, whole fours; a block of the input is loaded once for all four."""
-    b, examples, fours = len(lanes), len(in_indptr) - 1, -(-scores.shape[1] // 4)
-    products = 4 * fours * len(in_blocks) * b
-    nbytes = fours * (len(in_blocks) * (ID + VALUE * b) + (2 * OFFSET + 8 * VALUE) * examples)
+    fours = -(-of_nodes // 4)
+    products = 4 * fours * inputs * b
+    nbytes = fours * (inputs * (ID + VALUE * b) + (2 * OFFSET + 8 * VALUE) * examples)
     return Work(products, products, nbytes + VALUE * products)
 
 
@@ -265,10 +270,14 @@ def forward_blocks(in_indptr, in_blocks, in_data, tiles, bias, by_block, bounds,
 def forward_blocks_cost(
     in_indptr: OffsetArray, bias: FloatArray, by_block: CSC, lanes: tuple[int, ...]
 ) -> Work:
-    """A tile and an input block for each pair of blocks; of a pair its places, biases and results."""
-    b, pairs = len(lanes), len(by_block[1])
+    """As `forwarded_cost`."""
     visits = grouped_products(by_block[1], in_indptr)
+    return forwarded_cost(len(bias), len(lanes), 1, visits, len(by_block[1]))
+
+
+def forwarded_cost(of_nodes: int, b: int, calls: int, visits: int, pairs: int) -> Work:
+    """A tile and an input block for each visit; of a pair of blocks its places, biases and results."""
     products = visits * b * b
     nbytes = (ID + VALUE * b) * visits + VALUE * products
-    nbytes += (2 * ID + 2 * OFFSET + 2 * VALUE * b) * pairs + 2 * OFFSET * len(bias)
+    nbytes += (2 * ID + 2 * OFFSET + 2 * VALUE * b) * pairs + 2 * OFFSET * of_nodes * calls
     return Work(products, products, nbytes)

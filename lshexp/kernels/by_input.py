@@ -68,11 +68,14 @@ def scan_csr(in_indptr, in_indices, in_data, columns, bias, bounds, scores):
 
 
 def scan_csr_cost(in_indptr: OffsetArray, in_indices: IntArray, scores: FloatArray) -> Work:
+    """As `scanned_cost`."""
+    return scanned_cost(scores.shape[1], len(scores), len(in_indices), passes(in_indptr, 8))
+
+
+def scanned_cost(nodes: int, examples: int, inputs: int, passed: int) -> Work:
     """A weight for each product, and the sums loaded and stored once a pass."""
-    examples, nodes = scores.shape
-    products = len(in_indices) * nodes
-    passed = passes(in_indptr, 8) * nodes
-    nbytes = VALUE * (products + 2 * passed + 2 * scores.size) + (ID + VALUE) * len(in_indices)
+    products = inputs * nodes
+    nbytes = VALUE * (products + 2 * passed * nodes + 2 * examples * nodes) + (ID + VALUE) * inputs
     return Work(products, products, nbytes + 2 * OFFSET * examples)
 
 

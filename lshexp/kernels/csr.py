@@ -37,9 +37,13 @@ def keep_positive(indptr, indices, data, scale, out_indptr, out_indices, out_dat
 
 
 def keep_positive_cost(data: FloatArray, scale: float, out_indptr: OffsetArray) -> Work:
+    """As `kept_cost`."""
+    return kept_cost(scale, 1, len(out_indptr) - 1, len(data), int(out_indptr[-1]))
+
+
+def kept_cost(scale: float, calls: int, examples: int, values: int, kept: int) -> Work:
     """Each value, and id and value of those that are kept, which are multiplied unless the scale is one."""
-    kept, examples = int(out_indptr[-1]), len(out_indptr) - 1
-    nbytes = VALUE * len(data) + (2 * ID + VALUE) * kept + OFFSET * (1 + 3 * examples)
+    nbytes = VALUE * values + (2 * ID + VALUE) * kept + OFFSET * (calls + 3 * examples)
     return Work(kept if scale != 1 else 0, 0, nbytes)
 
 

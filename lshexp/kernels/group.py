@@ -69,10 +69,14 @@ def group_by_column(indptr, indices, bounds, cursors, column_indptr, rows, posit
 
 
 def group_by_column_cost(indptr: OffsetArray, indices: IntArray, column_indptr: OffsetArray) -> Work:
+    """As `grouped_cost`."""
+    return grouped_cost(len(column_indptr) - 1, 1, len(indptr) - 1, len(indices))
+
+
+def grouped_cost(nodes: int, calls: int, examples: int, pairs: int) -> Work:
     """A cursor a node, counted up and then moved on; of a pair its node, example and place."""
-    examples, nodes = len(indptr) - 1, len(column_indptr) - 1
     of_node, of_pair = 3 * ID + OFFSET, 8 * ID
-    return Work(0, 0, of_node * nodes + of_pair * len(indices) + OFFSET * (2 * examples + 3))
+    return Work(0, 0, of_node * nodes * calls + of_pair * pairs + OFFSET * (2 * examples + 3 * calls))
 
 
 @njit(parallel=False, cache=True, fastmath=False)

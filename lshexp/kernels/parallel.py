@@ -8,6 +8,7 @@ never depend on the bounds or on the number of threads.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numba
 import numpy as np
@@ -23,6 +24,16 @@ REASSOCIATE = {"reassoc", "contract", "nsz"}
 def all_threads() -> int:
     """Threads that kernels called from here run on: chunks to cut work into that no layer cuts."""
     return int(numba.get_num_threads())
+
+
+def alone(kernel: Any) -> Any:
+    """The same kernel for other kernels to call on their own thread, as to wake threads takes a microsecond.
+
+    It is compiled from the same source with the same settings, so what it computes has the same bits.
+    """
+    if not hasattr(kernel, "py_func"):  # compilation is switched off
+        return kernel
+    return njit(parallel=False, fastmath=kernel.targetoptions["fastmath"])(kernel.py_func)
 
 
 @functools.lru_cache(maxsize=256)

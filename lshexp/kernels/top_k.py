@@ -184,8 +184,13 @@ def top_k_rows(scores, k, bounds, indices, data):
 
 
 def top_k_rows_cost(indices: IntArray, returned: int) -> Work:
+    """As `taken_cost`."""
+    return taken_cost(len(indices), returned)
+
+
+def taken_cost(taken: int, touched: int) -> Work:
     """The passes that find the places; then place and score loaded, id and score stored."""
-    return Work(0, 0, VALUE * returned + 2 * (ID + VALUE) * len(indices))
+    return Work(0, 0, VALUE * touched + 2 * (ID + VALUE) * taken)
 
 
 @njit(parallel=True, cache=True, fastmath=False)

@@ -24,15 +24,17 @@ class Exact(Selector):
         self._layer = layer
         self._k = k
 
+    def winners(self, batch: Batch) -> int:
+        return batch.wanted(self._k, self._layer.nodes)
+
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         scores = self._layer.scores_of_all(inputs, "select")
-        k = batch.wanted(self._k, self._layer.nodes)
-        return Selection(best_of_rows(scores, k, self._layer), scored=True)
+        return Selection(best_of_rows(scores, self.winners(batch), self._layer), scored=True)
 
 
 def best_of_rows(scores: FloatArray, k: int, layer: LayerView, phase: str = "select") -> CSR:
     """The k nodes of largest score of each example and their scores, of float32[B, nodes]."""
-    best = CSR.from_lengths(np.full(len(scores), k), layer.nodes)
+    best = CSR.of_equal_rows(len(scores), k, layer.nodes)
     bounds = even_bounds(len(scores), layer.threads)
     touched = top_k_rows(scores, k, bounds, best.indices, best.data)
     layer.work.count(phase, top_k_rows_cost(best.indices, touched))

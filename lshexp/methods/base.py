@@ -118,6 +118,10 @@ class Selector(ABC):
     def select(self, inputs: Inputs, batch: Batch) -> Selection:
         """Choose the active nodes of each example of a batch."""
 
+    def winners(self, batch: Batch) -> int | None:
+        """How many nodes of largest pre-activation it selects, after computing all; None of other methods."""
+        return None
+
     def after_update(self, step: Step) -> None:  # noqa: B027 - most methods keep no tables
         """Take note that a step has changed weight rows, and how."""
 

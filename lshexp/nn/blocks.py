@@ -26,11 +26,12 @@ from lshexp.kernels.blocks import (
 from lshexp.kernels.blocks_step import update_blocks, update_blocks_cost
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
 from lshexp.kernels.step import Rule
+from lshexp.kernels.whole_layer import list_blocks, list_blocks_cost, winning_blocks, winning_blocks_sums
 from lshexp.methods.base import Selection, Step
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs, group_columns
 from lshexp.nn.plan import LayerPlan
-from lshexp.work import LayerWork, Work, elementwise
+from lshexp.work import PREDICT, LayerWork, Work, elementwise
 
 
 class BlockLayer(Layer):
@@ -161,12 +162,25 @@ class BlockLayer(Layer):
             self.work.count("forward", elementwise(values.size, mults=values.size))
         return Pairs(self._bsr(active.indptr, active.indices, values), by_block)
 
+    def winners_of_one(self, inputs: Inputs, k: int) -> tuple[CSR, int]:
+        """As `Layer.winners_of_one`; k blocks, by the sums of their pre-activations."""
+        inputs = self.in_blocks_of(inputs, PREDICT)
+        read, of_blocks = (inputs.block_indptr, inputs.blocks, inputs.data), (self.sums, self.bias_sums)
+        found = winning_blocks(*read, *of_blocks, self.tiles, self._bias, k, self._lanes)
+        indptr, best, activations, touched = found
+        self.work.count_sums(winning_blocks_sums, (self.blocks, self.block, k), 1, 1, len(read[1]), touched)
+        return BSR(indptr, best, activations, self.nodes), self._nodes_in(best)
+
     def in_blocks_of(self, inputs: Inputs, phase: str = "forward") -> BSR:
         """The layer's input in blocks, of which those without any value but zero are left out."""
         if isinstance(inputs, BSR):
             return inputs
         if isinstance(inputs, CSR):
             return blocks_of_csr(inputs, self.block)
+        if len(inputs) == 1:
+            indptr, blocks, data = found = list_blocks(inputs, self.block)
+            self.work.count(phase, list_blocks_cost(inputs, found))
+            return BSR(indptr, blocks, data, inputs.shape[1])
         bounds, counts = even_bounds(len(inputs), self.threads), empty(len(inputs), dtype=np.int64)
         count_blocks(inputs, self.block, bounds, counts)
         self.work.count(phase, count_blocks_cost(inputs))
@@ -211,11 +225,15 @@ class BlockLayer(Layer):
         self.work.count("rebuild", Work(0, deltas.size, 4 * (deltas.size + self.block + len(summed))))
         return Step(pairs.by_node, summed, token)
 
-    def selected(self, active: CSR) -> int:
+    def selected(self, active: CSR | None, examples: int) -> int:
         """Number of active pairs of example and node."""
+        return super().selected(None, examples) if active is None else self._nodes_in(active.indices)
+
+    def _nodes_in(self, blocks: IntArray) -> int:
+        """Number of nodes in blocks with these numbers."""
         beyond = self.blocks * self.block - self.nodes
-        last = int(np.count_nonzero(active.indices == self.blocks - 1)) if beyond else 0
-        return int(active.nnz * self.block - last * beyond)
+        last = int(np.count_nonzero(blocks == self.blocks - 1)) if beyond else 0
+        return int(len(blocks) * self.block - last * beyond)
 
     def nodes_of(self, active: CSR) -> CSR:
         """Active blocks as active nodes; values are not set."""

@@ -20,6 +20,7 @@ from lshexp.kernels.csr import gather_rows, gather_rows_cost
 from lshexp.kernels.parallel import balanced_bounds
 from lshexp.kernels.step import Rule, step_dense, step_dense_cost
 from lshexp.kernels.update import update_by_input, update_by_input_cost, update_csr, update_csr_cost
+from lshexp.kernels.whole_layer import sizes_of_one, winners_by_input, winners_by_input_sums
 from lshexp.nn.gemm import Gemm
 from lshexp.nn.layer import Layer, Pairs
 from lshexp.nn.plan import LayerPlan
@@ -66,6 +67,15 @@ class LayerByInput(Layer):
         gather_rows(scores, active.indptr, active.indices, bounds, values)
         self.work.count(phase, gather_rows_cost(active.indptr, active.indices))
         return values
+
+    def winners_of_one(self, inputs: Inputs, k: int) -> tuple[CSR, int]:
+        """As `Layer.winners_of_one`."""
+        indptr, indices, data = _csr(inputs).arrays
+        found = winners_by_input(indptr, indices, data, self._columns, self.bias, k)
+        of_live, live, activations, touched = found
+        sizes = sizes_of_one(len(indices), len(live), touched)
+        self.work.count_sums(winners_by_input_sums, (self.nodes, k), *sizes)
+        return CSR(of_live, live, activations, (1, self.nodes)), k
 
     def input_gradient(self, inputs: Inputs, pairs: Pairs | None, deltas: FloatArray) -> FloatArray:
         """Gradient at the stored inputs, float32[Q]; deltas float32[P]."""

@@ -138,13 +138,20 @@ class Layer:
         self.work.count("forward", keep_positive_cost(active.data, float(multiplier), indptr))
         return pairs
 
+    def winners_of_one(self, inputs: Inputs, k: int) -> tuple[CSR, int] | None:
+        """Activations of one example's k nodes of largest pre-activation, and how many were selected.
+
+        Counted as `predict`. None where the layer has no kernel that does all of it.
+        """
+        return None
+
     def step_of(self, pairs: Pairs, deltas: FloatArray, token: object) -> Step:
         """A step of active pairs as the method that chose them sees it."""
         return Step(pairs.by_node, deltas, token)
 
-    def selected(self, active: CSR) -> int:
+    def selected(self, active: CSR | None, examples: int) -> int:
         """Number of active pairs of example and node that a method's choice stands for."""
-        return active.nnz
+        return examples * self.nodes if active is None else active.nnz
 
     def nodes_of(self, active: CSR) -> CSR:
         """A method's choice as active nodes."""

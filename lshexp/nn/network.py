@@ -187,8 +187,7 @@ class Network:
             selection = selector.select(signal, batch)
             if batch.training:
                 self.select_s += time.perf_counter() - started
-            active = selection.active
-            selected.append(layer.nodes * len(x) if active is None else layer.selected(active))
+            selected.append(layer.selected(selection.active, len(x)))
             tape, signal = self._through(len(tapes), signal, selection)
             tapes.append(tape)
         return tapes, signal, selected
@@ -204,9 +203,27 @@ class Network:
         Nodes are selected as the method does at test; all work is counted as `predict`.
         """
         with self.counting("predicting"):
-            _, signal, selected = self.choose(x, batch)
+            signal, selected = self._last_hidden(x, batch)
             logits = self.head.scores(signal)
         return logits, selected
+
+    def _last_hidden(self, x: Inputs, batch: Batch) -> tuple[Inputs, list[int]]:
+        """The output layer's input, and the pairs selected in each layer, where nothing is learned.
+
+        Layers that can take a single example in one call do so.
+        """
+        signal, selected = self._input(x), []
+        for index, (layer, selector) in enumerate(zip(self.hidden, self.selectors, strict=True)):
+            k = selector.winners(batch) if len(x) == 1 and not self._skip else None
+            found = layer.winners_of_one(signal, k) if k else None
+            if found is None:
+                selection = selector.select(signal, batch)
+                selected.append(layer.selected(selection.active, len(x)))
+                signal = self._through(index, signal, selection)[1]
+            else:
+                signal = self._in_form(layer, found[0], index + 1)
+                selected.append(found[1])
+        return signal, selected
 
     def retrieve(self, x: Inputs, batch: Batch) -> CSR | None:
         """Classes that the output's method selects at test, with their scores; None where it selects all.

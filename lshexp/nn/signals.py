@@ -27,6 +27,7 @@ from lshexp.kernels.csr import (
     take_stored,
 )
 from lshexp.kernels.parallel import balanced_bounds, even_bounds
+from lshexp.kernels.whole_layer import list_stored
 from lshexp.methods.base import Gates, Selection
 from lshexp.nn.layer import Layer, Pairs
 from lshexp.work import Work, elementwise, indexed
@@ -104,6 +105,9 @@ def stored(inputs: Inputs, threads: int) -> CSR:
     """A batch as the values that are not zero; the form in which examples are handed over is not counted."""
     if isinstance(inputs, CSR):
         return inputs
+    if len(inputs) == 1:
+        indptr, indices, data = list_stored(inputs)
+        return CSR(indptr, indices, data, (1, inputs.shape[1]))
     bounds, counts = even_bounds(len(inputs), threads), np.empty(len(inputs), dtype=np.int64)
     count_stored(inputs, bounds, counts)
     found = CSR.from_lengths(counts, inputs.shape[1])

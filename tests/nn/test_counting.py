@@ -24,7 +24,7 @@ from lshexp.nn.layer import Layer
 from lshexp.nn.network import Network
 from lshexp.nn.output import Output
 from lshexp.spec import RunSpec
-from lshexp.work import PHASES, PREDICT, Work
+from lshexp.work import PHASES, PREDICT, LayerWork, Work
 
 FEATURES, CLASSES, EXAMPLES, TESTED = 11, 3, 15, 7
 SKETCH = {"K": 2, "L": 3, "rehash_every": 6}
@@ -258,6 +258,9 @@ def metered_kernels(monkeypatch):
 
         return call
 
+    def count_sums(work, formula, constants, *sizes):
+        given[formula.__name__.removesuffix("_sums")] += formula(*constants, *sizes).bytes
+
     def leave_out(function):
         def call(*arguments):
             left_out.append(True)
@@ -274,6 +277,7 @@ def metered_kernels(monkeypatch):
             if cost and cost.__module__.startswith("lshexp.kernels."):
                 monkeypatch.setattr(module, name, run(kernel, name))
                 monkeypatch.setattr(module, f"{name}_cost", count(cost, name), raising=False)
+    monkeypatch.setattr(LayerWork, "count_sums", count_sums)
     for kind in (Layer, BlockLayer):
         monkeypatch.setattr(kind, "every_node", leave_out(kind.every_node))
     monkeypatch.setattr(Output, "losses", leave_out(Output.losses))
