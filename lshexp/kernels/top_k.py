@@ -127,6 +127,20 @@ def _shortlist(values, k, scratch, places):
 
 
 @njit(parallel=False, cache=True, fastmath=False)
+def _break_ties(values, places, n_listed, threshold, ties):
+    """Keep, of the places listed, those above the threshold and the first `ties` that are equal to it."""
+    n = np.uint32(0)
+    for i in range(n_listed):
+        place = places[i]
+        value = values[np.uint32(place)]
+        value = np.float32(-np.inf) if np.isnan(value) else value
+        places[n] = place  # as in `_shortlist`
+        tie = np.int64(value == threshold) & np.int64(ties > 0)
+        ties -= tie
+        n += np.uint32(np.int64(value > threshold) | tie)
+
+
+@njit(parallel=False, cache=True, fastmath=False)
 def _top_places(values, k, scratch, places):
     """Write the places of the k largest values, ascending, to places[:k]; return the elements touched.
 
@@ -137,19 +151,19 @@ def _top_places(values, k, scratch, places):
         value = values[np.uint32(places[i])]
         scratch[i] = np.float32(-np.inf) if np.isnan(value) else value
     threshold, n_passes = kth_largest(scratch[:n_listed], k)
-    above = 0
+    above, reached = np.int32(0), np.int32(0)
     for i in range(n_listed):
-        above += values[np.uint32(places[i])] > threshold
-    ties = k - above
-    n = np.uint32(0)
-    for i in range(n_listed):
-        place = places[i]
-        value = values[np.uint32(place)]
-        value = np.float32(-np.inf) if np.isnan(value) else value
-        places[n] = place  # as above
-        tie = np.int64(value == threshold) & np.int64(ties > 0)
-        ties -= tie
-        n += np.uint32(np.int64(value > threshold) | tie)
+        value = values[np.uint32(places[i])]
+        above += np.int32(value > threshold)
+        reached += np.int32(value >= threshold)
+    if reached == k and threshold > np.float32(-np.inf):  # no ties to break
+        n = np.uint32(0)
+        for i in range(n_listed):
+            place = places[i]
+            places[n] = place  # as above
+            n += np.uint32(values[np.uint32(place)] >= threshold)
+    else:
+        _break_ties(values, places, n_listed, threshold, k - above)
     return touched + n_listed * (3 + 2 + n_passes + 2 + 3) + 2
 
 

@@ -234,18 +234,20 @@ def update_csr(in_indptr, in_indices, in_data, deltas, by_node, bounds, rule, we
             first, last = indptr[group], indptr[group + 1]
             if first == last:
                 continue
-            node = column_of(columns, group)
+            node = np.int32(column_of(columns, group))
             n = np.uint64(0)
             for at in range(first, last):
-                b = examples[at]
-                delta = deltas[positions[at]]
-                for k in range(in_indptr[b], in_indptr[b + 1]):
-                    i = np.uint32(in_indices[k])  # unsigned: no test for being below zero
+                b = np.uint32(examples[at])  # unsigned: no test for being below zero
+                delta = deltas[np.uint32(positions[at])]
+                k, end = np.uint64(in_indptr[b]), np.uint64(in_indptr[b + np.uint32(1)])
+                while k < end:
+                    i = np.uint32(in_indices[k])
                     gradient[i] += delta * in_data[k]
                     # written always, kept if new: a branch here would be mispredicted half the time
                     touched[n] = i
                     n += np.uint64(stamps[i] != node)
                     stamps[i] = node
+                    k += np.uint64(1)
             _step_touched(rule, weights[node], gradient, state, node, touched[:n], packed, packed_state)
             stepped += np.int64(n)
     return stepped
