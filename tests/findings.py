@@ -111,6 +111,7 @@ def findings() -> Iterator[str]:
     yield _on_other_data(held)
     yield _sparse_or_hashed(held)
     yield _as_the_paper_chooses()
+    yield _by_width()
     yield _next_word()
     yield _in_time()
     yield _rivals()
@@ -134,19 +135,62 @@ def _on_other_data(held: Sequence[Held]) -> str:
     return (
         "**On other data** LSH stands to dense, in points of accuracy and % of its multiplications: "
         + ", ".join(told)
-        + "."
+        + f". {_otherwise()}"
+    )
+
+
+def _otherwise() -> str:
+    """The two datasets on which LSH is furthest from dense, trained otherwise."""
+    frame = lshexp.compare([RESULTS / "falling_share"])
+    ours = frame[frame["method"] == "lsh"]
+    falling = ours[ours["active_from"].notna() & ~ours["label"].str.contains("refine")]
+    smaller = ours[ours["data"].str.startswith("rectangles_images")]
+    (at_first, batches) = (
+        f"{row.difference:+.2f} ±{(row.ci_high - row.ci_low) / 2:.2f} ({row.mults_pct_of_dense:.1f} %)"
+        for row in (falling.squeeze(), smaller.squeeze())
+    )
+    return (
+        f"Trained otherwise, rectangles_images comes to {batches}, with smaller batches, and convex to "
+        f"{at_first}, with more nodes at first; exact winners on convex are no better."
+    )
+
+
+def _by_width() -> str:
+    """What choosing 50 nodes of ever wider layers costs, looked up and scanned."""
+    runs = lshexp.read_results(RESULTS / "widths").runs
+    of = {name: part.set_index("hidden") for name, part in runs.groupby("method", observed=True)}
+    first, last = "1000", "32000"
+    (ours, ours_s), (scan, scan_s) = (
+        (of[name].loc[last, column] / of[name].loc[first, column] for column in ("mults_total", "train_s"))
+        for name in ("lsh", "winner_take_all")
+    )
+    told = ", ".join(
+        f"{name} {of[key].loc[first, 'test_acc_pct']:.1f} and {of[key].loc[last, 'test_acc_pct']:.1f}"
+        for key, name in (("lsh", "looked up"), ("winner_take_all", "scanned"), ("dense", "dense"))
+    )
+    return (
+        f"**Hash tables hold the cost of a widening layer, and lose accuracy.** With 50 active nodes of one "
+        f"layer of 1,000 and of 32,000, looking them up takes {ours:.1f} times the multiplications and "
+        f"{ours_s:.1f} times the seconds, scanning for exact winners {scan:.0f} and {scan_s:.0f} times; at "
+        f"32,000 tables take {of['lsh'].loc[last, 'mults_pct_of_dense']:.1f} % of dense's multiplications. "
+        f"Accuracy, %: {told}; one seed."
     )
 
 
 def _rivals() -> str:
     """How ways of choosing that are learned, and ways to save without choosing, stand on digits."""
-    held = [row for row in against_the_widest(RESULTS / "rivals") if row.data == "mnist"]
+    every = against_the_widest(RESULTS / "rivals")
+    held = [row for row in every if row.data == "mnist"]
+    shapes = {row.label: row for row in every if row.data == "convex"}
+    sparse, full, ours = (shapes[label] for label in ("sparse_weights", "dense", "lsh"))
     dense = _beside(held, "mnist", "dense")
     others = sorted((row for row in held if row.label != "dense"), key=lambda row: -row.accuracy)
     told = ", ".join(f"{row.label} {row.accuracy:.2f} % at {row.mults:.1f} %" for row in others)
     return (
         f"**Rivals of hashing**, 20,000 digits, dense {dense.accuracy:.2f} %, accuracy and share of its "
-        f"multiplications with few nodes, weights or bits: {told}."
+        f"multiplications with few nodes, weights or bits, {dense.seeds} seeds: {told}. "
+        f"On convex few weights are ahead of few nodes: {sparse.accuracy:.2f} % at {sparse.mults:.1f} %, lsh "
+        f"{ours.accuracy:.2f} % at {ours.mults:.1f} %, dense {full.accuracy:.2f} %."
     )
 
 
@@ -228,9 +272,11 @@ def _many_labels() -> str:
         f"{tables.loc[size, 'test_acc_pct']:.1f} %"
         for size in (100_000, 670_091)
     )
+    alone = tables.loc[670_091, ["predict_us_1", "predict_us_1_retrieved"]].astype(float)
     return (
         f"**Tables pay where labels are many for each example, and at test.** P@1 of {'; '.join(told)}. Of "
-        f"100,000 generated labels, a prediction by tables has a P@1 of {fewer}; of 670,091, {most}."
+        f"100,000 generated labels, a prediction by tables has a P@1 of {fewer}; of 670,091, {most}, and one "
+        f"prediction takes a {alone.iloc[0] / alone.iloc[1]:.0f}th of the time."
     )
 
 
