@@ -160,8 +160,9 @@ def _by_width() -> str:
     runs = lshexp.read_results(RESULTS / "widths").runs
     of = {name: part.set_index("hidden") for name, part in runs.groupby("method", observed=True)}
     first, last = "1000", "32000"
+    cost = ["mults_total", "train_s"]
     (ours, ours_s), (scan, scan_s) = (
-        (of[name].loc[last, column] / of[name].loc[first, column] for column in ("mults_total", "train_s"))
+        (of[name].loc[last, cost] / of[name].loc[first, cost]).astype(float)
         for name in ("lsh", "winner_take_all")
     )
     told = ", ".join(

@@ -95,6 +95,7 @@ def mults_by_phase(frame: pd.DataFrame, canvas: Canvas) -> None:
 
 
 MEASURES = {"mults": "multiplications an epoch", "seconds": "training seconds an epoch"}
+ROOM = 20  # characters of tick labels that an axis has room for side by side
 
 
 def _widths(results: Results) -> pd.DataFrame:
@@ -152,7 +153,8 @@ def cost_vs_width(frame: pd.DataFrame, canvas: Canvas) -> None:
             draw_lines(canvas, axis, here, "width", shown)
             axis.set_xscale("log", base=2)
             ticks = sorted(here["width"].unique())
-            axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30 if len(ticks) > 4 else 0)
+            told = [f"{tick:,}" for tick in ticks]
+            axis.set_xticks(ticks, told, rotation=30 if len("".join(told)) > ROOM else 0)
             axis.set_yscale("log")
             if measure == "seconds":
                 style.log_ticks(axis, "y")
