@@ -75,7 +75,7 @@ def test_winners_keep_nan():
     inputs = np.array([0, 1]), np.array([1], np.int32), np.array([np.nan], np.float32)
     assert np.isnan(whole_layer.winners_by_input(*inputs, columns, bias, 2)[2]).tolist() == [True, True]
     sums, tiles = np.ones((3, 8), np.float32), np.ones((6, 16), np.float32)
-    inputs = *inputs[:2], np.full((1, 4), np.nan, np.float32)
+    inputs = *inputs[:2], np.full(4, np.nan, np.float32)
     own = sums, np.zeros(3, np.float32), tiles, np.zeros((3, 4), np.float32), 2, (0,) * 4
     assert np.isnan(whole_layer.winning_blocks(*inputs, *own)[2]).all()
 
