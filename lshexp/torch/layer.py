@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,8 @@ class SharedLayer(Layer):
 
     def _ascend(self, weights: FloatArray, inputs: Inputs, pairs: Pairs, deltas: FloatArray) -> FloatArray:
         """Add the gradient of the weights to `weights`, all zero, and return that of the bias."""
-        summed = Layer(weights, self.plan, _ASCENT, self.gemm, self.threads)
+        plan = replace(self.plan, nodes=len(weights))
+        summed = Layer(weights, plan, _ASCENT, self.gemm, self.threads)
         summed.update(inputs, pairs, deltas)
         self.work.count("backward", summed.work.tally("backward"))
         return summed.bias
