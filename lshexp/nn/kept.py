@@ -45,9 +45,8 @@ class KeptLayer(Layer):
 
     @weights.setter
     def weights(self, weights: FloatArray) -> None:
-        self._inputs = largest(np.abs(weights), self._rule_of_kept.weights_of_node(self.fan_in)).astype(
-            np.int32
-        )
+        few = self._rule_of_kept.weights_of_node(self.fan_in)
+        self._inputs = largest(np.abs(weights), few).astype(np.int32)
         self.kept = np.take_along_axis(weights, self._places, axis=1)
 
     def scores_of_all(self, inputs: Inputs, phase: str = "forward") -> FloatArray:
@@ -73,9 +72,8 @@ class KeptLayer(Layer):
         gradient = np.empty_like(self.kept)
         weight_gradient_kept(by_node, x, self._inputs, bounds, gradient)
         step_dense(rule, self.kept, gradient, self.state, bounds)
-        self._count_update(
-            (weight_gradient_kept_cost(by_node, self._inputs), step_dense_cost(rule, self.kept))
-        )
+        gradient_cost = weight_gradient_kept_cost(by_node, self._inputs)
+        self._count_update((gradient_cost, step_dense_cost(rule, self.kept)))
         self._step_every_bias(deltas, rule)
         share = self._rule_of_kept.exchanged_at(self._steps)
         if share:
